@@ -1,0 +1,167 @@
+"""The sections of a recipe: frozen, strict, and silent about how anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="letters, digits, '_', '.', '-'")]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, unknown keys refused, types not guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _component(value: object) -> object:
+    """``lora`` -> {name}, ``{lora: {rank: 8}}`` -> {name, arguments}."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and set(value) != {"name", "arguments"}:
+        if len(value) != 1:
+            raise ValueError("a component is written as its name, or as {name: {argument: value}}")
+        ((name, arguments),) = value.items()
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise ValueError(f"the arguments of '{name}' are a mapping: {{{name}: {{argument: value}}}}")
+        return {"name": name, "arguments": dict(arguments or {})}
+    return value
+
+
+class Component(Section):
+    """A registered component by name, with the arguments its constructor gets."""
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @model_serializer
+    def _as_written(self) -> str | dict[str, Any]:
+        return {self.name: self.arguments} if self.arguments else self.name
+
+
+ComponentField = Annotated[Component, BeforeValidator(_component)]
+
+
+class NewBase(Section):
+    """A base from scratch: ``{new: transformer, layers: 4, width: 256}``; the rest are the architecture's arguments."""
+
+    new: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        if isinstance(value, Mapping) and "new" in value and not isinstance(value.get("arguments"), Mapping):
+            return {"new": value["new"], "arguments": {key: item for key, item in value.items() if key != "new"}}
+        return value
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        return {"new": self.new, **self.arguments}
+
+
+#: A registered base, a Hub id or a folder (text); or a new one.
+BaseField = str | NewBase
+
+
+class Split(Section):
+    """Which rows train, validate and test. Given files win over fractions; every choice follows from the seed.
+
+    A fraction is of the rows that are left after given files are taken out.
+    """
+
+    validation: Fraction | str | None = Field(None, description="fraction of the rows, or a file of its own; null: 0.1 unless given")
+    test: Fraction | str | None = Field(None, description="fraction of the rows, or a file of its own; null: 0.2 unless given")
+    stratify: str | None = Field(None, description="column whose values keep their shares in every split")
+    group: str | None = Field(None, description="column whose values are never in two splits (a customer, a document)")
+    time: str | None = Field(None, description="column to order by: the oldest rows train, the newest test")
+
+
+class Clean(Section):
+    """Rows to leave out; every removal is counted in the data report."""
+
+    drop_duplicates: bool = False
+    drop_empty: bool = False
+    min_length: int | None = Field(None, ge=0, description="characters of the text column")
+    max_length: int | None = Field(None, ge=1, description="characters of the text column")
+
+
+class Data(Section):
+    """Where rows come from and what their columns mean."""
+
+    path: str | list[str] | None = Field(None, description="file, folder, glob, several of them, or a Hub id with format: hub")
+    format: str = Field("auto", description="a source: csv, tsv, json, jsonl, parquet, text, labelled-text, images, arrow, hub, sql")
+    options: dict[str, Any] = Field(default_factory=dict, description="the source's own arguments, such as delimiter or query")
+    encoding: Literal["auto", "utf-8", "gb18030", "latin-1", "utf-16"] = "auto"
+    columns: dict[str, str] = Field(default_factory=dict, description="what a task calls a column -> what the data calls it")
+    split: Split = Field(default_factory=lambda: Split.model_construct())
+    clean: Clean = Field(default_factory=lambda: Clean.model_construct())
+    drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
+    limit: int | str | None = Field(None, description="rows of the training split to use: 1000, or '10 per label'")
+    strict: bool = Field(False, description="leakage and conflicting labels are errors")
+
+
+class Train(Section):
+    """How long, how large, how fast. What is null is filled from the base, the adaptation and the task."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="wall-clock budget; such a run is not reproducible to the bit")
+    batch_size: Annotated[int, Field(gt=0)] | None = Field(None, description="examples in one forward pass")
+    batch_tokens: Annotated[int, Field(gt=0)] | None = Field(None, description="tokens in one forward pass, padding included; instead of batch_size")
+    accumulate: int = Field(1, ge=1, description="forward passes per optimiser step")
+    optimizer: ComponentField = Component(name="adamw")
+    schedule: ComponentField = Component(name="linear")
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    head_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    weight_decay: float = Field(0.01, ge=0, description="not on biases, norms and embeddings")
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(1.0, description="largest gradient norm; null: no clipping")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    evaluate_every: Annotated[int, Field(gt=0)] | None = Field(None, description="optimiser steps between evaluations; null: every epoch")
+    checkpoint_every: Annotated[int, Field(gt=0)] | None = Field(None, description="optimiser steps between checkpoints; null: every two minutes")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Train:
+        if sum(value is not None for value in (self.epochs, self.steps, self.minutes)) > 1:
+            raise ValueError("give one of epochs, steps or minutes")
+        if self.batch_size is not None and self.batch_tokens is not None:
+            raise ValueError("give one of batch_size or batch_tokens")
+        return self
+
+
+class Evaluate(Section):
+    """What is measured when a stage has learnt."""
+
+    resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each 95 % interval")
+    baselines: bool = True
+
+
+class Stage(Section):
+    """base or earlier stage × task × data × adaptation × techniques -> artefact."""
+
+    from_: BaseField | None = Field(None, alias="from", description="an earlier stage or a base; null: the stage before, else the recipe's base")
+    task: ComponentField
+    data: str
+    adapt: ComponentField = Component(name="full")
+    train: Train = Field(default_factory=lambda: Train.model_construct())
+    techniques: list[ComponentField] = Field(default_factory=list)
+    evaluate: Evaluate = Field(default_factory=lambda: Evaluate.model_construct())
+    track: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(default_factory=list)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class Recipe(Section):
+    """The frozen, complete description of a project."""
+
+    name: Name
+    seed: int = Field(0, ge=0, lt=2**32)
+    base: BaseField | None = None
+    data: dict[Name, Data] = Field(min_length=1)
+    stages: dict[Name, Stage] = Field(min_length=1)
