@@ -1,0 +1,127 @@
+"""What the verbs give back: frozen values that a skin prints and ``to_json`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dianji.evaluate.metric import Estimate
+
+#: split -> metric -> estimate
+Metrics = Mapping[str, Mapping[str, Estimate]]
+
+
+def metrics_to_json(metrics: Metrics) -> dict[str, dict[str, dict[str, float | int]]]:
+    """The shape that ``--json`` prints and ``metrics.json`` holds."""
+    return {split: {name: value.to_json() for name, value in of.items()} for split, of in metrics.items()}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stage cost, measured."""
+
+    train_seconds: float
+    samples_per_second: float  # examples seen by the optimiser per second of training, evaluation left out
+    peak_memory_mb: float
+    parameters: int
+    trainable_parameters: int
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One step of the plan. ``state`` says what is already in the store."""
+
+    name: str
+    digest: str
+    state: Literal["done", "interrupted", "to do"]
+    starts_from: str  # "base minilm", "stage domain"
+    task: str
+    adapt: str
+    data: str
+    rows: Mapping[str, int]  # split -> rows
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
+
+    recipe: str
+    digest: str
+    stages: tuple[PlannedStage, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "recipe": self.recipe,
+            "digest": self.digest,
+            "stages": [{**asdict(stage), "folder": str(stage.folder)} for stage in self.stages],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage."""
+
+    name: str
+    digest: str
+    artefact: Path
+    reused: bool
+    metrics: Metrics
+    cost: Cost
+    primary: str
+    #: baseline -> split -> metric -> estimate
+    baselines: Mapping[str, Metrics] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "artefact": str(self.artefact),
+            "reused": self.reused,
+            "metrics": metrics_to_json(self.metrics),
+            "cost": asdict(self.cost),
+            "primary": self.primary,
+            "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What ``dianji run`` gives back."""
+
+    recipe: str
+    digest: str
+    stages: tuple[StageResult, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that ``dianji run --json`` prints."""
+        return {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``dianji evaluate`` gives back: one set of rows, measured."""
+
+    artefact: Path
+    data: str
+    rows: int
+    metrics: Mapping[str, Estimate]
+    primary: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "artefact": str(self.artefact),
+            "data": self.data,
+            "rows": self.rows,
+            "metrics": {name: value.to_json() for name, value in self.metrics.items()},
+            "primary": self.primary,
+        }
