@@ -1,0 +1,39 @@
+"""What happened during a step, as JSON lines: always written, read by reports and by people with ``tail -f``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dianji.store.atomic import translated
+
+
+@dataclass(frozen=True)
+class Events:
+    """``{"event": "evaluation", "step": 120, ...}`` a line."""
+
+    path: Path
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Append one line."""
+        with translated(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": event, **facts}, ensure_ascii=False) + "\n")
+
+    def read(self) -> list[Mapping[str, Any]]:
+        """All whole lines; a last line that a kill cut short is left out."""
+        if not self.path.exists():
+            return []
+        whole = [
+            line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
+        ]
+        return [json.loads(line) for line in whole]
+
+    def rewind(self, step: int) -> None:
+        """Drop what was written after ``step``, so that a resumed run tells its story once."""
+        from dianji.store.atomic import write_text
+
+        kept = [event for event in self.read() if event.get("step", 0) <= step]
+        write_text(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

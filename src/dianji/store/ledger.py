@@ -1,0 +1,67 @@
+"""The ledger: an append-only record of what was run on what, by digest. One JSON document a line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from dianji.errors import StoreError
+from dianji.store.atomic import translated
+from dianji.store.digest import canonical
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Entries carry the sha256 of the line before, so that an edited or missing line shows."""
+
+    path: Path
+
+    def append(self, event: str, **facts: Any) -> None:
+        """Add one entry; safe for several processes at once."""
+        with translated(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(self.path) + ".lock"), self.path.open("ab+") as file:
+                before = _last_line(self.path)
+                entry = {
+                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "event": event,
+                    **facts,
+                    "before": hashlib.sha256(before).hexdigest(),
+                }
+                file.write(canonical(entry).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries, oldest first.
+
+        Raises:
+            StoreError: a line is not JSON; names it.
+        """
+        if not self.path.exists():
+            return []
+        entries = []
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
+            try:
+                entries.append(json.loads(line))
+            except ValueError as error:
+                raise StoreError(
+                    f"{self.path}, line {number}: not a JSON document. The ledger was edited or cut off."
+                ) from error
+        return entries
+
+
+def _last_line(path: Path) -> bytes:
+    """The last line without its newline; entries are short, so the last 64 KiB hold it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 65536))
+        lines = file.read().splitlines()
+    return lines[-1] if lines else b""

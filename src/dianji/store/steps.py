@@ -1,0 +1,138 @@
+"""The step store: what was done lies under the digest of what was asked for, and is never done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from dianji.errors import StoreError
+from dianji.store.atomic import translated, write_json, write_text
+from dianji.store.ledger import Ledger
+
+State = Literal["done", "interrupted", "to do"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """``$DIANJI_HOME``, or ``.dianji`` in the current folder."""
+
+    home: Path
+
+    @classmethod
+    def default(cls) -> Store:
+        """The store that every verb uses unless it is given another."""
+        return cls(Path(os.environ.get("DIANJI_HOME") or ".dianji").absolute())
+
+    @property
+    def ledger(self) -> Ledger:
+        """What happened in this store."""
+        return Ledger(self.home / "ledger.jsonl")
+
+    def step(self, digest: str) -> StepFolder:
+        """The step of that digest, whether it exists or not."""
+        return StepFolder(self.home / "steps" / digest)
+
+    def cache(self, digest: str) -> Path:
+        """Where something that can be made again may lie. Safe to delete."""
+        return self.home / "cache" / digest
+
+
+@dataclass(frozen=True)
+class StepFolder:
+    """``spec.json  base/  checkpoint/  artefact/  metrics.json  events.jsonl  DONE``."""
+
+    folder: Path
+
+    @property
+    def digest(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @property
+    def state(self) -> State:
+        """Done, begun, or not begun."""
+        if (self.folder / "DONE").exists():
+            return "done"
+        return "interrupted" if (self.folder / "spec.json").exists() else "to do"
+
+    @property
+    def artefact(self) -> Path:
+        """The artefact's folder."""
+        return self.folder / "artefact"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Holds one folder per checkpoint."""
+        return self.folder / "checkpoint"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process away from this step. The lock goes when the process goes, however it ends.
+
+        Raises:
+            StoreError: another process holds it.
+        """
+        with translated(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise StoreError(
+                    f"{self.folder}: another process{self._holder()} is working on this step. "
+                    "Wait for it to end, or stop it; then run the same command again."
+                ) from None
+        try:
+            with translated(self.folder):
+                (self.folder / "holder").write_text(str(os.getpid()))
+            yield
+        finally:
+            lock.release()
+
+    def _holder(self) -> str:
+        try:
+            return f" (process {(self.folder / 'holder').read_text()})"
+        except OSError:
+            return ""
+
+    def begin(self, spec: Mapping[str, Any]) -> None:
+        """Write what is about to be done."""
+        write_json(self.folder / "spec.json", spec)
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Write what came out, then ``DONE``; checkpoints and the prepared base are no longer needed."""
+        write_json(self.folder / "metrics.json", metrics)
+        write_text(self.folder / "DONE", datetime.now(UTC).isoformat(timespec="seconds") + "\n")
+        for leftover in (self.checkpoints, self.folder / "base"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def metrics(self) -> dict[str, Any]:
+        """What ``finish`` wrote.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        path = self.folder / "metrics.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: cannot be read ({error}). Run the stage again with --again.") from error
+        return found
+
+    def forget(self) -> None:
+        """Make a finished or interrupted step one that is to be done. The lock stays."""
+        with translated(self.folder):
+            (self.folder / "DONE").unlink(missing_ok=True)
+            for name in ("spec.json", "metrics.json", "events.jsonl"):
+                (self.folder / name).unlink(missing_ok=True)
+            for name in ("artefact", "checkpoint", "base", "evidence"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
