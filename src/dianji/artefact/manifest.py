@@ -1,0 +1,102 @@
+"""``dianji.json``: what an artefact is, where it comes from, and the sha256 of every file beside it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import dianji
+from dianji.errors import ArtefactError
+from dianji.store.atomic import write_json
+from dianji.store.digest import digest_files
+
+NAME = "dianji.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What a stage started from."""
+
+    kind: str  # "base" or "stage"
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Law: ``Manifest.read(folder)`` after ``m.write(folder)`` gives ``m`` with ``files`` filled in."""
+
+    recipe: str
+    stage: str
+    digest: str  # of the step
+    seed: int
+    task: dict[str, Any]  # registry record with what the task learnt: label names and the like
+    adaptation: dict[str, Any]
+    techniques: list[dict[str, Any]]
+    base: dict[str, Any]  # the card of what it was trained from
+    parents: list[Parent]
+    data: dict[str, str]  # name -> digest
+    training: dict[str, Any]
+    versions: dict[str, str]
+    format: int = FORMAT
+    files: dict[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write ``dianji.json`` last, when all other files are there."""
+        write_json(folder / NAME, {**asdict(self), "files": dict(digest_files(folder, skip=[NAME]))})
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read and check the shape, not the files.
+
+        Raises:
+            ArtefactError: not an artefact, damaged, or from a newer Dianji.
+        """
+        path = folder / NAME
+        if not path.is_file():
+            found = "an empty or missing folder" if not folder.is_dir() else "no dianji.json in it"
+            raise ArtefactError(f"{folder}: not an artefact: expected a folder that a stage left, found {found}.")
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if value["format"] > FORMAT:
+                raise ArtefactError(
+                    f"{path}: written by a newer Dianji (format {value['format']}, this one reads up to {FORMAT}). "
+                    "Upgrade with `pip install --upgrade dianji`."
+                )
+            return cls(**{**value, "parents": [Parent(**parent) for parent in value["parents"]]})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(f"{path}: damaged ({error}). Restore the folder, or run its recipe again.") from error
+
+    def check_files(self, folder: Path) -> None:
+        """Compare every file with its digest.
+
+        Raises:
+            ArtefactError: names every file that is missing, changed or added.
+        """
+        found = digest_files(folder, skip=[NAME])
+        faults = [f"{name}: missing" for name in sorted(self.files.keys() - found.keys())]
+        faults += [f"{name}: not part of the artefact" for name in sorted(found.keys() - self.files.keys())]
+        common = sorted(self.files.keys() & found.keys())
+        faults += [f"{name}: changed (its sha256 differs)" for name in common if self.files[name] != found[name]]
+        if faults:
+            raise ArtefactError(
+                f"{folder}: {len(faults)} of its files are not what was saved:\n  "
+                + "\n  ".join(faults)
+                + "\nThis is not the model that was evaluated. Restore the folder, or run its recipe again."
+            )
+
+
+def versions() -> dict[str, str]:
+    """What the run used, for those who want to repeat it."""
+    found = {"dianji": dianji.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    for package in ("torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "pyarrow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found

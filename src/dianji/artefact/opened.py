@@ -1,0 +1,125 @@
+"""An artefact, opened: the model that was evaluated, ready to predict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from torch import nn
+
+from dianji.artefact.manifest import Manifest
+from dianji.artefact.probe import Probe, answer
+from dianji.bases.base import Base
+from dianji.bases.resolve import resolve
+from dianji.engine.evaluation import run_model
+from dianji.errors import ArtefactError, DataError
+from dianji.registry import from_record
+from dianji.reporting import Meter
+from dianji.store.atomic import new_folder
+from dianji.tasks.base import Outputs, Prediction, Task
+
+
+@dataclass(frozen=True)
+class Model:
+    """A task's model from an artefact folder. Predictions are in fp32 and do not depend on what else is in the batch."""
+
+    folder: Path
+    manifest: Manifest
+    task: Task
+    base: Base
+
+    @classmethod
+    def open(cls, folder: Path | str, *, check_files: bool = True) -> Model:
+        """Open an artefact; weights are read when they are first needed.
+
+        Raises:
+            ArtefactError: not an artefact, or a file is not what was saved.
+        """
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        if check_files:
+            manifest.check_files(folder)
+        task: Task = from_record("task", manifest.task)
+        source = resolve(str(folder.absolute()), task.modality)
+        return cls(folder, manifest, task, source.prepare(pa.table({})))
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The torch model, in evaluation mode.
+
+        Raises:
+            ArtefactError: a weight is missing.
+        """
+        headed = self.task.model(self.base)
+        self.base.require_complete()
+        return headed.model.eval()
+
+    def outputs(self, rows: pa.Table, meter: Meter | None = None) -> Outputs:
+        """The task's outputs as arrays, one entry per row."""
+        examples = self.task.encode(rows, self.base)
+        return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
+
+    def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
+        """One typed prediction per row.
+
+        Args:
+            rows: texts; or paths or bytes of images; or a table that has the task's input columns.
+
+        Raises:
+            DataError: a row is not of the kind the task reads.
+        """
+        if isinstance(rows, str | bytes):
+            raise DataError(f"predict takes a list of rows, found a single {type(rows).__name__}. Write [row].")
+        table = rows if isinstance(rows, pa.Table) else self._table(rows)
+        return self.task.predictions(self.outputs(table)) if table.num_rows else []
+
+    def save(self, folder: Path | str) -> Path:
+        """Copy the artefact to a new folder, whole.
+
+        Raises:
+            ArtefactError: the folder is there already.
+        """
+        target = Path(folder)
+        if target.exists():
+            raise ArtefactError(f"{target}: there is something there already. Name another folder, or remove it first.")
+        with new_folder(target.absolute()) as temporary:
+            shutil.copytree(self.folder, temporary, dirs_exist_ok=True)
+        return target
+
+    def reproduce(self) -> float:
+        """Largest difference between the stored probe and what this model says now.
+
+        Raises:
+            ArtefactError: more than the tolerance.
+        """
+        probe = Probe.read(self.folder)
+        return probe.compare(answer(self.task, self.network, self.base, probe.rows, probe.seed), self.folder)
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """``evidence/metrics.json``: metrics with intervals, per class, baselines."""
+        found: Mapping[str, Any] = json.loads((self.folder / "evidence/metrics.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def input_column(self) -> str:
+        """The one column that predicting needs."""
+        return next(name for name, column in self.task.columns.items() if not column.target)
+
+    def _table(self, rows: Sequence[Any]) -> pa.Table:
+        name = self.input_column
+        kind = self.task.columns[name].kind
+        wanted: tuple[type, ...] = (str,) if kind == "text" else (str, bytes, Path)
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, wanted):
+                raise DataError(f"row {number}: expected {kind}, found {type(row).__name__}. Pass a list of {kind}s.")
+        if kind == "text":
+            return pa.table({name: pa.array(list(rows), pa.string())})
+        blobs = [row if isinstance(row, bytes) else Path(row).read_bytes() for row in rows]
+        return pa.table({name: pa.array(blobs, pa.binary())})

@@ -1,0 +1,98 @@
+"""The probe: a few inputs with their expected outputs, which any copy, export or server must reproduce."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from dianji.bases.base import Base
+from dianji.engine.evaluation import run_model
+from dianji.engine.seeding import generator
+from dianji.errors import ArtefactError
+from dianji.store.atomic import write_json
+from dianji.tasks.base import Outputs, Task
+
+ROWS = 32
+TOLERANCE = 1e-5  # fp32: absolute, on probabilities and the like; relative for values above one
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Input rows (without targets) and the task's outputs for them in fp32."""
+
+    rows: pa.Table
+    outputs: Outputs
+    seed: int
+
+    @classmethod
+    def draw(cls, task: Task, model: nn.Module, base: Base, table: pa.Table, seed: int) -> Probe:
+        """``ROWS`` rows (fewer if there are fewer) by seed, and what the model says of them."""
+        inputs = [name for name, column in task.columns.items() if not column.target]
+        chosen = np.sort(generator(seed, 4).permutation(table.num_rows)[:ROWS])
+        rows = table.select(inputs).take(pa.array(chosen)).combine_chunks()
+        return cls(rows, answer(task, model, base, rows, seed), seed)
+
+    def write(self, folder: Path) -> None:
+        """``probe.json`` holds texts and the tolerance, ``probe.safetensors`` outputs and binary inputs."""
+        texts: dict[str, list[str]] = {}
+        tensors: dict[str, np.ndarray] = {f"output/{name}": value for name, value in self.outputs.items()}
+        for name in self.rows.column_names:
+            values = self.rows[name].to_pylist()
+            if pa.types.is_string(self.rows[name].type) or pa.types.is_large_string(self.rows[name].type):
+                texts[name] = values
+            else:
+                tensors |= {f"input/{name}/{i}": np.frombuffer(v, dtype=np.uint8) for i, v in enumerate(values)}
+        save_file(tensors, folder / "probe.safetensors")
+        described = {"rows": self.rows.num_rows, "seed": self.seed, "tolerance": {"fp32": TOLERANCE}, "texts": texts}
+        write_json(folder / "probe.json", described)
+
+    @classmethod
+    def read(cls, folder: Path) -> Probe:
+        """Inverse of ``write``.
+
+        Raises:
+            ArtefactError: a file is missing or damaged.
+        """
+        try:
+            described = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "probe.safetensors")
+            columns: dict[str, pa.Array] = {name: pa.array(v, pa.string()) for name, v in described["texts"].items()}
+            for name in sorted({key.split("/")[1] for key in tensors if key.startswith("input/")}):
+                blobs = [tensors[f"input/{name}/{i}"].tobytes() for i in range(described["rows"])]
+                columns[name] = pa.array(blobs, pa.binary())
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtefactError(f"{folder}: its probe cannot be read ({error}). Restore the folder.") from error
+        outputs = {key.removeprefix("output/"): value for key, value in tensors.items() if key.startswith("output/")}
+        return cls(pa.table(columns), outputs, described["seed"])
+
+    def compare(self, outputs: Outputs, where: Path) -> float:
+        """The largest difference to what is expected, relative where values exceed one.
+
+        Raises:
+            ArtefactError: it is more than the tolerance, or an output is missing.
+        """
+        worst = 0.0
+        for name, expected in self.outputs.items():
+            if name not in outputs or outputs[name].shape != expected.shape:
+                raise ArtefactError(f"{where}: the model gives no {name} of shape {expected.shape} for the probe.")
+            wide = expected.astype(np.float64)
+            scale = np.maximum(1.0, np.abs(wide))
+            difference = np.abs(outputs[name].astype(np.float64) - wide) / scale
+            worst = max(worst, float(np.max(difference, initial=0.0, where=~np.isnan(difference))))
+            if np.isnan(difference).any() or worst > TOLERANCE:
+                raise ArtefactError(
+                    f"{where}: does not reproduce its probe: {name} differs by {worst:.2e}, at most {TOLERANCE:.0e} "
+                    "is allowed. The saved model is not the one that was evaluated; do not use it."
+                )
+        return worst
+
+
+def answer(task: Task, model: nn.Module, base: Base, rows: pa.Table, seed: int) -> Outputs:
+    """What the model says of the rows, in fp32."""
+    return run_model(task, model, base, task.encode(rows, base), seed)

@@ -1,0 +1,128 @@
+"""Reproduce a probe in a fresh process: ``python -m dianji.artefact.reproduce FOLDER``.
+
+Importing torch and transformers takes seconds, so a helper process does that while training still runs, and forks for
+each folder it is asked about: the fork has the imports and nothing else. It has seen no model, no data and no state of
+the process that trained. Where there is no fork (Windows), each check starts a new interpreter.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from dianji.errors import ArtefactError, DianjiError
+
+
+def check(folder: Path) -> float:
+    """Reproduce the probe of ``folder`` here and now."""
+    from dianji.artefact.opened import Model
+
+    return Model.open(folder).reproduce()
+
+
+def serve() -> None:
+    """Read one folder a line from standard input; answer one JSON document a line."""
+    import dianji.artefact.opened
+    import dianji.tasks  # noqa: F401
+    from dianji.registry import REGISTRY
+
+    for kind in ("task", "text-architecture", "image-architecture", "base"):
+        REGISTRY.discover(kind)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints must not pass for an answer
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.write(answers, json.dumps(_answer(Path(line.rstrip("\n")))).encode() + b"\n")
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            os.write(answers, json.dumps({"fault": f"the fresh process died (status {status})"}).encode() + b"\n")
+
+
+def _answer(folder: Path) -> dict[str, object]:
+    try:
+        return {"difference": check(folder)}
+    except DianjiError as error:
+        return {"fault": str(error)}
+    except BaseException:  # noqa: BLE001  # the parent must hear of whatever went wrong in here
+        return {"fault": traceback.format_exc()}
+
+
+@dataclass
+class FreshProcess:
+    """The asking side. Started early, its imports cost no waiting."""
+
+    process: subprocess.Popen[str] | None = field(default=None)
+
+    def start(self) -> None:
+        """Begin importing in the background; harmless when it runs already."""
+        if not hasattr(os, "fork") or (self.process is not None and self.process.poll() is None):
+            return
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dianji.artefact.reproduce", "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+            start_new_session=True,  # Ctrl-C is for the trainer to handle
+        )
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End the helper."""
+        if self.process is not None:
+            for pipe in (self.process.stdin, self.process.stdout):
+                _close(pipe)
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+    def check(self, folder: Path) -> float:
+        """Largest difference to the probe, seen by a process that had only the folder.
+
+        Raises:
+            ArtefactError: the probe is not reproduced, or the fresh process could not open the folder.
+        """
+        self.start()
+        line = self._ask(folder) if self.process is not None else _in_new_interpreter(folder)
+        answer = json.loads(line) if line.strip() else {"fault": "the fresh process ended without an answer"}
+        if "fault" in answer:
+            raise ArtefactError(f"a fresh process could not reproduce the model from its folder: {answer['fault']}")
+        return float(answer["difference"])
+
+    def _ask(self, folder: Path) -> str:
+        process = self.process
+        if process is None or process.stdin is None or process.stdout is None:
+            return ""
+        process.stdin.write(f"{folder.absolute()}\n")
+        process.stdin.flush()
+        return process.stdout.readline()
+
+
+def _close(pipe: IO[str] | None) -> None:
+    if pipe is not None:
+        pipe.close()
+
+
+def _in_new_interpreter(folder: Path) -> str:
+    command = [sys.executable, "-m", "dianji.artefact.reproduce", str(folder.absolute())]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+FRESH = FreshProcess()
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    else:
+        print(json.dumps(_answer(Path(sys.argv[1]))))  # noqa: T201  # the answer is this program's output

@@ -1,0 +1,72 @@
+"""What a recipe leaves open about training, filled from the base, the adaptation and the number of rows.
+
+The learning rate for full fine-tuning of a pre-trained transformer falls with the square of its width: 2e-4 at 384
+(measured on BANKING77 with all-MiniLM-L6-v2), which gives 5e-5 at 768 and 2.8e-5 at 1024, the values that Devlin et al.
+(2019, arXiv:1810.04805, A.3) recommend for BERT-base and -large.
+"""
+
+from __future__ import annotations
+
+import math
+
+from dianji.adapt.base import Adaptation
+from dianji.bases.base import Card
+from dianji.spec.sections import Train
+from dianji.tasks.base import Task
+
+RECURRENT_OR_CONVOLUTIONAL = 1e-3  # learning rate of small networks from scratch
+TRANSFORMER = 5e-4  # learning rate of a small transformer from scratch
+ENOUGH_STEPS = 400  # fine-tuning on few rows needs more epochs to reach so many steps
+MOST_EPOCHS = 30
+
+
+def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int) -> Train:
+    """``train`` with every open value written out. What the recipe says is never changed.
+
+    Args:
+        train: as the recipe has it.
+        task: a task with targets gets small batches and several epochs, a self-supervised one a token budget.
+        card: of the base the stage starts from.
+        adaptation: multiplies the learning rate.
+        rows: of the training split.
+    """
+    supervised = any(column.target for column in task.columns.values())
+    filled: dict[str, object] = {}
+    if train.batch_size is None and train.batch_tokens is None:
+        filled |= {"batch_size": _batch(rows, task)} if supervised else {"batch_tokens": 4096}
+    batch = train.batch_size or filled.get("batch_size") or 64
+    if train.epochs is None and train.steps is None and train.minutes is None:
+        filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else 3.0
+    rate = train.learning_rate or _rate(card) * adaptation.learning_rate_factor
+    filled["learning_rate"] = rate
+    if train.head_learning_rate is None:
+        filled["head_learning_rate"] = _head_rate(rate, card, adaptation, supervised)
+    return train.model_copy(update=filled)
+
+
+def _batch(rows: int, task: Task) -> int:
+    if task.modality == "image":
+        return 128 if rows >= 8000 else 32
+    if rows >= 4000:
+        return 64
+    return 32 if rows >= 1000 else 16
+
+
+def _epochs(rows: int, batch: int, card: Card) -> float:
+    least = 6 if card.pretrained else 12
+    per_epoch = max(1, math.ceil(rows / batch))
+    return float(min(MOST_EPOCHS, max(least, math.ceil(ENOUGH_STEPS / per_epoch))))
+
+
+def _rate(card: Card) -> float:
+    if card.pretrained:
+        return 2e-4 * min(4.0, (384 / card.width) ** 2)
+    small = card.modality == "image" or card.architecture.startswith("dianji-")
+    return RECURRENT_OR_CONVOLUTIONAL if small else TRANSFORMER
+
+
+def _head_rate(rate: float, card: Card, adaptation: Adaptation, supervised: bool) -> float:
+    """A new head on a pre-trained trunk starts from nothing and may move ten times as fast, capped where Adam jumps."""
+    if not (supervised and card.pretrained):
+        return rate
+    return max(rate, min(10 * rate / adaptation.learning_rate_factor, 5e-3))

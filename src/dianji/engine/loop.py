@@ -1,0 +1,330 @@
+"""The training loop. One for every task, adaptation and technique: they are parts, and the loop only calls them."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from dianji.adapt.base import Adaptation
+from dianji.adapt.layers import hold_still
+from dianji.bases.base import Base
+from dianji.engine import checkpoint
+from dianji.engine.batches import Course, Size
+from dianji.engine.evaluation import metric, run_model, values
+from dianji.engine.groups import parameter_groups
+from dianji.engine.runtime import Runtime
+from dianji.engine.seeding import derive, generator, seed_everything
+from dianji.errors import TrainingError
+from dianji.registry import REGISTRY
+from dianji.reporting import Meter, Reporter
+from dianji.spec.sections import Train
+from dianji.store.events import Events
+from dianji.tasks.base import Loss, Task, TaskModel
+from dianji.techniques.base import Listener, Progress, Scores, State, Step, Technique
+
+CHECKPOINT_SECONDS = 120.0
+MINUTES_RESOLUTION = 100_000  # a wall-clock budget drives the schedule as so many small steps
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one stage trains, ready to go: the model is headed and adapted, the examples are encoded."""
+
+    name: str
+    task: Task
+    base: Base
+    model: TaskModel
+    adaptation: Adaptation
+    techniques: tuple[Technique, ...]
+    train: Train
+    examples: pa.Table
+    validation: pa.Table | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training took. Resumed runs add up."""
+
+    seconds: float
+    samples: int
+    steps: int
+    stop_reason: str
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM came; everything is saved."""
+
+
+class Training:
+    """One run of the loop, from the last checkpoint or from the start, to the end."""
+
+    def __init__(self, job: Job, runtime: Runtime, folder: Path, reporter: Reporter) -> None:
+        self.job = job
+        self.runtime = runtime
+        self.checkpoints = folder / "checkpoint"
+        self.events = Events(folder / "events.jsonl")
+        self.reporter = reporter
+
+        train = job.train
+        self.model = job.model.model.to(runtime.device)
+        size = Size(train.batch_size, train.batch_tokens)
+        self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
+        self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
+        self.schedule = REGISTRY.build("schedule", train.schedule.name, train.schedule.arguments)
+        rate = train.learning_rate or 0.0
+        groups = parameter_groups(job.model, rate, train.head_learning_rate or rate, train.weight_decay)
+        built = REGISTRY.build("optimizer", train.optimizer.name, train.optimizer.arguments).build(groups)
+        self.optimizer = runtime.accelerator.prepare_optimizer(built)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.progress = Progress(self.model, job.seed, self.total_steps, trainable=trainable)
+        self.listeners: list[Listener] = [
+            technique.start(self.progress) for technique in sorted(job.techniques, key=lambda part: part.order)
+        ]
+        self.epoch = 0  # whole epochs done
+        self.position = 0  # optimiser steps done in this epoch
+        self.samples = 0
+        self.seconds = 0.0
+        self.evaluated_at = -1
+        self.interrupted: str | None = None
+
+    def run(self) -> Trained:
+        """Train to the end.
+
+        Raises:
+            TrainingError: the loss is not a number.
+            Interrupted: a signal came; the checkpoint is written.
+        """
+        self.resume()
+        with ExitStack() as stack:
+            stack.enter_context(self.signals())
+            meter = stack.enter_context(
+                self.reporter.work(self.job.name, self.total_steps or None, "steps", self.progress.step)
+            )
+            self.saved_at = time.monotonic()
+            while not self.done():
+                self.pass_over_epoch(meter)
+            self.evaluate()
+        for listener in self.listeners:
+            listener.finish(self.progress)
+        return Trained(self.seconds, self.samples, self.progress.step, self.progress.stop_reason or "budget used up")
+
+    def pass_over_epoch(self, meter: Meter) -> None:
+        """The rest of the current epoch, step by step."""
+        steps = self.course.steps(self.epoch)
+        while self.position < len(steps) and not self.done():
+            batches = steps[self.position]
+            self.position += 1
+            if self.position == len(steps):
+                self.epoch, self.position = self.epoch + 1, 0
+            self.step(batches, meter)
+            self.progress.epoch = self.epoch + self.position / len(steps)
+            self.between_steps(end_of_epoch=self.position == 0)
+            if self.position == 0:
+                return
+
+    def step(self, batches: list[Any], meter: Meter) -> None:
+        """One optimiser step over its micro-batches."""
+        began = time.perf_counter()
+        self.model.train()
+        hold_still(self.model)
+        items, total = 0, 0.0
+        for number, indices in enumerate(batches):
+            loss = self.micro_batch(number, indices, share=len(batches) > 1)
+            items += loss.items
+            total += loss.value.item() * loss.items
+        self.update(items if len(batches) > 1 else 1)
+        self.progress.step += 1
+        for listener in self.listeners:
+            listener.after_step(self.progress)
+        self.samples += sum(len(indices) for indices in batches)
+        elapsed = time.perf_counter() - began
+        self.seconds += elapsed
+        mean = total / max(1, items)
+        self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
+        samples_per_second = sum(len(indices) for indices in batches) / elapsed
+        meter.advance(1, loss=mean, samples_per_second=samples_per_second)
+
+    def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
+        """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
+        job = self.job
+        where = (job.seed, 3, self.progress.step, number)
+        seed_everything(derive(*where))
+        collated = job.task.collate(job.examples.take(pa.array(indices)), job.base, generator(*where), training=True)
+        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+
+        def forward() -> Loss:
+            with self.runtime.products():
+                return job.task.loss(self.model, batch)
+
+        def backward(loss: Loss) -> None:
+            self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
+
+        step = Step(job.task, batch, forward, backward)
+        loss = forward()
+        for listener in self.listeners:
+            loss = listener.loss(step, loss)
+        if not math.isfinite(loss.value.item()):
+            raise TrainingError(
+                f"stage {job.name}: the loss is {loss.value.item()} in step {self.progress.step + 1}, micro-batch "
+                f"{number + 1} (epoch {self.progress.epoch:.2f}, examples {indices[:5].tolist()} …). Expected a finite "
+                "number. Lower train.learning_rate, set train.clip_norm, or use precision: fp32."
+            )
+        backward(loss)
+        for listener in self.listeners:
+            listener.after_backward(step)
+        return loss
+
+    def update(self, items: int) -> None:
+        """Scale, clip, step."""
+        accelerator = self.runtime.accelerator
+        accelerator.unscale_gradients(self.optimizer)
+        if items > 1:
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.div_(items)
+        if self.job.train.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.job.train.clip_norm)
+        factor = self.schedule.factor(*self.when())
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def between_steps(self, *, end_of_epoch: bool) -> None:
+        """Evaluate and save where it is time to; obey a signal."""
+        every = self.job.train.evaluate_every
+        if (self.progress.step % every == 0) if every else end_of_epoch:
+            self.evaluate()
+        if self.interrupted:
+            self.save()
+            raise Interrupted(f"{self.interrupted}: stage {self.job.name} is saved at step {self.progress.step}")
+        if self.time_to_save():
+            self.save()
+
+    def time_to_save(self) -> bool:
+        """By steps where the recipe says so, else by the clock; when does not change what is learnt."""
+        every = self.job.train.checkpoint_every
+        if every is not None:
+            return self.progress.step % every == 0
+        return time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+
+    def evaluate(self) -> None:
+        """Score the validation split and tell the techniques."""
+        if self.job.validation is None or self.evaluated_at == self.progress.step:
+            return
+        self.evaluated_at = self.progress.step
+        task = self.job.task
+        with ExitStack() as stack:
+            for listener in self.listeners:
+                stack.enter_context(listener.evaluating(self.progress))
+            with self.runtime.products():
+                outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
+            measured = values(task.outcome(outputs, self.job.validation), task.metrics)
+            primary = task.metrics[0]
+            scores = Scores(measured[primary], metric(primary).higher_is_better, measured)
+            for listener in self.listeners:
+                listener.after_evaluation(self.progress, scores)
+        self.events.write("evaluation", step=self.progress.step, epoch=round(self.progress.epoch, 4), **measured)
+        self.runtime.accelerator.log(dict(measured), step=self.progress.step)
+        self.reporter.say(
+            f"{self.job.name}: epoch {self.progress.epoch:.2f}, validation {primary} {measured[primary]:.4f}"
+        )
+
+    def done(self) -> bool:
+        """Whether the budget is used up or a technique asked for the end."""
+        if self.progress.stop_reason:
+            return True
+        if self.job.train.minutes is not None:
+            return self.seconds >= self.job.train.minutes * 60
+        return self.progress.step >= self.total_steps
+
+    def when(self) -> tuple[int, int]:
+        """(step, total) for the schedule; a wall-clock budget counts as many small steps."""
+        if self.job.train.minutes is None:
+            return self.progress.step, self.total_steps
+        share = min(1.0, self.seconds / (self.job.train.minutes * 60))
+        return int(share * MINUTES_RESOLUTION), MINUTES_RESOLUTION
+
+    def save(self) -> None:
+        """Write a checkpoint of everything."""
+        snapshot = checkpoint.Snapshot()
+        snapshot.add("model", checkpoint.learnt(self.model), {})
+        snapshot.add("optimizer", *checkpoint.pack_optimizer(self.optimizer))
+        for number, listener in enumerate(self.listeners):
+            state = listener.state()
+            snapshot.add(f"technique-{number}", state.tensors, state.values)
+        scaler = self.runtime.accelerator.scaler
+        snapshot.values["scaler"] = scaler.state_dict() if scaler is not None else {}
+        snapshot.values["loop"] = {
+            "step": self.progress.step,
+            "fraction": self.progress.epoch,
+            "stop_reason": self.progress.stop_reason,
+            "epoch": self.epoch,
+            "position": self.position,
+            "samples": self.samples,
+            "seconds": self.seconds,
+            "evaluated_at": self.evaluated_at,
+            "where": self.runtime.describe(),
+        }
+        checkpoint.write(self.checkpoints, self.progress.step, snapshot)
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Put back the newest sound checkpoint, if there is one."""
+        found = checkpoint.newest(self.checkpoints)
+        if found is None:
+            self.events.rewind(0)
+            return
+        for fault in found.damaged:
+            self.reporter.warn(f"damaged checkpoint passed over, the one before it is used: {fault}")
+        snapshot, loop = found.snapshot, found.snapshot.values["loop"]
+        checkpoint.put_back(self.model, snapshot.part("model")[0])
+        checkpoint.unpack_optimizer(self.optimizer, *snapshot.part("optimizer"))
+        for number, listener in enumerate(self.listeners):
+            listener.restore(State(*snapshot.part(f"technique-{number}")))
+        if self.runtime.accelerator.scaler is not None:
+            self.runtime.accelerator.scaler.load_state_dict(snapshot.values["scaler"])
+        self.progress.step, self.progress.epoch = loop["step"], loop["fraction"]
+        self.progress.stop_reason = loop["stop_reason"]
+        self.epoch, self.position = loop["epoch"], loop["position"]
+        self.samples, self.seconds = loop["samples"], loop["seconds"]
+        self.evaluated_at = loop["evaluated_at"]
+        self.events.rewind(self.progress.step)
+        self.reporter.say(f"{self.job.name}: goes on from step {self.progress.step}")
+        if loop["where"] != self.runtime.describe():
+            self.reporter.warn(
+                f"{self.job.name} began on {loop['where']} and goes on with {self.runtime.describe()}: "
+                "the result will be right, but not equal to the bit to an uninterrupted run"
+            )
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run after the current step, saved. A second Ctrl-C ends it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                signal.default_int_handler(number, frame)
+            self.interrupted = signal.Signals(number).name
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

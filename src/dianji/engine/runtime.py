@@ -1,0 +1,87 @@
+"""Where and in which precision a run computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from dianji.errors import CapabilityError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Device, precision and accelerate's part in them. One per stage."""
+
+    accelerator: Accelerator
+    precision: Precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.accelerator.device
+
+    @contextmanager
+    def products(self) -> Iterator[None]:
+        """Matrix products in the run's precision; weights, norms and losses stay in fp32."""
+        with self.accelerator.autocast():
+            yield
+
+    def describe(self) -> str:
+        """``cpu, bf16, 2 threads``."""
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.device.type}, {self.precision}{threads}"
+
+
+def make_runtime(precision: str, *, track: tuple[str, ...] = (), folder: Path | None = None) -> Runtime:
+    """Choose device and precision. ``auto`` is bf16 where the hardware is built for it, else fp32.
+
+    Raises:
+        CapabilityError: the precision is not to be had here.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # accelerate keeps precision in a process-wide singleton; stages of one process may differ.
+    AcceleratorState._reset_state()
+    chosen = _choose(precision)
+    options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track else {}
+    try:
+        accelerator = Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, **options)
+    except (ImportError, ValueError) as error:
+        raise CapabilityError(
+            f"tracking with {', '.join(track)} is not possible ({error}). Install it, for instance with "
+            '`pip install "dianji[track]"`, or take it out of `track`.'
+        ) from error
+    return Runtime(accelerator, chosen)
+
+
+def _choose(precision: str) -> Precision:
+    cuda = torch.cuda.is_available()
+    if precision == "auto":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else cpu_has_bf16()
+        return "bf16" if fast else "fp32"
+    if precision == "fp16" and not cuda:
+        raise CapabilityError("precision fp16 needs a GPU; on a CPU use bf16 or fp32 (or auto, which chooses)")
+    if precision == "fp32" or precision == "bf16" or precision == "fp16":
+        return precision
+    raise CapabilityError(f"precision '{precision}' is not one of auto, fp32, bf16, fp16")
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware (AVX512-bf16 or AMX): from the kernel's list of features."""
+    try:
+        features = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = next((line for line in features.splitlines() if line.startswith("flags")), "").split()
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
