@@ -57,8 +57,12 @@ class Task(Protocol):
     that the registry's record of a fitted task is all that an artefact needs to open it again.
     """
 
-    columns: ClassVar[Mapping[str, Column]]
     modality: ClassVar[Literal["text", "image"]]
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """What a table must have, under the task's own names; may depend on the task's arguments."""
+        ...
 
     def fit(self, table: pa.Table) -> Self:
         """Learn label names and the like from the training split.
@@ -98,15 +102,19 @@ class Task(Protocol):
         ...
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
-        """What the model says of each example, as arrays in fp32; no gradient. Basis of predictions, metrics and probe."""
+        """What the model says of each example, as arrays in fp32; no gradient. Basis of predictions, metrics and probe.
+
+        Each array has one entry per example and the same further dimensions in every batch. The caller has put the
+        model into evaluation mode.
+        """
         ...
 
     def assemble(self, outputs: Outputs, examples: pa.Table) -> Outputs:
         """Examples back to rows, for instance windows of a passage. Where rows are examples: as they are."""
         ...
 
-    def predictions(self, outputs: Outputs) -> Sequence[Prediction]:
-        """One prediction per row, in human words."""
+    def predictions(self, outputs: Outputs, base: Base) -> Sequence[Prediction]:
+        """One prediction per row, in human words; the base's processor turns tokens back into text."""
         ...
 
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Outcome:
@@ -121,4 +129,25 @@ class Task(Protocol):
     @property
     def baselines(self) -> tuple[str, ...]:
         """Names of baselines that are computed beside the model; none for self-supervised objectives."""
+        ...
+
+
+class Comparable(Task, Protocol):
+    """A task with classes, which a baseline can learn without the base. Every task that names baselines is one."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, by class number."""
+        ...
+
+    def baseline_inputs(self, table: pa.Table) -> list[str] | np.ndarray:
+        """Texts, or (rows, pixels) float32 in [0, 1]."""
+        ...
+
+    def baseline_targets(self, table: pa.Table) -> np.ndarray:
+        """(rows,) int64 class numbers; (rows, labels) bool where a row may have several.
+
+        Raises:
+            DataError: a label was not seen in training.
+        """
         ...
