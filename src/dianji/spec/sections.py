@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from dianji.spec.document import Origin
+
+#: In the JSON schema of the sections, what stands for "a component of this kind" until the registry is asked.
+KIND = "x-component"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="letters, digits, '_', '.', '-'")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -21,14 +38,18 @@ def _component(value: object) -> object:
     """``lora`` -> {name}, ``{lora: {rank: 8}}`` -> {name, arguments}."""
     if isinstance(value, str):
         return {"name": value}
-    if isinstance(value, Mapping) and set(value) != {"name", "arguments"}:
-        if len(value) != 1:
-            raise ValueError("a component is written as its name, or as {name: {argument: value}}")
-        ((name, arguments),) = value.items()
-        if arguments is not None and not isinstance(arguments, Mapping):
-            raise ValueError(f"the arguments of '{name}' are a mapping: {{{name}: {{argument: value}}}}")
-        return {"name": name, "arguments": dict(arguments or {})}
-    return value
+    if isinstance(value, Component) or (isinstance(value, Mapping) and set(value) == {"name", "arguments"}):
+        return value
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ValueError(f"a component is its name, or {{name: {{argument: value}}}}{_found(value)}")
+    ((name, arguments),) = value.items()
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise ValueError(f"the arguments of '{name}' are a mapping: {{{name}: {{argument: value}}}}{_found(arguments)}")
+    return {"name": name, "arguments": dict(arguments or {})}
+
+
+def _found(value: object) -> str:
+    return "; found nothing" if value is None else f"; found {value!r:.60}"
 
 
 class Component(Section):
@@ -38,14 +59,19 @@ class Component(Section):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.name
+        """The name without its version."""
+        return self.name.partition("@")[0]
 
     @model_serializer
     def _as_written(self) -> str | dict[str, Any]:
         return {self.name: self.arguments} if self.arguments else self.name
 
 
-ComponentField = Annotated[Component, BeforeValidator(_component)]
+TaskField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "task"})]
+AdaptationField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "adaptation"})]
+TechniqueField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "technique"})]
+OptimizerField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "optimizer"})]
+ScheduleField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "schedule"})]
 
 
 class NewBase(Section):
@@ -66,8 +92,18 @@ class NewBase(Section):
         return {"new": self.new, **self.arguments}
 
 
+def _base(value: object) -> object:
+    """Told here in one sentence, where pydantic would speak of every branch of the union."""
+    named = isinstance(value, str | NewBase) or (isinstance(value, Mapping) and isinstance(value.get("new"), str))
+    if named or value is None:
+        return value
+    raise ValueError(
+        f"a base is a registered name, a Hub id or a folder, or {{new: architecture, argument: value}}{_found(value)}"
+    )
+
+
 #: A registered base, a Hub id or a folder (text); or a new one.
-BaseField = str | NewBase
+BaseField = Annotated[str | NewBase, BeforeValidator(_base), WithJsonSchema({KIND: "base"})]
 
 
 class Split(Section):
@@ -76,11 +112,21 @@ class Split(Section):
     A fraction is of the rows that are left after given files are taken out.
     """
 
-    validation: Fraction | str | None = Field(None, description="fraction of the rows, or a file of its own; null: 0.1 unless given")
-    test: Fraction | str | None = Field(None, description="fraction of the rows, or a file of its own; null: 0.2 unless given")
+    validation: Fraction | str | None = Field(
+        None, description="fraction of the rows, or a file of its own; null: 0.1 unless given"
+    )
+    test: Fraction | str | None = Field(
+        None, description="fraction of the rows, or a file of its own; null: 0.2 unless given"
+    )
     stratify: str | None = Field(None, description="column whose values keep their shares in every split")
     group: str | None = Field(None, description="column whose values are never in two splits (a customer, a document)")
     time: str | None = Field(None, description="column to order by: the oldest rows train, the newest test")
+
+    @model_validator(mode="after")
+    def _rows_left_to_train(self) -> Split:
+        if isinstance(self.validation, float) and isinstance(self.test, float) and self.validation + self.test >= 1.0:
+            raise ValueError(f"validation {self.validation} and test {self.test} together leave no rows to train on")
+        return self
 
 
 class Clean(Section):
@@ -95,16 +141,31 @@ class Clean(Section):
 class Data(Section):
     """Where rows come from and what their columns mean."""
 
-    path: str | list[str] | None = Field(None, description="file, folder, glob, several of them, or a Hub id with format: hub")
-    format: str = Field("auto", description="a source: csv, tsv, json, jsonl, parquet, text, labelled-text, images, arrow, hub, sql")
-    options: dict[str, Any] = Field(default_factory=dict, description="the source's own arguments, such as delimiter or query")
+    path: str | list[str] | None = Field(
+        None, description="file, folder, glob, several of them, or a Hub id with format: hub"
+    )
+    format: str = Field("auto", description="a source such as csv, jsonl, parquet or images; auto: told by the file")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="the source's own arguments, such as delimiter or query"
+    )
     encoding: Literal["auto", "utf-8", "gb18030", "latin-1", "utf-16"] = "auto"
-    columns: dict[str, str] = Field(default_factory=dict, description="what a task calls a column -> what the data calls it")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="what a task calls a column -> what the data calls it"
+    )
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
     drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
-    limit: int | str | None = Field(None, description="rows of the training split to use: 1000, or '10 per label'")
+    limit: Annotated[int, Field(gt=0)] | str | None = Field(
+        None, description="rows of the training split to use: 1000, or '10 per label'"
+    )
     strict: bool = Field(False, description="leakage and conflicting labels are errors")
+
+    @field_validator("limit")
+    @classmethod
+    def _readable(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* per label", value):
+            raise ValueError(f"expected a number of rows, or text such as '10 per label', found {value!r:.60}")
+        return value
 
 
 class Train(Section):
@@ -112,19 +173,27 @@ class Train(Section):
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     steps: Annotated[int, Field(gt=0)] | None = None
-    minutes: Annotated[float, Field(gt=0)] | None = Field(None, description="wall-clock budget; such a run is not reproducible to the bit")
+    minutes: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="wall-clock budget; such a run is not reproducible to the bit"
+    )
     batch_size: Annotated[int, Field(gt=0)] | None = Field(None, description="examples in one forward pass")
-    batch_tokens: Annotated[int, Field(gt=0)] | None = Field(None, description="tokens in one forward pass, padding included; instead of batch_size")
+    batch_tokens: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="tokens in one forward pass, padding included; instead of batch_size"
+    )
     accumulate: int = Field(1, ge=1, description="forward passes per optimiser step")
-    optimizer: ComponentField = Component(name="adamw")
-    schedule: ComponentField = Component(name="linear")
+    optimizer: OptimizerField = Component(name="adamw")
+    schedule: ScheduleField = Component(name="linear")
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
     weight_decay: float = Field(0.01, ge=0, description="not on biases, norms and embeddings")
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(1.0, description="largest gradient norm; null: no clipping")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    evaluate_every: Annotated[int, Field(gt=0)] | None = Field(None, description="optimiser steps between evaluations; null: every epoch")
-    checkpoint_every: Annotated[int, Field(gt=0)] | None = Field(None, description="optimiser steps between checkpoints; null: every two minutes")
+    evaluate_every: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="optimiser steps between evaluations; null: every epoch"
+    )
+    checkpoint_every: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="optimiser steps between checkpoints; null: every two minutes"
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Train:
@@ -145,12 +214,14 @@ class Evaluate(Section):
 class Stage(Section):
     """base or earlier stage × task × data × adaptation × techniques -> artefact."""
 
-    from_: BaseField | None = Field(None, alias="from", description="an earlier stage or a base; null: the stage before, else the recipe's base")
-    task: ComponentField
+    from_: BaseField | None = Field(
+        None, alias="from", description="an earlier stage or a base; null: the stage before, or the recipe's base"
+    )
+    task: TaskField
     data: str
-    adapt: ComponentField = Component(name="full")
+    adapt: AdaptationField = Component(name="full")
     train: Train = Field(default_factory=lambda: Train.model_construct())
-    techniques: list[ComponentField] = Field(default_factory=list)
+    techniques: list[TechniqueField] = Field(default_factory=list)
     evaluate: Evaluate = Field(default_factory=lambda: Evaluate.model_construct())
     track: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(default_factory=list)
 
@@ -165,3 +236,41 @@ class Recipe(Section):
     base: BaseField | None = None
     data: dict[Name, Data] = Field(min_length=1)
     stages: dict[Name, Stage] = Field(min_length=1)
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe from a YAML file; relative paths in it are taken from the file's folder.
+
+        Raises:
+            RecipeError: the file cannot be read, or holds faults; all of them are named, each with its line.
+        """
+        from dianji.spec.load import load  # which builds on these sections
+
+        return load(path)
+
+    @classmethod
+    def parse(cls, recipe: str | Mapping[str, Any], source: str = "recipe", folder: Path | None = None) -> Recipe:
+        """Read a recipe from YAML text or plain values; relative paths start at ``folder``, by default the working one.
+
+        Raises:
+            RecipeError: every fault, each as ``bank.yaml, line 14: stages.intent.trian: unknown key. …``.
+        """
+        from dianji.spec.load import parse  # which builds on these sections
+
+        return parse(recipe, source=source, folder=folder)
+
+    def where(self, *path: str | int) -> str:
+        """Begins an error about a part of the recipe: ``bank.yaml, line 14: stages.intent.task``."""
+        return self._origin.where(*path)
+
+    def from_origin(self, origin: Origin) -> Self:
+        """The same recipe, which says ``origin`` is where it was written."""
+        copy = self.model_copy()
+        copy._origin = origin
+        return copy
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; ``Recipe.parse(recipe.to_json()) == recipe``."""
+        return self.model_dump(mode="json", by_alias=True)
