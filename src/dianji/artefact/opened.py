@@ -77,7 +77,7 @@ class Model:
         if isinstance(rows, str | bytes):
             raise DataError(f"predict takes a list of rows, found a single {type(rows).__name__}. Write [row].")
         table = rows if isinstance(rows, pa.Table) else self._table(rows)
-        return self.task.predictions(self.outputs(table)) if table.num_rows else []
+        return self.task.predictions(self.outputs(table), self.base) if table.num_rows else []
 
     def save(self, folder: Path | str) -> Path:
         """Copy the artefact to a new folder, whole.

@@ -1,0 +1,102 @@
+"""Leave an artefact: a Hugging Face folder with everything that proves where it comes from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from dianji.adapt.base import Adaptation
+from dianji.artefact.card import model_card
+from dianji.artefact.manifest import Manifest
+from dianji.artefact.probe import Probe
+from dianji.artefact.reproduce import FRESH
+from dianji.bases.base import Base
+from dianji.errors import StoreError
+from dianji.store.atomic import new_folder, write_json
+from dianji.tasks.base import Task, TaskModel
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A model at the end of its training, with what it needs to be saved."""
+
+    task: Task
+    base: Base
+    model: TaskModel
+    adaptation: Adaptation
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is told about the model: JSON documents by name, and the event log."""
+
+    documents: Mapping[str, Any]
+    events: Path
+
+
+def keep_apart(learnt: Learnt, folder: Path) -> None:
+    """Write an adapter's own weights to ``folder`` before they are merged away; nothing where there are none."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    learnt.adaptation.save(learnt.model.model, folder)
+
+
+def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest: Manifest, evidence: Evidence) -> float:
+    """Write the whole folder beside ``target``, have a fresh process reproduce the probe from it, then rename.
+
+    Args:
+        target: becomes the artefact; what is there is replaced.
+        learnt: the merged model.
+        probe: drawn before the merge, so that it proves the merge too.
+        adapter: what ``keep_apart`` wrote.
+        manifest: without the files' digests.
+        evidence: documents to keep.
+
+    Returns:
+        The largest difference of the fresh process to the probe.
+
+    Raises:
+        ArtefactError: the fresh process got something else; nothing is left at ``target``.
+        StoreError: the disk is full or cannot be written.
+    """
+    with new_folder(target) as folder:
+        try:
+            learnt.model.model.save_pretrained(folder)
+        except SafetensorError as error:
+            raise StoreError(f"{target}: the weights cannot be written ({error}). Is the disk full?") from error
+        learnt.base.processor.save_pretrained(folder)
+        if any(adapter.iterdir()):
+            shutil.copytree(adapter, folder / "adapter")
+        probe.write(folder)
+        for name, document in evidence.documents.items():
+            write_json(folder / "evidence" / f"{name}.json", document)
+        if evidence.events.exists():
+            shutil.copyfile(evidence.events, folder / "evidence" / "events.jsonl")
+        (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
+        manifest.write(folder)
+        return FRESH.check(folder)
+
+
+def draw_probe(learnt: Learnt, table: pa.Table, seed: int) -> Probe:
+    """The probe of a model that is not merged yet."""
+    return Probe.draw(learnt.task, learnt.model.model, learnt.base, table, seed)
+
+
+def count(model: nn.Module) -> tuple[int, int]:
+    """(parameters, parameters that learn); call it before the merge."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
+
+
+def merge(learnt: Learnt) -> None:
+    """Put extra parts into the weights, and the model on the CPU in evaluation mode."""
+    learnt.model.model.to(torch.device("cpu")).eval()
+    learnt.adaptation.merge(learnt.model.model)

@@ -1,0 +1,207 @@
+"""Run what is missing: one stage after the other, each into its own step of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dianji.artefact.manifest import Manifest, Parent, versions
+from dianji.artefact.reproduce import FRESH
+from dianji.artefact.save import Evidence, Learnt, count, draw_probe, keep_apart, merge, save
+from dianji.bases.base import Base
+from dianji.bases.folder import FolderBase, open_folder
+from dianji.data.report import with_token_lengths
+from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.memory import peak_mb, reset_peak
+from dianji.engine.runtime import make_runtime
+from dianji.engine.seeding import derive, seed_everything
+from dianji.errors import StoreError
+from dianji.evaluate.metric import Estimate
+from dianji.pipeline.encoded import encoded
+from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
+from dianji.pipeline.plan import Schedule, Work
+from dianji.registry import record_of
+from dianji.reporting import Reporter
+from dianji.results import Cost, Metrics, RunResult, StageResult
+from dianji.store.atomic import new_folder
+from dianji.store.steps import Store
+
+
+def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str | None = None) -> RunResult:
+    """Run every stage that is not done.
+
+    Args:
+        schedule: what to do.
+        store: where it lies.
+        reporter: hears how it goes.
+        again: a stage to run although it is done.
+    """
+    results = []
+    for work in schedule.works:
+        with work.step.locked():
+            if work.name == again:
+                work.step.forget()
+            reused = work.step.state == "done"
+            if reused:
+                reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
+            else:
+                for warning in work.data.warnings:
+                    reporter.warn(f"data {work.stage.data}: {warning}")
+                _run(work, store, reporter)
+            results.append(_result(work, reused))
+    return RunResult(schedule.recipe.name, schedule.digest, tuple(results))
+
+
+def _run(work: Work, store: Store, reporter: Reporter) -> None:
+    FRESH.start()  # imports while training runs
+    work.step.begin(work.spec)
+    store.ledger.append("begin", recipe=work.recipe, stage=work.name, step=work.step.digest)
+    reset_peak()
+    learnt, tables, examples = _prepare(work, store, reporter)
+    parameters, trainable = count(learnt.model.model)
+    job = Job(
+        name=work.name,
+        task=learnt.task,
+        base=learnt.base,
+        model=learnt.model,
+        adaptation=work.adaptation,
+        techniques=work.techniques,
+        train=work.train,
+        examples=examples["train"],
+        validation=examples.get("validation"),
+        seed=work.seed,
+    )
+    tracked = tuple(work.stage.track)
+    runtime = make_runtime(work.train.precision, track=tracked, folder=work.step.folder / "track")
+    if tracked:
+        runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
+    reporter.say(
+        f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
+        f"on {runtime.describe()}"
+    )
+    trained = Training(job, runtime, work.step.folder, reporter).run()
+    if tracked:
+        runtime.accelerator.end_training()
+    samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
+    cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
+    measured = _finish(work, learnt, tables, examples, trained, cost, reporter)
+    work.step.finish({**measured.to_json(), "cost": asdict(cost)})
+    store.ledger.append("done", recipe=work.recipe, stage=work.name, step=work.step.digest)
+
+
+def _prepare(
+    work: Work, store: Store, reporter: Reporter
+) -> tuple[Learnt, Mapping[str, pa.Table], Mapping[str, pa.Table]]:
+    """The fitted task, the base with its head, the tables and the examples."""
+    tables = work.data.splits
+    task = work.task.fit(tables["train"])
+    base = _base(work)
+    # The head's first weights follow from the stage's seed and nothing else.
+    seed_everything(derive(work.seed, 0))
+    model = task.model(base)
+    work.adaptation.attach(model)
+    own = [] if base.folder is not None else [work.step.digest]
+    examples = {}
+    for split, table in tables.items():
+        with reporter.work(f"encoding {split}", None, "rows"):
+            key = [work.parent_digest, work.spec["data"]["digest"], work.stage.data, split, *own]
+            examples[split] = encoded(store, task, base, table, [*key, repr(sorted(work.spec["data"].items()))])
+    return Learnt(task, base, model, work.adaptation), tables, examples
+
+
+def _base(work: Work) -> Base:
+    if work.parent is not None:
+        folder = work.parent.step.artefact
+        found = FolderBase(folder)
+        card = dataclasses.replace(work.card, labels=found.card().labels)
+        return open_folder(folder, card)
+    if work.source is None:
+        raise StoreError(f"stage {work.name} has neither a base nor an earlier stage")
+    kept = work.step.folder / "base"
+    if kept.is_dir():  # a resumed run must not fit its tokenizer again
+        return dataclasses.replace(open_folder(kept, work.card), folder=None)
+    base = work.source.prepare(work.data.splits["train"])
+    if base.folder is None:
+        with new_folder(kept) as folder:
+            base.config.save_pretrained(folder)
+            base.processor.save_pretrained(folder)
+    return base
+
+
+def _finish(
+    work: Work,
+    learnt: Learnt,
+    tables: Mapping[str, pa.Table],
+    examples: Mapping[str, pa.Table],
+    trained: Trained,
+    cost: Cost,
+    reporter: Reporter,
+) -> Measured:
+    """Merge, measure, save, and have a fresh process agree."""
+    adapter = work.step.folder / "adapter"
+    learnt.model.model.to("cpu").eval()
+    keep_apart(learnt, adapter)
+    probe = draw_probe(learnt, tables.get("validation", tables["train"]), work.seed)
+    merge(learnt)
+    ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
+    metrics, classes = measure_model(ruler, learnt.model.model, learnt.base, examples, reporter)
+    measured = Measured(metrics, measure_baselines(ruler, tables, reporter), classes)
+    lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
+    documents = {
+        "metrics": measured.to_json(),
+        "data": with_token_lengths(work.data.report, lengths),
+        "cost": asdict(cost),
+        "spec": work.spec,
+    }
+    evidence = Evidence(documents, work.step.folder / "events.jsonl")
+    manifest = _manifest(work, learnt, trained)
+    difference = save(work.step.artefact, learnt, probe=probe, adapter=adapter, manifest=manifest, evidence=evidence)
+    reporter.say(f"{work.name}: saved; a fresh process reproduces its probe (largest difference {difference:.1e})")
+    return measured
+
+
+def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
+    kind, name = ("stage", work.parent.name) if work.parent else ("base", work.card.name)
+    return Manifest(
+        recipe=work.recipe,
+        stage=work.name,
+        digest=work.step.digest,
+        seed=work.seed,
+        task=record_of(learnt.task),
+        adaptation=record_of(work.adaptation),
+        techniques=[record_of(technique) for technique in work.techniques],
+        base={**asdict(work.card), "languages": list(work.card.languages), "labels": list(work.card.labels)},
+        parents=[Parent(kind, name, work.parent_digest)],
+        data={work.stage.data: work.spec["data"]["digest"]},
+        training=asdict(trained),
+        versions=versions(),
+    )
+
+
+def _result(work: Work, reused: bool) -> StageResult:
+    found = work.step.metrics()
+    return StageResult(
+        name=work.name,
+        digest=work.step.digest,
+        artefact=work.step.artefact,
+        reused=reused,
+        metrics=_metrics(found["metrics"]),
+        cost=Cost(**found["cost"]),
+        primary=work.task.metrics[0],
+        baselines={name: _metrics(of) for name, of in found["baselines"].items()},
+        warnings=work.data.warnings,
+    )
+
+
+def _metrics(value: Mapping[str, Any]) -> Metrics:
+    return {split: {name: Estimate(**estimate) for name, estimate in of.items()} for split, of in value.items()}
+
+
+def artefact_of(result: RunResult) -> Path:
+    """Of the last stage."""
+    return result.stages[-1].artefact

@@ -1,0 +1,199 @@
+"""From a recipe to steps with digests: everything that can be wrong is found here, before any model is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dianji.adapt.base import Adaptation
+from dianji.bases.base import BaseSource, Card
+from dianji.bases.checks import require_modality
+from dianji.bases.resolve import resolve
+from dianji.data.read import Loaded, load
+from dianji.engine.defaults import fill
+from dianji.errors import DianjiError, RecipeError
+from dianji.registry import REGISTRY, key_of, record_of
+from dianji.results import Plan, PlannedStage
+from dianji.spec.components import check_components
+from dianji.spec.references import check_references, order, parent
+from dianji.spec.sections import Component, Data, Recipe, Stage, Train
+from dianji.store.digest import digest_value
+from dianji.store.steps import StepFolder, Store
+from dianji.tasks.base import Task
+from dianji.techniques.base import Technique
+
+#: Changes when a change of Dianji makes old steps differ from what would be computed now.
+STEP_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage, resolved: what to do, under which digest, with which parts."""
+
+    name: str
+    recipe: str
+    step: StepFolder
+    spec: Mapping[str, Any]
+    stage: Stage
+    train: Train
+    task: Task
+    adaptation: Adaptation
+    techniques: tuple[Technique, ...]
+    data: Loaded
+    parent: Work | None  # an earlier stage …
+    source: BaseSource | None  # … or a base
+    card: Card  # of what the stage starts from
+    seed: int
+
+    @property
+    def parent_digest(self) -> str:
+        """Of the earlier stage's step, or of the base."""
+        return str(self.spec["parent"])
+
+    def planned(self) -> PlannedStage:
+        """What a person is shown."""
+        return PlannedStage(
+            name=self.name,
+            digest=self.step.digest,
+            state=self.step.state,
+            starts_from=f"stage {self.parent.name}" if self.parent else f"base {self.card.name}",
+            task=key_of(self.task).name,
+            adapt=key_of(self.adaptation).name,
+            data=self.stage.data,
+            rows={name: table.num_rows for name, table in self.data.splits.items()},
+            folder=self.step.folder,
+        )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All stages of a recipe in the order in which they can run."""
+
+    recipe: Recipe
+    works: tuple[Work, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of everything the recipe asks for: its steps."""
+        return digest_value([work.step.digest for work in self.works])
+
+    def plan(self) -> Plan:
+        """What ``dianji check`` prints."""
+        warnings = [f"data {work.stage.data}: {warning}" for work in self.works for warning in work.data.warnings]
+        return Plan(
+            recipe=self.recipe.name,
+            digest=self.digest,
+            stages=tuple(work.planned() for work in self.works),
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
+
+    def upto(self, stage: str) -> Schedule:
+        """Only ``stage`` and what it starts from."""
+        wanted, work = {stage}, next(work for work in self.works if work.name == stage)
+        while work.parent is not None:
+            work = work.parent
+            wanted.add(work.name)
+        return Schedule(self.recipe, tuple(work for work in self.works if work.name in wanted))
+
+
+def schedule(recipe: Recipe, store: Store) -> Schedule:
+    """Resolve a recipe.
+
+    Raises:
+        RecipeError: with every fault of the recipe, its components, its data and its bases.
+    """
+    faults = [*check_references(recipe), *check_components(recipe)]
+    if faults:
+        raise RecipeError(*faults)
+    works: dict[str, Work] = {}
+    for name in order(recipe):
+        start = parent(recipe, name)
+        if isinstance(start, str) and start in recipe.stages and start not in works:
+            continue  # its parent is at fault and has been told
+        try:
+            works[name] = _resolve(recipe, name, works, store)
+        except RecipeError as error:
+            faults.extend(error.faults)
+        except DianjiError as error:
+            faults.append(f"{recipe.where('stages', name)}: {error}")
+    if faults:
+        raise RecipeError(*dict.fromkeys(faults))
+    return Schedule(recipe, tuple(works.values()))
+
+
+def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store) -> Work:
+    stage = recipe.stages[name]
+    task: Task = _build("task", stage.task)
+    adaptation: Adaptation = _build("adaptation", stage.adapt)
+    techniques: tuple[Technique, ...] = tuple(_build("technique", technique) for technique in stage.techniques)
+    start = parent(recipe, name)
+    before = works.get(start) if isinstance(start, str) and start in recipe.stages else None
+    source = None if before else resolve(start, task.modality, seed=recipe.seed)
+    card = _card_after(before) if before else _card_of(source)
+    require_modality(card, task.modality, key_of(task).name)
+    data = load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
+    train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
+    spec = {
+        "format": STEP_FORMAT,
+        "task": record_of(task),
+        "adaptation": record_of(adaptation),
+        "techniques": [record_of(technique) for technique in techniques],
+        "train": _filled_train(train),
+        "evaluate": stage.evaluate.model_dump(mode="json"),
+        "data": {"digest": data.digest, **_without_paths(recipe.data[stage.data])},
+        "parent": before.step.digest if before else _digest_of(source),
+        "seed": recipe.seed,
+    }
+    return Work(
+        name=name,
+        recipe=recipe.name,
+        step=store.step(digest_value(spec)),
+        spec=spec,
+        stage=stage,
+        train=train,
+        task=task,
+        adaptation=adaptation,
+        techniques=techniques,
+        data=data,
+        parent=before,
+        source=source,
+        card=card,
+        seed=recipe.seed,
+    )
+
+
+def _build(kind: str, component: Component) -> Any:
+    return REGISTRY.build(kind, component.name, component.arguments)
+
+
+def _card_after(work: Work) -> Card:
+    """The card of an artefact that may not exist yet."""
+    return dataclasses.replace(work.card, pretrained=True, labels=())
+
+
+def _card_of(source: BaseSource | None) -> Card:
+    if source is None:
+        raise RecipeError("a stage starts from nothing")
+    return source.card()
+
+
+def _digest_of(source: BaseSource | None) -> str:
+    return source.digest() if source is not None else ""
+
+
+def _filled_train(train: Train) -> dict[str, Any]:
+    """When to save does not change what is learnt, so it is not part of the digest; components get their defaults."""
+    parts = {kind: record_of(_build(kind, getattr(train, kind))) for kind in ("optimizer", "schedule")}
+    return {**train.model_dump(mode="json", exclude={"checkpoint_every"}), **parts}
+
+
+def _without_paths(data: Data) -> dict[str, Any]:
+    """What is done to the rows. Where they lie is not part of it: their bytes are in the digest."""
+    told = data.model_dump(mode="json", exclude={"path", "strict"})
+    split = {
+        key: "a file" if key in {"validation", "test"} and isinstance(value, str) else value
+        for key, value in told["split"].items()
+    }
+    return {**told, "split": split}
