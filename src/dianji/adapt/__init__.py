@@ -1,0 +1,1 @@
+"""Adaptations: which weights learn."""

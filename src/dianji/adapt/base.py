@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from transformers import PreTrainedModel
 
@@ -18,7 +18,7 @@ class Adaptation(Protocol):
     """
 
     #: Suggested learning rate as a multiple of what full fine-tuning of the same base gets.
-    learning_rate_factor: float
+    learning_rate_factor: ClassVar[float]
 
     def attach(self, model: TaskModel) -> None:
         """Freeze, wrap, insert, in place; sets ``requires_grad`` on every parameter. The task's head always learns.
@@ -37,5 +37,5 @@ class Adaptation(Protocol):
         ...
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
-        """Write the extra parts on their own (peft's format) to ``folder``, before ``merge``; nothing where there are none."""
+        """Write the extra parts alone (peft's format) to ``folder``, before ``merge``; nothing where there are none."""
         ...

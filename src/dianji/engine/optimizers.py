@@ -1,4 +1,4 @@
-"""Optimizers: torch's own, with their hyper-parameters as arguments. Learning rate and weight decay come in the groups."""
+"""Optimizers: torch's own, with hyper-parameters as arguments. Learning rate and weight decay come in the groups."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Metrics with intervals, per-class figures and baselines."""

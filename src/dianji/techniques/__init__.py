@@ -1,0 +1,1 @@
+"""Techniques: parts that change a training step or listen to it."""

@@ -83,7 +83,10 @@ class Listener:
         """Training is over; leave in the model the weights that are to be kept."""
 
     def state(self) -> State:
-        """Everything that a resumed run needs to go on as if nothing had happened."""
+        """Everything that a resumed run needs to go on as if nothing had happened.
+
+        Tensors may be the live ones: write or copy them before the next step.
+        """
         return State()
 
     def restore(self, state: State) -> None:
