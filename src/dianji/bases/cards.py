@@ -1,0 +1,133 @@
+"""What a model folder says of itself: config.json, the README's front matter, a sentence-transformers chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, PretrainedConfig
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
+
+from dianji.bases.base import Card, Modality, Pooling
+from dianji.bases.checks import CONFIG, read_config, read_json
+from dianji.bases.quiet import quiet
+from dianji.bases.weights import weight_files
+from dianji.errors import BaseError
+
+_TEXT_HEADS = (
+    modeling_auto.MODEL_FOR_MASKED_LM_MAPPING,
+    modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING,
+    modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+)
+_POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "first"}
+#: Before sentence-transformers 6 each mode had a switch of its own.
+_OLD_POOLINGS: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+
+
+def read_card(folder: Path) -> Card:
+    """Everything is read except the weights, whose headers are compared with the files' sizes.
+
+    Raises:
+        BaseError: the folder is not one that Dianji opens.
+    """
+    raw = read_config(folder)
+    weight_files(folder)
+    config = open_config(folder)
+    front = _front_matter(folder / "README.md")
+    return Card(
+        name=folder.name,
+        modality=_modality(folder, config),
+        architecture=config.model_type,
+        width=_width(folder, config),
+        pretrained=True,
+        pooling=_pooling(folder),
+        licence=str(front.get("license") or "unknown"),
+        languages=_texts(front.get("language")),
+        source=next(iter(_texts(front.get("base_model"))), ""),
+        labels=_labels(raw, config),
+    )
+
+
+def open_config(folder: Path) -> PretrainedConfig:
+    """The folder's configuration as transformers understands it.
+
+    Raises:
+        BaseError: a value has the wrong type or is impossible.
+    """
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
+        raise BaseError(
+            f"{folder / CONFIG}: transformers cannot use this configuration: {reason}. Correct it."
+        ) from error
+
+
+def _modality(folder: Path, config: PretrainedConfig) -> Modality:
+    kind = type(config)
+    if kind in modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        return "image"
+    if kind in TOKENIZER_MAPPING or any(kind in mapping for mapping in _TEXT_HEADS):
+        return "text"
+    raise BaseError(
+        f"base folder {folder}: architecture '{config.model_type}' works neither on text nor on images alone. "
+        "Choose a text encoder, a language model or an image model."
+    )
+
+
+def _width(folder: Path, config: PretrainedConfig) -> int:
+    config = config.get_text_config()
+    for name in ("hidden_size", "d_model", "num_features"):
+        if isinstance(value := getattr(config, name, None), int):
+            return value
+    sizes = getattr(config, "hidden_sizes", None) or getattr(config, "embed_dims", None)
+    if sizes:
+        return int(sizes[-1])
+    raise BaseError(
+        f"{folder / CONFIG}: the width of '{config.model_type}' cannot be told: it has no hidden_size. Add it."
+    )
+
+
+def _labels(raw: dict[str, Any], config: PretrainedConfig) -> tuple[str, ...]:
+    """Empty unless the saved model is a classifier: every configuration has two placeholder labels."""
+    architectures = raw.get("architectures") or [""]
+    if not str(architectures[0]).endswith("Classification") or not raw.get("id2label"):
+        return ()
+    return tuple(str(config.id2label[number]) for number in sorted(config.id2label))
+
+
+def _pooling(folder: Path) -> Pooling:
+    """From ``1_Pooling/config.json`` of a sentence-transformers chain; anything else is left to the architecture."""
+    file = folder / "1_Pooling" / "config.json"
+    if not (folder / "modules.json").is_file() or not file.is_file():
+        return "native"
+    config = read_json(file)
+    if isinstance(mode := config.get("pooling_mode"), str):
+        return _POOLINGS.get(mode, "native")
+    active = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
+    return _OLD_POOLINGS.get(active[0], "native") if len(active) == 1 else "native"
+
+
+def _front_matter(file: Path) -> dict[str, Any]:
+    """The YAML between the two ``---`` lines of a model card; empty where there is none that can be read."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}  # a card is a courtesy: a folder without one, or with a broken one, still works
+    if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
+        return {}
+    try:
+        found = yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()

@@ -1,0 +1,60 @@
+"""From what a recipe says about a base to where it comes from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dianji.bases.base import BaseSource, Modality
+from dianji.bases.folder import FolderBase
+from dianji.bases.hub import HubBase
+from dianji.bases.scratch import Architecture, ScratchBase
+from dianji.errors import BaseError, RecipeError, did_you_mean
+from dianji.registry import REGISTRY
+from dianji.spec.sections import NewBase
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def resolve(spec: str | NewBase, modality: Modality, *, seed: int = 0) -> BaseSource:
+    """A registered base, a folder, a Hub id (``org/name``), or a new architecture for ``modality``.
+
+    A name wins over a folder of the same name; write ``./name`` for the folder.
+
+    Raises:
+        BaseError: the text is none of these.
+        RecipeError: the architecture or its arguments are unknown.
+    """
+    if isinstance(spec, NewBase):
+        return ScratchBase(_architecture(spec, modality), seed)
+    if spec in REGISTRY.names("base"):
+        source: BaseSource = REGISTRY.build("base", spec, {})
+        return source
+    path = Path(spec).expanduser()
+    if path.is_dir() or path.is_absolute() or spec.startswith(("./", "../", "~")):
+        return FolderBase(path)
+    if _HUB_ID.fullmatch(spec):
+        return HubBase(spec)
+    if path.exists():
+        return FolderBase(path)  # a file: the folder's own checks say what was expected
+    raise _unknown(spec)
+
+
+def _architecture(spec: NewBase, modality: Modality) -> Architecture:
+    kind = f"{modality}-architecture"
+    other: Modality = "image" if modality == "text" else "text"
+    if spec.new not in REGISTRY.names(kind) and spec.new in REGISTRY.names(f"{other}-architecture"):
+        raise RecipeError(
+            f"architecture '{spec.new}' is for {other}, and the task works on {modality}. "
+            f"For {modality}: {', '.join(REGISTRY.names(kind))}."
+        )
+    architecture: Architecture = REGISTRY.build(kind, spec.new, spec.arguments)
+    return architecture
+
+
+def _unknown(spec: str) -> BaseError:
+    return BaseError(
+        f"there is no base '{spec}': it is no registered base, and no folder of this name is here. "
+        f"{did_you_mean(spec, REGISTRY.names('base'))} A folder is written as its path, a model of the "
+        "Hugging Face Hub as org/name. To work offline, copy the model's folder to this machine and give its path."
+    )
