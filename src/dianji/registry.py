@@ -99,7 +99,7 @@ class Registry:
                 found[str(key)] = cls
                 found[key.name] = cls
         newest = {cls: name for name, cls in found.items() if "@" not in name}
-        return {newest.get(cls, name): cls for name, cls in sorted(found.items()) if "@" not in name or cls not in newest}
+        return {name: cls for name, cls in sorted(found.items()) if "@" not in name or cls not in newest}
 
     def get(self, kind: str, name: str) -> type[Any]:
         """The class registered as ``name`` (newest version) or ``name@version``.
@@ -125,14 +125,16 @@ class Registry:
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         unknown = [key for key in arguments if key not in fields]
         if unknown:
-            raise RecipeError(*(f"{kind} '{name}' takes no argument '{key}'. {did_you_mean(key, fields)}" for key in unknown))
+            hints = {key: did_you_mean(key, fields) for key in unknown}
+            raise RecipeError(*(f"{kind} '{name}' takes no argument '{key}'. {hint}" for key, hint in hints.items()))
         try:
             # Through JSON, so that strict types still let a list stand for a tuple and 1 for 1.0.
             return _adapter(cls).validate_json(json.dumps(dict(arguments)), strict=True)
         except pydantic.ValidationError as error:
             raise RecipeError(*(f"{kind} '{name}': {fault}" for fault in explain(error))) from None
         except TypeError:
-            raise RecipeError(f"{kind} '{name}': an argument is not a plain value (number, text, list, mapping)") from None
+            expected = "plain values (numbers, text, lists, mappings)"
+            raise RecipeError(f"{kind} '{name}': its arguments must be {expected}, found {arguments!r:.200}") from None
 
 
 def explain(error: pydantic.ValidationError) -> list[str]:
@@ -155,7 +157,7 @@ def key_of(instance: object) -> Key:
 
 
 def record_of(instance: Any) -> dict[str, Any]:
-    """``{"name": "lora@1", "arguments": {...}}`` with every default written out; ``from_record`` is its inverse."""
+    """``{"name": "lora@1", "arguments": {...}}``, every default written out; ``from_record`` is its inverse."""
     arguments = _adapter(type(instance)).dump_python(instance, mode="json")
     return {"name": str(key_of(instance)), "arguments": arguments}
 
@@ -166,7 +168,7 @@ def from_record(kind: str, record: Mapping[str, Any]) -> Any:
 
 
 def arguments_of(cls: type[Any]) -> dict[str, tuple[Any, Any]]:
-    """Argument -> (type, default) of a component, for listings and schemas; ``dataclasses.MISSING`` where it is owed."""
+    """Argument -> (type, default) of a component, for listings and schemas; ``MISSING`` where it is owed."""
     hints = get_type_hints(cls)
     return {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(cls) if f.init}
 

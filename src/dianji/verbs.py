@@ -67,7 +67,7 @@ def run(
     return execute(planned, store, reporter or Silent(), again=redo)
 
 
-def open(folder: Path | str) -> Model:  # noqa: A001  # dianji.open reads like the built-in, on purpose
+def open(folder: Path | str) -> Model:
     """Open an artefact; every file is compared with its digest.
 
     Raises:

@@ -27,7 +27,7 @@ from dianji.tasks.base import Outputs, Prediction, Task
 
 @dataclass(frozen=True)
 class Model:
-    """A task's model from an artefact folder. Predictions are in fp32 and do not depend on what else is in the batch."""
+    """A task's model from an artefact folder. Predictions are in fp32 and do not depend on what shares their batch."""
 
     folder: Path
     manifest: Manifest

@@ -1,0 +1,1 @@
+"""How training is done: the loop and its parts."""

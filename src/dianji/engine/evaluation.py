@@ -27,8 +27,8 @@ def run_model(
 ) -> Outputs:
     """The task's outputs for every row, in the order of the rows.
 
-    Example by example the random draws (masks) follow from ``seed`` and the batch, so that two calls agree. The model is
-    left in the mode it was in.
+    Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree. The
+    model is left in the mode it was in.
     """
     meter = meter or Silent()
     was_training = model.training

@@ -78,7 +78,7 @@ def _choose(precision: str) -> Precision:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (AVX512-bf16 or AMX): from the kernel's list of features."""
+    """Whether this CPU multiplies bf16 matrices in hardware (AVX512-bf16 or AMX), as the kernel lists its features."""
     try:
         features = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -20,7 +20,7 @@ def seed_everything(seed: int) -> None:
     Called before each micro-batch, so that a resumed run draws what the uninterrupted run would have drawn.
     """
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  # the legacy generator is the one being seeded
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 

@@ -1,0 +1,1 @@
+"""From a recipe to steps, from steps to artefacts."""

@@ -113,14 +113,16 @@ class Split(Section):
     """
 
     validation: Fraction | str | None = Field(
-        None, description="fraction of the rows, or a file of its own; null: 0.1 unless given"
+        default=None, description="fraction of the rows, or a file of its own; null: 0.1 unless given"
     )
     test: Fraction | str | None = Field(
-        None, description="fraction of the rows, or a file of its own; null: 0.2 unless given"
+        default=None, description="fraction of the rows, or a file of its own; null: 0.2 unless given"
     )
-    stratify: str | None = Field(None, description="column whose values keep their shares in every split")
-    group: str | None = Field(None, description="column whose values are never in two splits (a customer, a document)")
-    time: str | None = Field(None, description="column to order by: the oldest rows train, the newest test")
+    stratify: str | None = Field(default=None, description="column whose values keep their shares in every split")
+    group: str | None = Field(
+        default=None, description="column whose values are never in two splits (a customer, a document)"
+    )
+    time: str | None = Field(default=None, description="column to order by: the oldest rows train, the newest test")
 
     @model_validator(mode="after")
     def _rows_left_to_train(self) -> Split:
@@ -134,17 +136,19 @@ class Clean(Section):
 
     drop_duplicates: bool = False
     drop_empty: bool = False
-    min_length: int | None = Field(None, ge=0, description="characters of the text column")
-    max_length: int | None = Field(None, ge=1, description="characters of the text column")
+    min_length: int | None = Field(default=None, ge=0, description="characters of the text column")
+    max_length: int | None = Field(default=None, ge=1, description="characters of the text column")
 
 
 class Data(Section):
     """Where rows come from and what their columns mean."""
 
     path: str | list[str] | None = Field(
-        None, description="file, folder, glob, several of them, or a Hub id with format: hub"
+        default=None, description="file, folder, glob, several of them, or a Hub id with format: hub"
     )
-    format: str = Field("auto", description="a source such as csv, jsonl, parquet or images; auto: told by the file")
+    format: str = Field(
+        default="auto", description="a source such as csv, jsonl, parquet or images; auto: told by the file"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="the source's own arguments, such as delimiter or query"
     )
@@ -156,9 +160,9 @@ class Data(Section):
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
     drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
     limit: Annotated[int, Field(gt=0)] | str | None = Field(
-        None, description="rows of the training split to use: 1000, or '10 per label'"
+        default=None, description="rows of the training split to use: 1000, or '10 per label'"
     )
-    strict: bool = Field(False, description="leakage and conflicting labels are errors")
+    strict: bool = Field(default=False, description="leakage and conflicting labels are errors")
 
     @field_validator("limit")
     @classmethod
@@ -174,25 +178,27 @@ class Train(Section):
     epochs: Annotated[float, Field(gt=0)] | None = None
     steps: Annotated[int, Field(gt=0)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="wall-clock budget; such a run is not reproducible to the bit"
+        default=None, description="wall-clock budget; such a run is not reproducible to the bit"
     )
-    batch_size: Annotated[int, Field(gt=0)] | None = Field(None, description="examples in one forward pass")
+    batch_size: Annotated[int, Field(gt=0)] | None = Field(default=None, description="examples in one forward pass")
     batch_tokens: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="tokens in one forward pass, padding included; instead of batch_size"
+        default=None, description="tokens in one forward pass, padding included; instead of batch_size"
     )
-    accumulate: int = Field(1, ge=1, description="forward passes per optimiser step")
+    accumulate: int = Field(default=1, ge=1, description="forward passes per optimiser step")
     optimizer: OptimizerField = Component(name="adamw")
     schedule: ScheduleField = Component(name="linear")
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
-    weight_decay: float = Field(0.01, ge=0, description="not on biases, norms and embeddings")
-    clip_norm: Annotated[float, Field(gt=0)] | None = Field(1.0, description="largest gradient norm; null: no clipping")
+    weight_decay: float = Field(default=0.01, ge=0, description="not on biases, norms and embeddings")
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        default=1.0, description="largest gradient norm; null: no clipping"
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     evaluate_every: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="optimiser steps between evaluations; null: every epoch"
+        default=None, description="optimiser steps between evaluations; null: every epoch"
     )
     checkpoint_every: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="optimiser steps between checkpoints; null: every two minutes"
+        default=None, description="optimiser steps between checkpoints; null: every two minutes"
     )
 
     @model_validator(mode="after")
@@ -207,7 +213,7 @@ class Train(Section):
 class Evaluate(Section):
     """What is measured when a stage has learnt."""
 
-    resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each 95 % interval")
+    resamples: int = Field(default=1000, ge=100, description="bootstrap resamples behind each 95 % interval")
     baselines: bool = True
 
 
@@ -215,7 +221,9 @@ class Stage(Section):
     """base or earlier stage × task × data × adaptation × techniques -> artefact."""
 
     from_: BaseField | None = Field(
-        None, alias="from", description="an earlier stage or a base; null: the stage before, or the recipe's base"
+        default=None,
+        alias="from",
+        description="an earlier stage or a base; null: the stage before, or the recipe's base",
     )
     task: TaskField
     data: str
@@ -232,7 +240,7 @@ class Recipe(Section):
     """The frozen, complete description of a project."""
 
     name: Name
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     base: BaseField | None = None
     data: dict[Name, Data] = Field(min_length=1)
     stages: dict[Name, Stage] = Field(min_length=1)

@@ -1,0 +1,1 @@
+"""What was done, by digest. Needs no torch."""
