@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from dianji.adapt._stack import find_stack, trunk_of
+from dianji.adapt.layers import find_stack, trunk_of
 from dianji.errors import CapabilityError, did_you_mean
 from dianji.tasks.base import TaskModel
 

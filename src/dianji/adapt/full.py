@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from transformers import PreTrainedModel
 
-from dianji.adapt._stack import let_learn
+from dianji.adapt.layers import let_learn
 from dianji.registry import component
 from dianji.tasks.base import TaskModel
 

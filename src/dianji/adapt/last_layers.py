@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from transformers import PreTrainedModel
 
-from dianji.adapt._stack import after_stack, find_stack, let_learn
+from dianji.adapt.layers import after_stack, find_stack, let_learn
 from dianji.errors import CapabilityError
 from dianji.registry import component
 from dianji.tasks.base import TaskModel

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from dianji.adapt import _lora
-from dianji.adapt._stack import let_learn, trunk_of
+from dianji.adapt.layers import let_learn, trunk_of
 from dianji.registry import component
 from dianji.tasks.base import TaskModel
 

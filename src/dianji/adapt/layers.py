@@ -1,4 +1,4 @@
-"""Where the layers of a model are, found without knowing its architecture."""
+"""The layers of a model, found without knowing its architecture: which of them learn, which hold still."""
 
 from __future__ import annotations
 
@@ -64,6 +64,16 @@ def let_learn(model: TaskModel, learns: Callable[[str], bool]) -> None:
         parameter.requires_grad_(model.is_head(name) or learns(name))
 
 
+def hold_still(model: nn.Module) -> None:
+    """Put frozen normalisations with running statistics into evaluation mode; call it after every ``model.train()``.
+
+    A BatchNorm is frozen if none of its own weights learns; one without weights goes with the module around it.
+    Without this, statistics of a frozen trunk would change with every forward pass, unseen by any optimiser. Dropout is
+    left alone: in a frozen trunk it regularises what learns behind it.
+    """
+    _hold(model, frozen=False)
+
+
 def trunk_of(model: PreTrainedModel) -> PreTrainedModel:
     """What an Auto class of transformers would load: ``backbone`` of a task model of our own, else the model itself."""
     backbone = getattr(model, "backbone", None)
@@ -77,3 +87,13 @@ def _outermost(model: TaskModel, kind: type[nn.Module]) -> list[tuple[str, nn.Mo
         if isinstance(module, kind) and name and not inside and not model.is_head(name):
             found.append((name, module))
     return found
+
+
+def _hold(module: nn.Module, *, frozen: bool) -> None:
+    parameters = list(module.parameters())
+    if parameters:
+        frozen = not any(parameter.requires_grad for parameter in parameters)
+    if frozen and getattr(module, "running_mean", None) is not None:
+        module.train(False)
+    for child in module.children():
+        _hold(child, frozen=frozen)
