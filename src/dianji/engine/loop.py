@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from torch import nn
 
 from dianji.adapt.base import Adaptation
 from dianji.adapt.layers import hold_still
@@ -78,7 +79,8 @@ class Training:
         self.reporter = reporter
 
         train = job.train
-        self.model = job.model.model.to(runtime.device)
+        self.model: nn.Module = job.model.model
+        self.model.to(runtime.device)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))

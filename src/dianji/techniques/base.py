@@ -47,7 +47,6 @@ class Scores:
 
     primary: float
     higher_is_better: bool
-    loss: float
     values: Mapping[str, float]
 
 
