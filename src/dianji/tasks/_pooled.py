@@ -1,0 +1,147 @@
+"""A linear classifier over a pooled backbone, saved as a sentence-transformers module chain."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from dianji.bases.base import Base
+from dianji.errors import BaseError
+
+Pooled = Literal["mean", "first"]
+
+_POOLING, _DENSE = "1_Pooling", "2_Dense"
+_DROPOUT = 0.1  # where the architecture's configuration names none
+#: The oldest sentence-transformers that opens what is written here, so that none asks to be updated.
+_OLDEST = "5.1.0"
+
+
+class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    """Backbone, pooling over the real tokens, dropout, one linear layer.
+
+    ``save_pretrained`` writes the backbone under its architecture's own names, as ``AutoModel`` opens it, and the head
+    as a module chain, so that ``SentenceTransformer(folder).encode(texts)`` gives the logits.
+    """
+
+    base_model_prefix = "backbone"
+    supports_gradient_checkpointing = True
+    # The backbone has settled which attention it runs; this wrapper agrees to any.
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, backbone: PreTrainedModel, width: int, pooling: Pooled, length: int) -> None:
+        super().__init__(backbone.config)
+        self.backbone = backbone
+        self.pooling = pooling
+        self.length = length
+        self.dropout = nn.Dropout(_dropout(backbone.config))
+        self.classifier = nn.Linear(width, len(_label_names(backbone.config)))
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
+        """Logits (batch, labels) of (batch, time) tokens; further inputs go to the backbone."""
+        hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask, **inputs)[0]
+        pooled = mean(hidden, attention_mask) if self.pooling == "mean" else first(hidden, attention_mask)
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(pooled)))
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
+        """Write the folder; arguments are those of transformers and go to the backbone."""
+        self.backbone.save_pretrained(save_directory, *args, **options)
+        _write_chain(self, Path(save_directory))
+
+
+def mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """(batch, time, width) and (batch, time) 0/1 -> (batch, width) in fp32: the mean over the real tokens."""
+    weight = mask.unsqueeze(-1).float()
+    return (hidden.float() * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-9)
+
+
+def first(hidden: Tensor, mask: Tensor) -> Tensor:
+    """(batch, time, width) and (batch, time) 0/1 -> (batch, width) in fp32: the first real token."""
+    start = mask.argmax(dim=1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), start].float()
+
+
+def restore_head(model: PooledClassifier, base: Base, labels: tuple[str, ...]) -> bool:
+    """Give the model the head that the base's folder holds for exactly these labels; False where there is none.
+
+    Raises:
+        BaseError: there is one, but it is damaged.
+    """
+    if base.folder is None or labels != _label_names(base.config):
+        return False
+    file = base.folder / _DENSE / "model.safetensors"
+    if not file.is_file():
+        return False
+    try:
+        weights = load_file(file)
+        model.classifier.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise BaseError(
+            f"{file}: expected a linear layer for {len(labels)} labels, but it cannot be read: {reason[:300]}. "
+            "Restore the file from its source, or run the recipe again."
+        ) from error
+    return True
+
+
+def _label_names(config: Any) -> tuple[str, ...]:
+    names = config.id2label or {}
+    return tuple(str(names[number]) for number in sorted(names))
+
+
+def _dropout(config: Any) -> float:
+    for name in ("classifier_dropout", "hidden_dropout_prob", "dropout"):
+        if isinstance(value := getattr(config, name, None), float):
+            return value
+    return _DROPOUT
+
+
+def _write_chain(model: PooledClassifier, folder: Path) -> None:
+    """The files beside the backbone's that sentence-transformers reads; its 5.x and 6.x know these spellings."""
+    width, labels = model.classifier.in_features, model.classifier.out_features
+    modules = [("", "Transformer"), (_POOLING, "Pooling"), (_DENSE, "Dense")]
+    _write(
+        folder / "modules.json",
+        [
+            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for number, (path, kind) in enumerate(modules)
+        ],
+    )
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": model.length, "do_lower_case": False})
+    _write(
+        folder / "config_sentence_transformers.json",
+        {"__version__": {"sentence_transformers": _OLDEST}, "prompts": {}, "default_prompt_name": None},
+    )
+    _write(
+        folder / _POOLING / "config.json",
+        {
+            "word_embedding_dimension": width,
+            "pooling_mode_cls_token": model.pooling == "first",
+            "pooling_mode_mean_tokens": model.pooling == "mean",
+        },
+    )
+    dense = {"in_features": width, "out_features": labels, "bias": True}
+    _write(folder / _DENSE / "config.json", {**dense, "activation_function": "torch.nn.modules.linear.Identity"})
+    weights = {"linear.weight": model.classifier.weight, "linear.bias": model.classifier.bias}
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
+        folder / _DENSE / "model.safetensors",
+    )
+
+
+def _write(file: Path, value: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
