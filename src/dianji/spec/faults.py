@@ -92,7 +92,7 @@ def _fault(place: Path, items: Sequence[ErrorDetails], origin: Origin, model: ty
         case "missing":
             *parent, name = (*at, *place)
             return f"{origin.where(*parent)}: the key '{name}' is missing"
-        case "extra_forbidden" | "unexpected_keyword_argument":
+        case "extra_forbidden":
             name = str(place[-1])
             return f"{origin.where(*at, *place)}: unknown key. {did_you_mean(name, _keys(model, place[:-1]))}"
         case "value_error":

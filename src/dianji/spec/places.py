@@ -80,7 +80,7 @@ def _places(raw: Mapping[str, Any]) -> Iterator[tuple[_Key, Callable[[str, Path]
             yield from _existing(raw, ("data", name, *keys), resolve)
     stages = dict(_items(raw.get("stages")))
     for name, stage in stages.items():
-        if isinstance(stage, Mapping) and stage.get("from") not in stages:
+        if isinstance(stage, Mapping) and stage.get("from") not in list(stages):
             yield from _existing(raw, ("stages", name, "from"), name_or_path)
 
 

@@ -269,6 +269,11 @@ class Recipe(Section):
 
         return parse(recipe, source=source, folder=folder)
 
+    @property
+    def origin(self) -> Origin:
+        """Where the recipe was written."""
+        return self._origin
+
     def where(self, *path: str | int) -> str:
         """Begins an error about a part of the recipe: ``bank.yaml, line 14: stages.intent.task``."""
         return self._origin.where(*path)

@@ -1,0 +1,178 @@
+"""The components that a recipe names: do they exist, do their arguments fit, and what do they default to.
+
+Looking them up imports them, and most of them import torch; reading a recipe does not come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from dianji.errors import RecipeError, did_you_mean
+from dianji.registry import REGISTRY, record_of
+from dianji.spec.arguments import check_arguments
+from dianji.spec.document import Path
+from dianji.spec.references import check_references
+from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage
+
+_ARCHITECTURES = ("text-architecture", "image-architecture")
+
+
+@dataclass(frozen=True)
+class _Use:
+    """Where a recipe names a component, and where the component's arguments stand."""
+
+    kind: str
+    name: str
+    given: Mapping[str, Any]
+    at: Path
+    arguments_at: Path
+
+
+def check_components(recipe: Recipe) -> list[str]:
+    """Every component that does not exist and every argument that does not fit, one line each."""
+    faults: list[str] = []
+    for use in _uses(recipe):
+        try:
+            faults += check_arguments(use.kind, use.name, use.given, recipe.origin, use.arguments_at)
+        except RecipeError as error:
+            faults += [f"{recipe.where(*use.at)}: {fault}" for fault in error.faults]
+    return [*faults, *_bases(recipe), *_repeated(recipe)]
+
+
+def fill(recipe: Recipe) -> Recipe:
+    """Write out every component's version and every default argument; a filled recipe stays as it is.
+
+    Raises:
+        RecipeError: it has faults.
+    """
+    faults = [*check_references(recipe), *check_components(recipe)]
+    if faults:
+        raise RecipeError(*faults)
+    changes: dict[str, Any] = {
+        "data": {name: _filled_data(data) for name, data in recipe.data.items()},
+        "stages": {name: _filled_stage(recipe, name, stage) for name, stage in recipe.stages.items()},
+    }
+    if isinstance(recipe.base, NewBase):
+        changes["base"] = _filled_base(recipe.base, _modality(recipe, _starting_from_base(recipe)))
+    return recipe.model_copy(update=changes)
+
+
+def _uses(recipe: Recipe) -> Iterator[_Use]:
+    for name, data in recipe.data.items():
+        if data.format != "auto":
+            at: Path = ("data", name)
+            yield _Use("source", data.format, data.options, (*at, "format"), (*at, "options"))
+    for name, stage in recipe.stages.items():
+        at = ("stages", name)
+        yield _use("task", stage.task, (*at, "task"))
+        yield _use("adaptation", stage.adapt, (*at, "adapt"))
+        yield _use("optimizer", stage.train.optimizer, (*at, "train", "optimizer"))
+        yield _use("schedule", stage.train.schedule, (*at, "train", "schedule"))
+        for index, technique in enumerate(stage.techniques):
+            yield _use("technique", technique, (*at, "techniques", index))
+
+
+def _use(kind: str, component: Component, at: Path) -> _Use:
+    return _Use(kind, component.name, component.arguments, at, (*at, component.name))
+
+
+def _bases(recipe: Recipe) -> Iterator[str]:
+    if recipe.base is not None:
+        yield from _base(recipe, recipe.base, ("base",), _starting_from_base(recipe))
+    for name, stage in recipe.stages.items():
+        start = stage.from_
+        if isinstance(start, NewBase) or (isinstance(start, str) and start not in recipe.stages):
+            yield from _base(recipe, start, ("stages", name, "from"), [name])
+
+
+def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) -> list[str]:
+    """``stages`` are those that start from the base; what their tasks work on decides which architectures there are."""
+    if isinstance(base, str):
+        return _unknown_name(recipe, base, at)
+    kinds = [kind for kind in _ARCHITECTURES if _has(kind, base.new)]
+    if not kinds:
+        known = {name for kind in _ARCHITECTURES for name in REGISTRY.names(kind)}
+        return [f"{recipe.where(*at, 'new')}: there is no architecture '{base.new}'. {did_you_mean(base.new, known)}"]
+    modality = _modality(recipe, stages)
+    kind = f"{modality}-architecture" if modality else kinds[0]
+    if kind not in kinds:
+        told = f"'{base.new}' is an architecture for {kinds[0].split('-')[0]}, and the task works on {modality}"
+        return [f"{recipe.where(*at, 'new')}: {told}. For {modality}: {', '.join(REGISTRY.names(kind))}."]
+    return check_arguments(kind, base.new, base.arguments, recipe.origin, at)
+
+
+def _unknown_name(recipe: Recipe, base: str, at: Path) -> list[str]:
+    bases = REGISTRY.names("base")
+    if base in bases or "/" in base or "\\" in base or FilePath(base).exists():
+        return []  # a folder or a Hub id, which opening it will tell
+    known, what = (bases, "base") if at == ("base",) else ({*bases, *recipe.stages}, "stage or base")
+    return [
+        f"{recipe.where(*at)}: there is no {what} '{base}'. {did_you_mean(base, known)} "
+        "A folder is written ./folder, a model of the Hugging Face Hub owner/name."
+    ]
+
+
+def _starting_from_base(recipe: Recipe) -> list[str]:
+    first = next(iter(recipe.stages))
+    return [first] if recipe.stages[first].from_ is None else []
+
+
+def _modality(recipe: Recipe, stages: Iterable[str]) -> str | None:
+    """What the tasks of these stages work on; None where that cannot be told."""
+    for stage in stages:
+        name = recipe.stages[stage].task.name
+        if _has("task", name):
+            return str(REGISTRY.get("task", name).modality)
+    return None
+
+
+def _has(kind: str, name: str) -> bool:
+    """Also with a version, which the registry's names leave out."""
+    return name.partition("@")[0] in REGISTRY.names(kind)
+
+
+def _repeated(recipe: Recipe) -> Iterator[str]:
+    for name, stage in recipe.stages.items():
+        seen: set[str] = set()
+        for index, technique in enumerate(stage.techniques):
+            if str(technique) in seen:
+                where = recipe.where("stages", name, "techniques", index)
+                yield f"{where}: technique '{technique}' is listed twice. Remove one of the two."
+            seen.add(str(technique))
+
+
+def _filled(kind: str, component: Component) -> Component:
+    record = record_of(REGISTRY.build(kind, component.name, component.arguments))
+    return Component(name=record["name"], arguments=record["arguments"])
+
+
+def _filled_base(base: NewBase, modality: str | None) -> NewBase:
+    kind = f"{modality}-architecture" if modality else next(kind for kind in _ARCHITECTURES if _has(kind, base.new))
+    record = record_of(REGISTRY.build(kind, base.new, base.arguments))
+    return NewBase(new=record["name"], arguments=record["arguments"])
+
+
+def _filled_data(data: Data) -> Data:
+    if data.format == "auto":
+        return data
+    record = record_of(REGISTRY.build("source", data.format, data.options))
+    return data.model_copy(update={"options": record["arguments"]})
+
+
+def _filled_stage(recipe: Recipe, name: str, stage: Stage) -> Stage:
+    train = {
+        "optimizer": _filled("optimizer", stage.train.optimizer),
+        "schedule": _filled("schedule", stage.train.schedule),
+    }
+    changes: dict[str, Any] = {
+        "task": _filled("task", stage.task),
+        "adapt": _filled("adaptation", stage.adapt),
+        "techniques": [_filled("technique", technique) for technique in stage.techniques],
+        "train": stage.train.model_copy(update=train),
+    }
+    if isinstance(stage.from_, NewBase):
+        changes["from_"] = _filled_base(stage.from_, _modality(recipe, [name]))
+    return stage.model_copy(update=changes)

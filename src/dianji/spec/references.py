@@ -1,0 +1,111 @@
+"""What a recipe's parts say of each other: which data a stage uses, and where it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dianji.errors import RecipeError, did_you_mean
+from dianji.spec.sections import NewBase, Recipe
+
+
+def check_references(recipe: Recipe) -> list[str]:
+    """Every reference that leads nowhere or in a circle, one line each. Knows no registry, so a base is any text."""
+    return [*_data(recipe), *_without_start(recipe), *_circles(recipe)]
+
+
+def parent(recipe: Recipe, stage: str) -> str | NewBase:
+    """What a stage starts from: a stage (then it is in ``recipe.stages``) or a base.
+
+    ``from`` where it is given, else the stage before, else the recipe's base.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    start = _parent(recipe, stage)
+    if start is None:
+        raise RecipeError(_nothing_to_start_from(recipe, stage))
+    return start
+
+
+def order(recipe: Recipe) -> list[str]:
+    """Stage names, each after the stage it starts from, otherwise as the recipe lists them.
+
+    Raises:
+        RecipeError: stages start from each other in a circle.
+    """
+    circles = list(_circles(recipe))
+    if circles:
+        raise RecipeError(*circles)
+    ordered: dict[str, None] = {}
+    for name in recipe.stages:
+        ordered.update(dict.fromkeys(reversed(list(_line(recipe, name)))))
+    return list(ordered)
+
+
+def _parent(recipe: Recipe, stage: str) -> str | NewBase | None:
+    given = recipe.stages[stage].from_
+    if given is not None:
+        return given
+    names = list(recipe.stages)
+    place = names.index(stage)
+    return names[place - 1] if place else recipe.base
+
+
+def _line(recipe: Recipe, stage: str) -> Iterator[str]:
+    """A stage, the one it starts from, and so on; ends when a stage comes up for the second time."""
+    seen: set[str] = set()
+    name: str | NewBase | None = stage
+    while isinstance(name, str) and name in recipe.stages:
+        yield name
+        if name in seen:
+            return
+        seen.add(name)
+        name = _parent(recipe, name)
+
+
+def _data(recipe: Recipe) -> Iterator[str]:
+    for name, stage in recipe.stages.items():
+        if stage.data not in recipe.data:
+            where = recipe.where("stages", name, "data")
+            yield f"{where}: there is no data section '{stage.data}'. {did_you_mean(stage.data, recipe.data)}"
+    for name, data in recipe.data.items():
+        if not data.path and data.format != "sql":
+            yield f"{recipe.where('data', name)}: the key 'path' is missing. Name a file, a folder or a list of them."
+
+
+def _without_start(recipe: Recipe) -> Iterator[str]:
+    for name in recipe.stages:
+        if _parent(recipe, name) is None:
+            yield _nothing_to_start_from(recipe, name)
+
+
+def _nothing_to_start_from(recipe: Recipe, stage: str) -> str:
+    return (
+        f"{recipe.where('stages', stage)}: nothing to start from. Give the recipe a base "
+        "(base: minilm), or the stage a 'from', for instance from: {new: transformer}."
+    )
+
+
+def _circles(recipe: Recipe) -> Iterator[str]:
+    """Each circle once, told at the first of its stages in the recipe."""
+    told: set[str] = set()
+    for name in recipe.stages:
+        line = list(_line(recipe, name))
+        circular = len(line) > len(set(line)) and line[-1] == name
+        if circular and not told & set(line):
+            told |= set(line)
+            yield _circle(recipe, line)
+
+
+def _circle(recipe: Recipe, line: list[str]) -> str:
+    where = recipe.where("stages", line[0], "from")
+    if len(line) == 2:
+        return f"{where}: the stage '{line[0]}' starts from itself. Name an earlier stage or a base."
+    told = " -> ".join(
+        f"{name} (no 'from': the stage before)" if _implied(recipe, name) else name for name in line[:-1]
+    )
+    return f"{where}: stages start from each other in a circle: {told} -> {line[-1]}. Give one of them another 'from'."
+
+
+def _implied(recipe: Recipe, stage: str) -> bool:
+    return recipe.stages[stage].from_ is None
