@@ -1,0 +1,1 @@
+"""Bases: backbones with their processors and cards."""

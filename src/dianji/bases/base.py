@@ -68,7 +68,8 @@ class Base:
         if self.new_weights:
             raise ArtefactError(
                 f"{self.folder}: {len(self.new_weights)} weights are missing, among them "
-                f"{', '.join(self.new_weights[:3])}. The folder is incomplete: restore it from its source, or run its recipe again."
+                f"{', '.join(self.new_weights[:3])}. "
+                "The folder is incomplete: restore it from its source, or run its recipe again."
             )
 
 

@@ -59,12 +59,15 @@ def open_config(folder: Path) -> PretrainedConfig:
     """
     try:
         with quiet():
-            return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            config: PretrainedConfig = AutoConfig.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())
         raise BaseError(
             f"{folder / CONFIG}: transformers cannot use this configuration: {reason}. Correct it."
         ) from error
+    return config
 
 
 def _modality(folder: Path, config: PretrainedConfig) -> Modality:
@@ -97,7 +100,8 @@ def _labels(raw: dict[str, Any], config: PretrainedConfig) -> tuple[str, ...]:
     architectures = raw.get("architectures") or [""]
     if not str(architectures[0]).endswith("Classification") or not raw.get("id2label"):
         return ()
-    return tuple(str(config.id2label[number]) for number in sorted(config.id2label))
+    labels = {int(number): str(label) for number, label in (config.id2label or {}).items()}
+    return tuple(labels[number] for number in sorted(labels))
 
 
 def _pooling(folder: Path) -> Pooling:

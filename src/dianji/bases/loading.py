@@ -39,7 +39,7 @@ def load(base: Base, auto: Any, overrides: dict[str, Any]) -> PreTrainedModel:
         model = _build(auto, config) if base.folder is None else _open(base, base.folder, auto, config)
     if base.folder is None:
         base.new_weights.extend(name for name, _ in model.named_parameters())
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it unannotated
     return model
 
 

@@ -1,0 +1,1 @@
+"""Image architectures to start from scratch."""

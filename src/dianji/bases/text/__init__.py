@@ -1,0 +1,1 @@
+"""Text architectures to start from scratch."""
