@@ -45,19 +45,19 @@ def open_folder(folder: Path, card: Card) -> Base:
 
 
 def _processor(folder: Path, card: Card) -> Any:
-    auto, file = (
-        (AutoTokenizer, "tokenizer.json")
-        if card.modality == "text"
-        else (AutoImageProcessor, "preprocessor_config.json")
-    )
-    what = "tokenizer" if card.modality == "text" else "image processor"
+    text = card.modality == "text"
+    what, file = ("tokenizer", "tokenizer.json") if text else ("image processor", "preprocessor_config.json")
     try:
         with quiet():
-            processor = auto.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            if text:
+                return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            # Pillow even where torchvision is installed: the two scale differently, and what was measured is served.
+            return AutoImageProcessor.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True, backend="pil"
+            )
     except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
         reason = " ".join(str(error).split())
         raise BaseError(
             f"base folder {folder}: its {what} cannot be opened ({reason[:300]}). Expected {file} as saved by "
             "transformers. Copy or download the file again."
         ) from error
-    return processor
