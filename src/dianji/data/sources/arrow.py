@@ -1,0 +1,110 @@
+"""Arrow on disk: a file, or a folder that ``datasets`` saved. Read with pyarrow alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from dianji.data.files import split_named
+from dianji.data.findings import Findings
+from dianji.data.source import SPLIT, Place, numbered, with_sources
+from dianji.data.sources._arrow import with_label_names
+from dianji.errors import DataError
+from dianji.registry import component
+
+
+@component("source", "arrow")
+@dataclass(frozen=True)
+class Arrow:
+    """Rows of an Arrow file, of a saved ``Dataset``, or of a saved ``DatasetDict`` with its splits."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather")
+    reads: ClassVar[Literal["file", "folder", "service"]] = "folder"
+
+    def read(self, place: Place, encoding: str, findings: Findings) -> pa.Table:
+        """All columns, and ``__split__`` for a ``DatasetDict``.
+
+        Raises:
+            DataError: not Arrow, damaged, or without rows.
+        """
+        root = Path(place.path)
+        if (root / "dataset_dict.json").is_file():
+            table = _divided(root)
+        else:
+            table = _numbered(_dataset(root), place.name)
+        if not table.num_rows:
+            raise DataError(f"{place.path} holds no rows: at least one row is needed.")
+        return table
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether ``datasets`` saved this folder, or Arrow files lie in it."""
+    return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")) or any(folder.glob("*.arrow"))
+
+
+def parts(root: Path) -> list[Path]:
+    """The Arrow files behind a place, in their order; what its digest is over."""
+    if not root.is_dir():
+        return [root]
+    if (root / "dataset_dict.json").is_file():
+        return [file for name in _json(root / "dataset_dict.json").get("splits", []) for file in parts(root / name)]
+    state = _json(root / "state.json") if (root / "state.json").is_file() else {}
+    named = [root / item["filename"] for item in state.get("_data_files", [])]
+    return named or sorted(root.glob("*.arrow"))
+
+
+def _divided(root: Path) -> pa.Table:
+    tables = []
+    for name in _json(root / "dataset_dict.json").get("splits", []):
+        split = split_named(name)
+        if split is None:
+            raise DataError(
+                f"{root}: split '{name}' is none of train, validation, test. Save these, or name one split's "
+                "folder as the path."
+            )
+        table = _numbered(_dataset(root / name), name)
+        tables.append(table.append_column(SPLIT, pa.array([split] * table.num_rows, pa.string())))
+    if not tables:
+        raise DataError(f"{root}: dataset_dict.json names no splits.")
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _dataset(root: Path) -> pa.Table:
+    files = parts(root)
+    if not files:
+        raise DataError(f"{root} holds no .arrow file.")
+    tables = [_file(file) for file in files]
+    table = with_label_names(pa.concat_tables(tables, promote_options="permissive"))
+    return table.drop_columns([name for name in table.column_names if name.startswith("__")])
+
+
+def _numbered(table: pa.Table, name: str) -> pa.Table:
+    return with_sources(table, numbered(name, table.num_rows))
+
+
+def _file(path: Path) -> pa.Table:
+    try:
+        with pa.memory_map(str(path)) as source:
+            try:
+                return pa.ipc.open_stream(source).read_all()
+            except pa.ArrowInvalid:
+                source.seek(0)
+                return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} is not a whole Arrow file ({str(error).splitlines()[0]}). Save it again from its source."
+        ) from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}. Save the data set again.") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is not what datasets writes there. Save the data set again.")
+    return value

@@ -1,0 +1,37 @@
+"""CSV: a header line, delimiter sniffed or named, cells in double quotes may span lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+
+from dianji.data.encoding import decode
+from dianji.data.findings import Findings
+from dianji.data.source import Place
+from dianji.data.sources._delimited import Layout, sniff_delimiter, table
+from dianji.registry import component
+
+
+@component("source", "csv")
+@dataclass(frozen=True)
+class Csv:
+    """Rows of a CSV file. ``header`` names the columns where the file itself does not."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    reads: ClassVar[Literal["file", "folder", "service"]] = "file"
+
+    delimiter: str | None = None
+    quoting: Literal["standard", "none"] = "standard"
+    header: tuple[str, ...] | None = None
+
+    def read(self, place: Place, encoding: str, findings: Findings) -> pa.Table:
+        """All columns as strings.
+
+        Raises:
+            DataError: empty, binary, wrongly encoded, without rows, or a damaged header.
+        """
+        text = decode(place, encoding, findings)
+        delimiter = self.delimiter or sniff_delimiter(text)
+        return table(text, Layout(delimiter, self.quoting == "standard", self.header), place, findings)

@@ -1,0 +1,77 @@
+"""A folder of class folders with images; also one with ``train``, ``validation`` and ``test`` above the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+
+from dianji.data.files import split_named
+from dianji.data.findings import Findings, some
+from dianji.data.images import binary_array
+from dianji.data.source import SPLIT, Place, with_sources
+from dianji.errors import DataError
+from dianji.registry import component
+
+#: Endings of files that are taken for images; Pillow decides whether they are.
+SUFFIXES = frozenset(".png .jpg .jpeg .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .jp2 .avif".split())
+
+
+@component("source", "images")
+@dataclass(frozen=True)
+class Images:
+    """Two columns: ``image`` (the file's bytes) and ``label`` (the class folder's name; null where there is none)."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[Literal["file", "folder", "service"]] = "folder"
+
+    def read(self, place: Place, encoding: str, findings: Findings) -> pa.Table:
+        """A row for each image file, in the order of their paths. Hidden files are no data; others are warned about.
+
+        Raises:
+            DataError: not a folder, or no image in it.
+        """
+        root = Path(place.path)
+        if root.is_file() and root.suffix.lower() in SUFFIXES:
+            return _table([root], root.parent, [None], [None])
+        if not root.is_dir():
+            raise DataError(
+                f"{place.path} is not a folder. The images source reads a folder with one folder of images per class."
+            )
+        files = visible(root)
+        images = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if not images:
+            raise DataError(
+                f"{place.path} holds no image. Expected: one folder per class with files such as "
+                f"{', '.join(sorted(SUFFIXES)[:6])}."
+            )
+        others = [str(file.relative_to(root)) for file in files if file.suffix.lower() not in SUFFIXES]
+        if others:
+            findings.warn(f"{place.name}: {len(others)} files are no images and were left out ({some(others, 5)})")
+        parts = [file.relative_to(root).parts[:-1] for file in images]
+        splits = [split_named(part[0]) if part else None for part in parts]
+        if "train" not in splits:  # a class may be called "test"
+            splits = [None] * len(splits)
+        labels = [_label(part[1:] if split else part) for part, split in zip(parts, splits, strict=True)]
+        return _table(images, root, labels, splits)
+
+
+def visible(root: Path) -> list[Path]:
+    """Every file below a folder in the order of their paths, without hidden ones."""
+    found = (path for path in root.rglob("*") if path.is_file())
+    return sorted(
+        path for path in found if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+    )
+
+
+def _label(folders: tuple[str, ...]) -> str | None:
+    return folders[0] if folders else None
+
+
+def _table(files: list[Path], root: Path, labels: list[str | None], splits: list[str | None]) -> pa.Table:
+    columns = {"image": binary_array([file.read_bytes() for file in files]), "label": pa.array(labels, pa.string())}
+    if any(splits):
+        columns[SPLIT] = pa.array(splits, pa.string())
+    return with_sources(pa.table(columns), [str(file.relative_to(root).as_posix()) for file in files])

@@ -1,0 +1,123 @@
+"""JSON: a list of objects, or an object with one such list in it."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from dianji.data.encoding import decode
+from dianji.data.findings import Findings
+from dianji.data.source import Place
+from dianji.data.sources._records import table
+from dianji.data.sources.jsonl import checked, lines_to_table
+from dianji.errors import DataError, did_you_mean
+from dianji.registry import component
+
+_SPACE = " \t\r\n"
+
+
+@component("source", "json")
+@dataclass(frozen=True)
+class Json:
+    """Rows of a JSON file. ``field`` names the key under which the list stands; a file of JSON lines is read as such."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    reads: ClassVar[Literal["file", "folder", "service"]] = "file"
+
+    field: str | None = None
+
+    def read(self, place: Place, encoding: str, findings: Findings) -> pa.Table:
+        """A column for each key; a key that an object lacks is null.
+
+        Raises:
+            DataError: empty, binary, wrongly encoded, not JSON, or no list of objects in it.
+        """
+        text = decode(place, encoding, findings)
+        start = text.lstrip(_SPACE)[:1]
+        if start == "{" and self.field is None and _is_lines(text):
+            return lines_to_table(text, place, findings)
+        items = _items(text, place) if start == "[" else _within(_whole(text, place), self.field, place)
+        records, sources = [], []
+        for where, value, raw in items:
+            record = checked(value, raw, where, findings)
+            if record is not None:
+                records.append(record)
+                sources.append(where)
+        if not records and not findings.count:
+            raise DataError(f"{place.name} holds an empty list: at least one object is needed.")
+        return table(records, sources)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first line is an object of its own and more follow."""
+    first, _, rest = text.strip().partition("\n")
+    try:
+        return isinstance(json.loads(first), dict) and bool(rest.strip())
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+def _items(text: str, place: Place) -> list[tuple[str, Any, str]]:
+    """The list's items one by one, each with the line it starts on."""
+    decoder = json.JSONDecoder()
+    breaks = [match.start() for match in re.finditer("\n", text)]
+    items: list[tuple[str, Any, str]] = []
+    position = _skip(text, text.index("[") + 1)
+    while text[position : position + 1] != "]":
+        where = f"{place.name}, line {bisect.bisect_left(breaks, position) + 1}"
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise _broken(error, place) from None
+        items.append((where, value, text[position:end]))
+        position = _skip(text, end)
+        if text[position : position + 1] == ",":
+            position = _skip(text, position + 1)
+        elif text[position : position + 1] != "]":
+            raise _broken(json.JSONDecodeError("',' or ']' expected", text, position), place)
+    rest = text[position + 1 :].strip()
+    if rest:
+        raise _broken(json.JSONDecodeError("text after the end of the list", text, text.rindex(rest)), place)
+    return items
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _SPACE:
+        position += 1
+    return position
+
+
+def _whole(text: str, place: Place) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _broken(error, place) from None
+
+
+def _broken(error: json.JSONDecodeError | RecursionError, place: Place) -> DataError:
+    if isinstance(error, RecursionError):
+        return DataError(f"{place.name} is nested too deeply to be rows. A list of objects is expected.")
+    return DataError(
+        f"{place.name}, line {error.lineno}: not JSON ({error.msg} at column {error.colno}). A list of objects is "
+        "expected."
+    )
+
+
+def _within(value: Any, field: str | None, place: Place) -> list[tuple[str, Any, str]]:
+    lists = {key: item for key, item in value.items() if isinstance(item, list)} if isinstance(value, dict) else {}
+    if field is None and len(lists) == 1:
+        field = next(iter(lists))
+    if field is None or field not in lists:
+        known = did_you_mean(field or "", lists)
+        raise DataError(
+            f"{place.name}: rows are a list of objects; which one is meant? Name its key as options: "
+            f"{{field: …}}. {known}"
+        )
+    return [
+        (f"{place.name}, row {number}", item, json.dumps(item)) for number, item in enumerate(lists[field], start=1)
+    ]
