@@ -32,5 +32,5 @@ class Metric(Protocol):
     range: ClassVar[tuple[float, float]]
 
     def __call__(self, outcome: Any, weights: np.ndarray) -> np.ndarray:
-        """``weights`` (resamples, rows): how often each row counts -> (resamples,) values. All ones: the plain value."""
+        """``weights`` (resamples, rows): how often each row counts -> (resamples,) values. All ones: the plain one."""
         ...
