@@ -48,6 +48,7 @@ def write_text(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(0o644)  # mkstemp lets nobody else read
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -91,8 +92,15 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         temporary.rename(path)
         return
     aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old-"))
-    path.rename(aside / "was")
-    temporary.rename(path)
+    was = aside / "was"
+    try:
+        path.rename(was)
+        temporary.rename(path)
+    except BaseException:
+        if was.exists():
+            was.rename(path)
+        aside.rmdir()
+        raise
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dianji.store.atomic import translated
+from dianji.store.atomic import translated, write_text
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,10 @@ class Events:
         """All whole lines; a last line that a kill cut short is left out."""
         if not self.path.exists():
             return []
-        whole = [
-            line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
-        ]
-        return [json.loads(line) for line in whole]
+        # What follows the last newline was cut short, perhaps inside a character: bytes, not text.
+        return [json.loads(line) for line in self.path.read_bytes().split(b"\n")[:-1]]
 
     def rewind(self, step: int) -> None:
         """Drop what was written after ``step``, so that a resumed run tells its story once."""
-        from dianji.store.atomic import write_text
-
         kept = [event for event in self.read() if event.get("step", 0) <= step]
         write_text(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -8,13 +8,15 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock
 
 from dianji.errors import StoreError
 from dianji.store.atomic import translated
 from dianji.store.digest import canonical
+
+TAIL = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Ledger:
         with translated(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(self.path) + ".lock"), self.path.open("ab+") as file:
-                before = _last_line(self.path)
+                before = _last_line(file)
                 entry = {
                     "time": datetime.now(UTC).isoformat(timespec="seconds"),
                     "event": event,
@@ -58,10 +60,16 @@ class Ledger:
         return entries
 
 
-def _last_line(path: Path) -> bytes:
-    """The last line without its newline; entries are short, so the last 64 KiB hold it."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 65536))
-        lines = file.read().splitlines()
+def _last_line(file: BinaryIO) -> bytes:
+    """The last line without its newline; entries are short, so the last 64 KiB hold it.
+
+    What follows it is an entry that a full disk or a power cut left half-written: it is cut off.
+    """
+    start = max(0, file.seek(0, os.SEEK_END) - TAIL)
+    file.seek(start)
+    tail = file.read()
+    whole = tail[: tail.rfind(b"\n") + 1]
+    if whole or start == 0:
+        file.truncate(start + len(whole))
+    lines = whole.splitlines()
     return lines[-1] if lines else b""

@@ -105,7 +105,10 @@ class StepFolder:
             return ""
 
     def begin(self, spec: Mapping[str, Any]) -> None:
-        """Write what is about to be done."""
+        """Write what is about to be done; the lock must be held. What a kill left half-written is swept away."""
+        with translated(self.folder):
+            for leftover in [*self.folder.glob(".*"), *self.checkpoints.glob(".*")]:  # as store.atomic names them
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         write_json(self.folder / "spec.json", spec)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
