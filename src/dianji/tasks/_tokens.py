@@ -79,7 +79,7 @@ def beginnings(texts: Sequence[str], base: Base, length: int) -> tuple[Windows, 
     found, more = Windows(rows=list(range(len(texts)))), list[bool]()
     for start in range(0, len(texts), _CHUNK):
         encoded = _call(base, texts[start : start + _CHUNK], length)
-        found.tokens.extend(encoded["input_ids"])
+        found.tokens.extend(_nothing_empty(encoded["input_ids"], base))
         more.extend(bool(encoding.overflowing) for encoding in encoded.encodings)
     return found, more
 
@@ -89,11 +89,11 @@ def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = Fals
     found = Windows()
     for start in range(0, len(texts), _CHUNK):
         encoded = _call(base, texts[start : start + _CHUNK], length, return_overflowing_tokens=True)
-        found.tokens.extend(encoded["input_ids"])
+        found.tokens.extend(_nothing_empty(encoded["input_ids"], base))
         found.rows.extend(start + row for row in encoded["overflow_to_sample_mapping"])
         if words:
             found.words.extend(
-                [-1 if word is None else word for word in encoding.word_ids] for encoding in encoded.encodings
+                [-1 if word is None else word for word in encoding.word_ids] or [-1] for encoding in encoded.encodings
             )
     return found
 
@@ -120,6 +120,13 @@ def model_inputs(ids: np.ndarray, real: np.ndarray) -> Batch:
     Token types are left out: for single texts they are the zeros that every architecture assumes.
     """
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(real.astype(np.int64))}
+
+
+def _nothing_empty(tokens: list[list[int]], base: Base) -> list[list[int]]:
+    """An empty text still needs a token, where the tokenizer adds no special ones."""
+    numbers = (base.processor.bos_token_id, base.processor.eos_token_id, base.processor.unk_token_id, 0)
+    stand_in = next(number for number in numbers if number is not None)
+    return [window or [stand_in] for window in tokens]
 
 
 def _call(base: Base, texts: Sequence[str], length: int, **options: Any) -> Any:
