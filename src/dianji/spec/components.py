@@ -17,7 +17,8 @@ from dianji.spec.document import Path
 from dianji.spec.references import check_references
 from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage
 
-_ARCHITECTURES = ("text-architecture", "image-architecture")
+_WORKS_ON = {"text-architecture": "text", "image-architecture": "images"}
+_ARCHITECTURES = tuple(_WORKS_ON)
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) 
     modality = _modality(recipe, stages)
     kind = f"{modality}-architecture" if modality else kinds[0]
     if kind not in kinds:
-        told = f"'{base.new}' is an architecture for {kinds[0].split('-')[0]}, and the task works on {modality}"
-        return [f"{recipe.where(*at, 'new')}: {told}. For {modality}: {', '.join(REGISTRY.names(kind))}."]
+        told = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
+        return [f"{recipe.where(*at, 'new')}: {told}. Known: {', '.join(REGISTRY.names(kind))}."]
     return check_arguments(kind, base.new, base.arguments, recipe.origin, at)
 
 

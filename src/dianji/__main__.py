@@ -1,0 +1,6 @@
+"""``python -m dianji``."""
+
+from dianji.cli import main
+
+if __name__ == "__main__":
+    main()
