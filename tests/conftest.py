@@ -1,0 +1,83 @@
+"""What holds for every test: one thread, no network, a store of its own, few examples."""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports numpy, torch or a Hugging Face library: they read these once. Processes that tests start
+# inherit them.
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=10, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the checkout, and none finds what another one left."""
+    monkeypatch.setenv("DIANJI_HOME", str(tmp_path_factory.mktemp("home", numbered=True)))
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The public data sets, for tests marked ``real``. Skips where they are absent, fails if they are required."""
+    root = Path(os.environ.get("DIANJI_DATA", ROOT.parent / "shared" / "data")).absolute()
+    if not root.is_dir():
+        reason = f"no public data sets at {root}; DIANJI_DATA says where they lie"
+        if os.environ.get("DIANJI_REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail whatever looks up or connects to another machine; a library that tries must not go unnoticed."""
+    look_up = socket.getaddrinfo
+
+    def guarded_look_up(host: Any, *rest: Any, **named: Any) -> Any:
+        _refuse(host)
+        return look_up(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            _refuse(address[0])
+        return connect(self, address)
+
+    return guarded
+
+
+def _refuse(host: str | bytes | None) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in {None, "", "localhost"}:
+        return
+    try:
+        loopback = ipaddress.ip_address(str(name).partition("%")[0]).is_loopback
+    except ValueError:  # a name, not an address
+        loopback = False
+    if not loopback:
+        # Not an Exception, so that no library can take it for a failed download and go on.
+        pytest.fail(f"the test reached for the network: {name}", pytrace=True)
