@@ -1,0 +1,1 @@
+"""Rows from any source to checked, cleaned, divided and reported tables. No torch."""

@@ -1,4 +1,4 @@
-"""What rows say, as numbers: which rows are alike, which carry the same targets, and an order that follows from both."""
+"""What rows say, as numbers: which are alike, which carry the same targets, and an order that follows from both."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +11,10 @@ import pyarrow as pa
 from dianji.data.columns import Column
 from dianji.data.content import Content
 from dianji.data.findings import Findings, plural, some
-from dianji.data.kinds import is_string
 from dianji.data.source import SOURCE, SPLIT, SPLITS
 from dianji.data.splits import Keys, Shares, divide
-from dianji.errors import DataError, did_you_mean
+from dianji.data.times import numbers_of
+from dianji.errors import DataError
 from dianji.spec.sections import Data
 
 
@@ -48,7 +47,7 @@ class Divider:
             order=content.order[rest],
             classes=self._classes(table, rest, shares, findings),
             groups=_sorted_codes(table["__group__"].take(rest)) if "__group__" in table.column_names else None,
-            times=_times(table["__time__"].take(rest), table[SOURCE].take(rest), self.section)
+            times=numbers_of(table["__time__"].take(rest), table[SOURCE].take(rest), self.section)
             if "__time__" in table.column_names
             else None,
         )
@@ -126,46 +125,6 @@ class Divider:
             )
 
 
-def check_labels(
-    splits: Mapping[str, pa.Table], columns: Mapping[str, Column], section: str, findings: Findings
-) -> None:
-    """At least two labels to learn, and none in validation or test that training lacks."""
-    for name, column in columns.items():
-        if not column.target or column.kind not in ("label", "labels"):
-            continue
-        known = {label for labels in _lists(splits["train"][name]) for label in labels}
-        if column.kind == "label" and len(known) < 2:
-            only = f"the only label is '{next(iter(known))}'" if known else "there is no label"
-            findings.fault(
-                f"{section}: nothing can be learnt from the training split: {only}; at least two are needed. "
-                "Check columns, drop and the file."
-            )
-            continue
-        for split in ("validation", "test"):
-            if split in splits:
-                _check_known(splits[split], name, known, section, findings)
-
-
-def _check_known(table: pa.Table, name: str, known: set[str], section: str, findings: Findings) -> None:
-    hints: dict[str, str] = {}
-    for row, labels in enumerate(_lists(table[name])):
-        for label in labels:
-            if label not in known:
-                hint = hints.setdefault(label, did_you_mean(label, known).split("Known:")[0])
-                findings.fault(
-                    f"{table[SOURCE][row]}: label '{label}' is not among the {len(known)} labels of the training "
-                    "split. "
-                    f"{hint}Fix the row, or list it under {section}.drop."
-                )
-
-
-def _lists(column: pa.ChunkedArray) -> list[Sequence[str]]:
-    values = column.to_pylist()
-    if pa.types.is_list(column.type):
-        return [value or () for value in values]
-    return [() if value is None else (value,) for value in values]
-
-
 def _given(table: pa.Table, findings: Findings) -> np.ndarray:
     """The split that each row comes with; -1 where it comes with none."""
     if SPLIT not in table.column_names:
@@ -179,46 +138,3 @@ def _sorted_codes(column: pa.ChunkedArray) -> np.ndarray:
     values = column.to_pylist()
     number = {value: code for code, value in enumerate(sorted(set(values), key=repr))}
     return np.fromiter((number[value] for value in values), dtype=np.int64, count=len(values))
-
-
-def _times(column: pa.ChunkedArray, sources: pa.ChunkedArray, section: str) -> np.ndarray:
-    """Numbers or moments that sort; texts are numbers throughout, or ISO 8601 throughout."""
-    missing = [str(sources[row]) for row in np.flatnonzero(np.asarray(column.is_null().to_numpy(), dtype=bool))]
-    if missing:
-        raise DataError(
-            f"{section}.split.time: no time in {some(missing)}. Fill it in, or leave these rows out of the file."
-        )
-    if not is_string(column.type):
-        if pa.types.is_temporal(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            return np.asarray(column.to_numpy())
-        raise DataError(
-            f"{section}.split.time: the column holds {column.type} where numbers, dates or ISO 8601 texts are expected."
-        )
-    texts = column.to_pylist()
-    parsed = [_moment(text) for text in texts]
-    numbers = [_number(text) for text in texts]
-    if None not in numbers:
-        return np.array(numbers, dtype=np.float64)
-    wrong = [f"{sources[row]} ('{texts[row]}')" for row, value in enumerate(parsed) if value is None]
-    if wrong:
-        raise DataError(
-            f"{section}.split.time: neither ISO 8601 (2026-03-31, 2026-03-31T18:00:00+02:00) nor numbers: "
-            f"{some(wrong)}. Write all times in one way."
-        )
-    return np.array(parsed, dtype=np.float64)
-
-
-def _moment(text: str) -> float | None:
-    try:
-        moment = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

@@ -118,11 +118,12 @@ def _decode(data: bytes, codec: str, name: str) -> str:
         else:
             faults, more = [_broken_byte(data, error.start, codec, name)], 0
     other = recognise(data)
-    same = _SHOWN_AS.get(other, other) == _SHOWN_AS.get(codec, codec)
+    looks = _SHOWN_AS.get(other, other)
+    same = looks == _SHOWN_AS.get(codec, codec)
     advice = (
         "Repair these bytes at the source of the file, or name the encoding it is really in."
         if same
-        else f"The file looks like {_SHOWN_AS.get(other, other)}: write encoding: {_SHOWN_AS.get(other, other)}, or leave it at auto."
+        else f"The file looks like {looks}: write encoding: {looks}, or leave it at auto."
     )
     raise DataError("\n".join([*faults, *([f"… and {more:,} more broken bytes"] if more else []), advice]))
 

@@ -16,8 +16,11 @@ from dianji.data.source import Place
 from dianji.errors import DataError, did_you_mean
 
 #: What splits are called out there -> what we call them.
-_SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-                "dev": "validation", "eval": "validation", "test": "test", "testing": "test"}  # fmt: skip
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "eval"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 #: Files that lie beside data and are none: notes, licences, a data set's own description.
 _NOT_DATA = re.compile(
     r"^(\..*|_.*|readme.*|licen[cs]e.*|notice.*|source\.txt|dataset_infos?\.json|checksums?.*)$", re.IGNORECASE
@@ -25,7 +28,7 @@ _NOT_DATA = re.compile(
 
 
 def split_named(name: str) -> str | None:
-    """The split that a file's or folder's name announces: ``train-00000-of-00002.parquet`` -> train, ``dev.txt`` -> validation."""
+    """The split that a name announces: ``train-00000-of-00002.parquet`` -> train, ``dev.txt`` -> validation."""
     words = re.split(r"[^A-Za-z]+", name.split("/")[-1])
     found = [_SPLIT_WORDS[word.lower()] for word in words if word.lower() in _SPLIT_WORDS]
     return found[0] if found else None
@@ -55,7 +58,7 @@ def _expand_one(path: Path, whole: bool) -> list[tuple[Path, str | None]]:
     if path.exists():
         return [(path, None)]
     if any(sign in str(path) for sign in "*?["):
-        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 (takes absolute patterns)
         files = [file for file in found if file.is_file() or (whole and file.is_dir())]
         if not files:
             raise DataError(f"no file matches {path}. Check the pattern; it is relative to {Path.cwd()}.")

@@ -76,7 +76,8 @@ def _opened(value: bytes | str, where: str) -> Image:
 
 
 def _too_large(where: str, size: str) -> str:
-    return f"{where}: the image has {size} more than the {MAX_PIXELS // 1_000_000} megapixels that are opened. Scale it down, or leave out its row."
+    most = f"{MAX_PIXELS // 1_000_000} megapixels"
+    return f"{where}: the image has {size} more than the {most} that are opened. Scale it down, or leave out its row."
 
 
 def _rgb(image: Image, pillow: Any) -> Image:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.arrow_types import describe, is_binary, is_image, is_list, is_string
 from dianji.data.columns import Kind
 from dianji.data.findings import Findings
 from dianji.data.images import binary_array
@@ -49,46 +50,6 @@ def convert(cells: Cells, kind: Kind, findings: Findings) -> pa.ChunkedArray:
     return _CONVERTERS[kind](values, cells, findings)
 
 
-def describe(kind: pa.DataType) -> str:
-    """An Arrow type in words."""
-    if is_string(kind):
-        return "text"
-    for test, word in (
-        (pa.types.is_boolean, "true and false"),
-        (pa.types.is_integer, "whole numbers"),
-        (pa.types.is_floating, "fractions"),
-        (pa.types.is_decimal, "fractions"),
-        (pa.types.is_temporal, "dates"),
-        (pa.types.is_null, "nothing at all"),
-        (is_binary, "bytes"),
-        (is_list, "lists"),
-        (pa.types.is_struct, "objects"),
-    ):
-        if test(kind):
-            return word
-    return str(kind)
-
-
-def is_string(kind: pa.DataType) -> bool:
-    """Text of any width."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def is_binary(kind: pa.DataType) -> bool:
-    """Bytes of any width."""
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Lists of any width."""
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def is_image(kind: pa.DataType) -> bool:
-    """Bytes, or a struct with bytes."""
-    return is_binary(kind) or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
-
-
 def _text(values: pa.ChunkedArray, cells: Cells, findings: Findings) -> pa.ChunkedArray:
     if pa.types.is_null(values.type):
         values = values.cast(pa.string())
@@ -116,14 +77,7 @@ def _labels(values: pa.ChunkedArray, cells: Cells, findings: Findings) -> pa.Chu
         joined = _label_strings(values, cells)
         values = pc.split_pattern(joined, "|") if len(joined) else pa.chunked_array([], pa.list_(pa.string()))
     _missing(pc.is_null(values), "list of labels", cells, findings)
-    flat = _label_strings(
-        pa.chunked_array(
-            [pc.list_flatten(values).combine_chunks()]
-            if _is_chunked(pc.list_flatten(values))
-            else [pc.list_flatten(values)]
-        ),
-        cells,
-    )
+    flat = _label_strings(pc.list_flatten(values), cells)
     lengths = np.asarray(pc.fill_null(pc.list_value_length(values), 0).to_numpy(), dtype=np.int64)
     owner = np.repeat(np.arange(len(values)), lengths)
     return _regroup(flat.to_pylist(), owner, len(values))
@@ -208,10 +162,6 @@ def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _strings(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """As ``string`` where its 32-bit offsets reach, else ``large_string``."""
     return values.cast(pa.string()) if values.nbytes < 2**30 else values.cast(pa.large_string())
-
-
-def _is_chunked(values: object) -> bool:
-    return isinstance(values, pa.ChunkedArray)
 
 
 _CONVERTERS: dict[Kind, Callable[[pa.ChunkedArray, Cells, Findings], pa.ChunkedArray]] = {

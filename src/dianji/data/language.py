@@ -1,4 +1,4 @@
-"""Which language texts are in: by script, and among Latin and Cyrillic ones by their commonest words. Rough, and it says so."""
+"""Which language texts are in: by script, and among Latin and Cyrillic ones by their commonest words. Rough."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _WORDS = {
-    "en": "the of and to in is that it for you was with on are this be have not my what how do can from at as but i your has if will an they would there",
-    "de": "der die das und ist nicht ich zu den mit ein eine auf für es im dem von sie wie auch wir aber sich des noch wird sind kann mein bei nach oder was",
-    "fr": "le la les et est des une pas je que pour dans vous sur ce qui au avec du il ne mon plus mais nous sont ma par être elle cette comment ont c'est",
-    "es": "el la los y es que de no en un una por con para se lo mi como está pero del más las al su me qué cómo muy este son tengo hay",
-    "it": "il di che è la e non un per una in sono mi con ma si come del della ho da anche lo più le questo gli nel mio perché",
-    "pt": "o a e que de não é um uma para em com os se do da por mais no na eu como mas as meu você foi está são minha isso ao",
-    "nl": "de het een en van is niet ik dat op te zijn met voor je er maar aan wat ook om mijn als bij dit hebben kan naar nog geen hoe",
+    "en": "the of and to in is that it for you was with on are this be have not my what how do can from at as "
+    "but i your has if will an they would there",
+    "de": "der die das und ist nicht ich zu den mit ein eine auf für es im dem von sie wie auch wir aber sich "
+    "des noch wird sind kann mein bei nach oder was",
+    "fr": "le la les et est des une pas je que pour dans vous sur ce qui au avec du il ne mon plus mais nous "
+    "sont ma par être elle cette comment ont c'est",
+    "es": "el la los y es que de no en un una por con para se lo mi como está pero del más las al su me qué "
+    "cómo muy este son tengo hay",
+    "it": "il di che è la e non un per una in sono mi con ma si come del della ho da anche lo più le questo gli "
+    "nel mio perché",
+    "pt": "o a e que de não é um uma para em com os se do da por mais no na eu como mas as meu você foi está "
+    "são minha isso ao",
+    "nl": "de het een en van is niet ik dat op te zijn met voor je er maar aan wat ook om mijn als bij dit "
+    "hebben kan naar nog geen hoe",
     "pl": "nie i w na się że jest to z do jak co ale mi mnie tak o po czy za był już od dla tym moje są może przez",
-    "sv": "och är att det som en på jag inte för med ett den av har kan till du men var om så min hur vi från när eller",
-    "tr": "bir ve bu için ne da de mi çok ben var ama ile nasıl daha gibi benim değil olarak kadar sonra kart yok ya olan",
+    "sv": "och är att det som en på jag inte för med ett den av har kan till du men var om så min hur vi från "
+    "när eller",
+    "tr": "bir ve bu için ne da de mi çok ben var ama ile nasıl daha gibi benim değil olarak kadar sonra kart "
+    "yok ya olan",
     "vi": "là và của không có tôi cho được này một những các với trong người đã để thì như khi bạn rất đó cũng",
-    "id": "yang dan di itu ini saya tidak dengan untuk dari ada ke apa bisa akan kamu pada juga sudah saya karena bagaimana atau kartu",
+    "id": "yang dan di itu ini saya tidak dengan untuk dari ada ke apa bisa akan kamu pada juga sudah saya "
+    "karena bagaimana atau kartu",
     "ru": "и в не на что я с это как а по но он к из у за от так мне для было мы вы его все если моя есть или",
     "uk": "і в не на що я з це як а та у до він за від але для так мені є його ми ви все якщо або мій чи ні",
     "bg": "и на да се не за от е в с че по как ще са аз това но като съм до му си има моята или",
@@ -60,8 +70,9 @@ def detect(texts: Sequence[str]) -> list[tuple[str, float]]:
     step = max(1, len(texts) // _SAMPLE)
     sample = [text[:_CHARACTERS] for text in texts[::step] if text.strip()]
     counts = Counter(language_of(text) for text in sample)
-    if counts.get("zh"):
-        counts[chinese_script(sample)] += counts.pop("zh")
+    chinese = counts.pop("zh", 0)
+    if chinese:
+        counts[chinese_script(sample)] = chinese
     return [
         (code, round(count / len(sample), 4)) for code, count in counts.most_common() if count >= 0.01 * len(sample)
     ]

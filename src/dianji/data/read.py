@@ -13,8 +13,9 @@ from dianji.data import resolve
 from dianji.data.clean import keep, labelled
 from dianji.data.columns import Column
 from dianji.data.content import Content, examine
-from dianji.data.division import Divider, check_labels
+from dianji.data.division import Divider
 from dianji.data.findings import Findings, plural
+from dianji.data.labels import check_labels
 from dianji.data.limit import choose, parse
 from dianji.data.report import Rows, build
 from dianji.data.select import Request, concatenate, select
@@ -164,7 +165,8 @@ def _cleaned(
     if not table.num_rows:
         raise DataError(
             f"{section}: no row is left "
-            f"({', '.join(f'{plural(count, reason)}' for reason, count in removed.items() if count)}). Loosen clean or drop."
+            f"({', '.join(f'{plural(count, reason)}' for reason, count in removed.items() if count)}). Loosen "
+            "clean or drop."
         )
     return table, content.take(kept.rows), removed
 

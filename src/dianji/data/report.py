@@ -1,4 +1,4 @@
-"""The data report: what stands in every split, and what a person should know before trusting a figure measured on it."""
+"""The data report: what stands in every split, and what to know before trusting a figure measured on it."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _leakage(rows: Rows, findings: Findings) -> dict[str, Any]:
     for code, name in ((1, "validation"), (2, "test")):
         held_out = np.flatnonzero((rows.split == code) & filled)
         leaked = held_out[np.isin(content.key[held_out], known)]
-        twins = training[first[np.searchsorted(known, content.key[leaked[:EXAMPLES]])]] if len(leaked) else []
+        twins = training[first[np.searchsorted(known, content.key[leaked[:EXAMPLES]])]] if len(leaked) else leaked
         pairs = [
             f"{rows.sources[int(row)]} = {rows.sources[int(twin)]}"
             for row, twin in zip(leaked[:EXAMPLES], twins, strict=True)
@@ -154,7 +154,7 @@ def _leakage(rows: Rows, findings: Findings) -> dict[str, Any]:
 
 
 def _pairs(content: Content) -> np.ndarray:
-    return content.key * _base(content) + content.target
+    return np.asarray(content.key * _base(content) + content.target)
 
 
 def _base(content: Content) -> int:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.arrow_types import is_string
 from dianji.data.columns import Column
 from dianji.data.files import digest_of, expand, file_digest
 from dianji.data.findings import Findings
-from dianji.data.kinds import is_string
 from dianji.data.select import column_of
 from dianji.data.sniff import file_format, folder_format
 from dianji.data.source import SOURCE, Place, Source
@@ -88,7 +88,7 @@ def places(path: str | Sequence[str], format_: str, options: Mapping[str, object
 
 
 def digest(readings: Sequence[Reading], tables: Sequence[pa.Table | None], columns: Sequence[str]) -> str:
-    """sha256 over the bytes of files, over the rows of services, and over image files that tables name in ``columns``."""
+    """sha256 over the bytes of files, over the rows of services, and over image files that ``columns`` name."""
     total = hashlib.sha256()
     for reading, table in zip(readings, tables, strict=True):
         total.update(f"\n{reading.role}\n".encode())

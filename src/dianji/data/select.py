@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.arrow_types import describe, is_binary, is_image, is_list, is_string
 from dianji.data.columns import Column, Kind
 from dianji.data.findings import Findings
-from dianji.data.kinds import Cells, convert, describe, is_binary, is_image, is_list, is_string
+from dianji.data.kinds import Cells, convert
 from dianji.data.source import SOURCE, SPLIT, Place
 from dianji.data.sources._records import MIXED
 from dianji.errors import DataError, did_you_mean
@@ -36,7 +37,7 @@ class Request:
 
 
 def select(table: pa.Table, request: Request, place: Place, findings: Findings) -> pa.Table:
-    """The task's columns under the task's names, those of the split under ``__role__``, ``__source__`` and ``__split__``.
+    """The task's columns under the task's names, the split's as ``__group__`` …, ``__source__`` and ``__split__``.
 
     Raises:
         DataError: a column is missing or of the wrong kind; all such faults of the file at once.
@@ -121,7 +122,10 @@ def _absent(table: pa.Table, name: str, request: Request, place: Place) -> str:
         return f"{where} {did_you_mean(wanted, known)}"
     guesses = {task: request.mapping.get(task) or _guess(table, task, request) for task in request.columns}
     line = ", ".join(f"{task}: {guess}" for task, guess in guesses.items())
-    return f"{place.name}: the task needs a column '{name}' ({kind}); found: {found}. Write in {request.section}: columns: {{{line}}}"
+    return (
+        f"{place.name}: the task needs a column '{name}' ({kind}); found: {found}. "
+        f"Write in {request.section}: columns: {{{line}}}"
+    )
 
 
 def _guess(table: pa.Table, task: str, request: Request) -> str:

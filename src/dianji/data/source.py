@@ -91,5 +91,5 @@ def with_sources(table: pa.Table, places: Sequence[str] | pa.Array) -> pa.Table:
 
 
 def numbered(name: str, count: int, unit: str = "row", start: int = 1) -> list[str]:
-    """``name, row 1``, ``name, row 2``, …"""
+    """Names of rows: ``name, row 1``, ``name, row 2`` and so on."""
     return [f"{name}, {unit} {number}" for number in range(start, start + count)]

@@ -46,7 +46,7 @@ class Shares:
 class Keys:
     """What the division goes by; each an array with an entry per row, or None.
 
-    ``order`` is a rank that follows from the rows' content, so that the division does not depend on how a file is sorted.
+    ``order`` is a rank by the rows' content, so that the division does not depend on how a file is sorted.
     """
 
     order: np.ndarray  # (rows,) integers
@@ -116,7 +116,7 @@ def proportional(sizes: np.ndarray, total: int, most: np.ndarray) -> np.ndarray:
     Each class gets the floor or the ceiling of its share, unless ``most`` stops it; then the sum may fall short.
     """
     exact = sizes * (total / max(1, sizes.sum()))
-    counts = np.minimum(np.floor(exact + 1e-9).astype(np.int64), most)
+    counts: np.ndarray = np.minimum(np.floor(exact + 1e-9).astype(np.int64), most)
     open_ = np.flatnonzero(counts < np.minimum(np.ceil(exact - 1e-9), most))
     by_remainder = open_[np.argsort(counts[open_] - exact[open_], kind="stable")]
     counts[by_remainder[: max(0, total - int(counts.sum()))]] += 1
@@ -144,11 +144,12 @@ def _by_group(groups: np.ndarray, classes: np.ndarray | None, shares: Shares, ra
     shuffled = seen[np.sort(first)]  # groups in the random order of their rows
     largest_first = shuffled[np.argsort(-inside[shuffled].sum(axis=1), kind="stable")]
     assigned = _assign(inside, largest_first, np.outer(wanted[usable], inside.sum(axis=0)))
-    return usable[assigned][groups].astype(np.int8)
+    codes: np.ndarray = usable[assigned][groups].astype(np.int8)
+    return codes
 
 
 def _assign(inside: np.ndarray, order: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(groups, classes) counts -> the split of each group; ``target`` (splits, classes) is what each split should hold."""
+    """(groups, classes) counts -> the split of each group; ``target`` (splits, classes): what each should hold."""
     held = np.zeros_like(target)
     scale = np.maximum(target, 1e-9)
     assigned = np.zeros(len(inside), dtype=np.int64)

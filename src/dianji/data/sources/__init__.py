@@ -1,0 +1,1 @@
+"""Sources: one format of rows per file, found by the registry."""

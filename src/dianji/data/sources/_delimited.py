@@ -134,5 +134,5 @@ def _quoting_fault(reason: str) -> str:
     if "unexpected end" in reason:
         return "a quote is opened and never closed. Close it, or write a quote inside a cell twice."
     if "expected after" in reason:
-        return "text follows a closing quote. Write a quote inside a cell twice, or name quoting: none in the data's options."
+        return "text follows a closing quote. Write a quote inside a cell twice, or set options: {quoting: none}."
     return reason

@@ -1,4 +1,4 @@
-"""Records of plain values to a table. A column of mixed kinds is kept as JSON text and marked, for only its user objects."""
+"""Records of plain values to a table. A column of mixed kinds is kept as JSON text and marked; its user objects."""
 
 from __future__ import annotations
 

@@ -32,10 +32,8 @@ class Arrow:
             DataError: not Arrow, damaged, or without rows.
         """
         root = Path(place.path)
-        if (root / "dataset_dict.json").is_file():
-            table = _divided(root)
-        else:
-            table = _numbered(_dataset(root), place.name)
+        divided = (root / "dataset_dict.json").is_file()
+        table = _divided(root) if divided else _numbered(_dataset(root), place.name)
         if not table.num_rows:
             raise DataError(f"{place.path} holds no rows: at least one row is needed.")
         return table

@@ -16,7 +16,9 @@ from dianji.errors import DataError
 from dianji.registry import component
 
 #: Endings of files that are taken for images; Pillow decides whether they are.
-SUFFIXES = frozenset(".png .jpg .jpeg .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .jp2 .avif".split())
+SUFFIXES = frozenset(
+    [".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
+)
 
 
 @component("source", "images")

@@ -24,7 +24,7 @@ _SPACE = " \t\r\n"
 @component("source", "json")
 @dataclass(frozen=True)
 class Json:
-    """Rows of a JSON file. ``field`` names the key under which the list stands; a file of JSON lines is read as such."""
+    """Rows of a JSON file. ``field`` names the key of the list; a file of JSON lines is read as such."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
     reads: ClassVar[Literal["file", "folder", "service"]] = "file"

@@ -19,7 +19,7 @@ Order = Literal["text-label", "label-text"]
 @component("source", "labelled-text")
 @dataclass(frozen=True)
 class LabelledText:
-    """Two columns, ``text`` and ``label``. Under ``auto`` the side with fewer distinct values is the label, else the shorter one.
+    """Two columns, ``text`` and ``label``. By itself the label is the side with fewer distinct values.
 
     A separator other than a tab may also stand in the text: the one next to the label counts.
     """

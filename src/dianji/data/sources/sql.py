@@ -19,7 +19,7 @@ from dianji.registry import component
 @component("source", "sql")
 @dataclass(frozen=True)
 class Sql:
-    """The rows of ``query``. ``${NAME}`` in ``url`` is taken from the environment, so that no password is in a recipe."""
+    """The rows of ``query``. ``${NAME}`` in ``url`` is an environment variable: no password belongs in a recipe."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[Literal["file", "folder", "service"]] = "service"
