@@ -19,6 +19,7 @@ from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
 from dianji.artefact.reproduce import FRESH
 from dianji.bases.base import Base
+from dianji.bases.quiet import quiet
 from dianji.errors import StoreError
 from dianji.store.atomic import new_folder, write_json
 from dianji.tasks.base import Task, TaskModel
@@ -69,7 +70,8 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
     """
     with new_folder(target) as folder:
         try:
-            learnt.model.model.save_pretrained(folder)
+            with quiet():
+                learnt.model.model.save_pretrained(folder)
         except SafetensorError as error:
             raise StoreError(f"{target}: the weights cannot be written ({error}). Is the disk full?") from error
         learnt.base.processor.save_pretrained(folder)

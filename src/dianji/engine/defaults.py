@@ -36,7 +36,8 @@ def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int
         filled |= {"batch_size": _batch(rows, task)} if supervised else {"batch_tokens": 4096}
     batch = train.batch_size or filled.get("batch_size") or 64
     if train.epochs is None and train.steps is None and train.minutes is None:
-        filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else 3.0
+        few = 3.0 if card.pretrained else 10.0
+        filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else few
     rate = train.learning_rate or _rate(card) * adaptation.learning_rate_factor
     filled["learning_rate"] = rate
     if train.head_learning_rate is None:

@@ -80,7 +80,7 @@ class Training:
 
         train = job.train
         self.model: nn.Module = job.model.model
-        self.model.to(runtime.device)
+        job.model.model.to(runtime.device)  # type: ignore[arg-type]  # transformers wraps nn.Module.to untyped
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
@@ -100,6 +100,7 @@ class Training:
         self.samples = 0
         self.seconds = 0.0
         self.evaluated_at = -1
+        self.saved_step = self.saved_evaluation = -1
         self.interrupted: str | None = None
 
     def run(self) -> Trained:
@@ -119,6 +120,7 @@ class Training:
             while not self.done():
                 self.pass_over_epoch(meter)
             self.evaluate()
+            self.save()  # measuring and saving may be interrupted too; the training is not done again
         for listener in self.listeners:
             listener.finish(self.progress)
         return Trained(self.seconds, self.samples, self.progress.step, self.progress.stop_reason or "budget used up")
@@ -261,7 +263,10 @@ class Training:
         return int(share * MINUTES_RESOLUTION), MINUTES_RESOLUTION
 
     def save(self) -> None:
-        """Write a checkpoint of everything."""
+        """Write a checkpoint of everything, unless the newest one is of this very step."""
+        if self.saved_step == self.progress.step and self.saved_evaluation == self.evaluated_at:
+            return
+        self.saved_step, self.saved_evaluation = self.progress.step, self.evaluated_at
         snapshot = checkpoint.Snapshot()
         snapshot.add("model", checkpoint.learnt(self.model), {})
         snapshot.add("optimizer", *checkpoint.pack_optimizer(self.optimizer))
@@ -304,6 +309,7 @@ class Training:
         self.epoch, self.position = loop["epoch"], loop["position"]
         self.samples, self.seconds = loop["samples"], loop["seconds"]
         self.evaluated_at = loop["evaluated_at"]
+        self.saved_step, self.saved_evaluation = self.progress.step, self.evaluated_at
         self.events.rewind(self.progress.step)
         self.reporter.say(f"{self.job.name}: goes on from step {self.progress.step}")
         if loop["where"] != self.runtime.describe():
