@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from dianji.bases.base import Base, Card
+from dianji.bases.models.lstm import LstmConfig
 
 ENGLISH = [
     "where",
@@ -69,6 +70,7 @@ def config_of(kind, **overrides):
             "hidden_dim": 32,
             "max_position_embeddings": 32,
         },
+        LstmConfig: {**size, "hidden_size": 16, "num_hidden_layers": 1},
         GPT2Config: {"vocab_size": len(VOCABULARY), "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32},
     }
     return kind(**{**small[kind], **overrides})
