@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,11 @@ def make_runtime(precision: str, *, track: tuple[str, ...] = (), folder: Path | 
 
     # accelerate keeps precision in a process-wide singleton; stages of one process may differ.
     AcceleratorState._reset_state()
-    chosen = _choose(precision)
+    if torch.cuda.is_available():
+        # Exact resume on a GPU; kernels without a deterministic form warn rather than stop the run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    chosen = choose_precision(precision)
     options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track else {}
     try:
         accelerator = Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, **options)
@@ -65,7 +70,12 @@ def make_runtime(precision: str, *, track: tuple[str, ...] = (), folder: Path | 
     return Runtime(accelerator, chosen)
 
 
-def _choose(precision: str) -> Precision:
+def choose_precision(precision: str) -> Precision:
+    """What ``precision`` of a recipe means on this machine.
+
+    Raises:
+        CapabilityError: it is not to be had here.
+    """
     cuda = torch.cuda.is_available()
     if precision == "auto":
         fast = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else cpu_has_bf16()

@@ -13,6 +13,7 @@ from dianji.bases.checks import require_modality
 from dianji.bases.resolve import resolve
 from dianji.data.read import Loaded, load
 from dianji.engine.defaults import fill
+from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError, RecipeError
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
@@ -134,6 +135,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store)
     card = _card_after(before) if before else _card_of(source)
     require_modality(card, task.modality, key_of(task).name)
     data = load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
+    choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
     spec = {
         "format": STEP_FORMAT,
