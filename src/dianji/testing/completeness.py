@@ -1,0 +1,51 @@
+"""Which components have no contract test."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+
+from dianji.registry import REGISTRY
+from dianji.testing.adaptation import AdaptationContract
+from dianji.testing.base import BaseContract
+from dianji.testing.component import ComponentContract
+from dianji.testing.metric import MetricContract
+from dianji.testing.optimizer import OptimizerContract
+from dianji.testing.schedule import ScheduleContract
+from dianji.testing.source import SourceContract
+from dianji.testing.task import TaskContract
+from dianji.testing.technique import TechniqueContract
+
+#: Kind -> its contract. A kind that is added to the registry is added here.
+CONTRACTS: Mapping[str, type[ComponentContract]] = {
+    "adaptation": AdaptationContract,
+    "base": BaseContract,
+    "image-architecture": BaseContract,
+    "metric": MetricContract,
+    "optimizer": OptimizerContract,
+    "schedule": ScheduleContract,
+    "source": SourceContract,
+    "task": TaskContract,
+    "technique": TechniqueContract,
+    "text-architecture": BaseContract,
+}
+
+
+def untested(kind: str, package: str = "dianji.") -> set[str]:
+    """Names of components of ``kind``, defined in ``package``, for which no class derived from the contract exists.
+
+    Import the test modules first: only classes that exist are seen.
+    """
+    tested = {cls.component for cls in _concrete(CONTRACTS[kind])}
+    return {
+        name
+        for name, cls in REGISTRY.names(kind).items()
+        if cls not in tested and f"{cls.__module__}.".startswith(package)
+    }
+
+
+def _concrete(contract: type[ComponentContract]) -> Iterator[type[ComponentContract]]:
+    for cls in contract.__subclasses__():
+        if "component" in {name for name, _ in inspect.getmembers(cls)}:
+            yield cls
+        yield from _concrete(cls)

@@ -1,0 +1,176 @@
+"""The contract of a task, through ``dianji.tasks.base`` alone: nothing is known of the task but what it says itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from dianji.bases.base import Base
+from dianji.bases.folder import FolderBase
+from dianji.evaluate.baselines import BASELINES, fit_baseline
+from dianji.evaluate.bootstrap import estimates
+from dianji.registry import REGISTRY, from_record, record_of
+from dianji.tasks.base import Batch, Comparable, Outputs, Task, TaskModel
+from dianji.testing import toys
+from dianji.testing.component import ComponentContract
+
+
+class TaskContract(ComponentContract):
+    """``component`` is a task; override ``table`` and ``base`` where the toys do not fit it.
+
+    ``rate``: a learning rate of Adam at which 30 steps on one batch lower the loss.
+    """
+
+    kind: ClassVar[str] = "task"
+    rate: ClassVar[float] = 0.01
+
+    def table(self) -> pa.Table:
+        """Rows to learn from."""
+        return toys.image_table() if self.make().modality == "image" else toys.text_table()
+
+    def base(self) -> Base:
+        """A base that the task can work on."""
+        return toys.image_base() if self.make().modality == "image" else toys.text_base()
+
+    def task(self) -> Task:
+        """The fitted component."""
+        fitted: Task = self.make().fit(self.table())
+        return fitted
+
+    def model(self, task: Task) -> TaskModel:
+        """A seeded model of the toy base."""
+        torch.manual_seed(0)
+        return task.model(self.base())
+
+    def examples(self, task: Task) -> pa.Table:
+        """The whole table, encoded."""
+        return task.encode(self.table(), self.base())
+
+    def test_asks_for_columns_that_the_table_has(self) -> None:
+        assert set(self.make().columns) <= set(self.table().column_names)
+
+    def test_fitting_gives_a_copy_and_its_record_opens_it(self) -> None:
+        unfitted = self.make()
+        fitted = unfitted.fit(self.table())
+        assert unfitted == self.make(), "fit changed the task it was called on"
+        assert from_record("task", json.loads(json.dumps(record_of(fitted)))) == fitted
+
+    def test_fitting_again_changes_nothing(self) -> None:
+        assert self.task().fit(self.table()) == self.task()
+
+    def test_examples_say_their_row_and_length(self) -> None:
+        examples = self.examples(self.task())
+        assert examples.schema.field("row").type == pa.int64()
+        assert examples.schema.field("length").type == pa.int32()
+        assert set(examples["row"].to_pylist()) == set(range(self.table().num_rows))
+        assert min(examples["length"].to_pylist()) >= 1
+
+    def test_encoding_is_pure(self) -> None:
+        task = self.task()
+        assert self.examples(task).equals(self.examples(task))
+
+    def test_predicts_without_targets(self) -> None:
+        task = self.task()
+        targets = [name for name, column in task.columns.items() if column.target]
+        examples = task.encode(self.table().drop_columns(targets), self.base())
+        outputs = self._outputs(task, self.model(task), examples)
+        assert len(task.predictions(task.assemble(outputs, examples), self.base())) == self.table().num_rows
+
+    def test_batches_follow_from_the_generator(self) -> None:
+        task = self.task()
+        first, again = (self._batch(task, self.examples(task), seed=3) for _ in range(2))
+        assert all(torch.equal(first[name], again[name]) for name in first)
+
+    def test_the_loss_reaches_the_head(self) -> None:
+        task = self.task()
+        model = self.model(task)
+        loss = task.loss(model.model, self._batch(task, self.examples(task)))
+        assert loss.value.ndim == 0
+        assert torch.isfinite(loss.value)
+        assert loss.items > 0
+        torch.autograd.backward(loss.value)
+        head = [parameter for name, parameter in model.model.named_parameters() if model.is_head(name)]
+        assert head, "the head's prefixes name no parameter"
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in head)
+
+    def test_learns(self) -> None:
+        task = self.task()
+        model, batch = self.model(task), self._batch(task, self.examples(task))
+        optimizer = torch.optim.Adam(model.model.parameters(), lr=self.rate)
+        losses = []
+        for _ in range(30):
+            loss = task.loss(model.model, batch).value
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < 0.9 * losses[0]
+
+    def test_a_row_alone_is_the_row_in_a_padded_batch(self) -> None:
+        task = self.task()
+        model, examples = self.model(task), self.examples(task)
+        together = self._outputs(task, model, examples)
+        alone = [self._outputs(task, model, examples.slice(row, 1)) for row in range(examples.num_rows)]
+        for name, values in together.items():
+            one_by_one = np.concatenate([outputs[name] for outputs in alone])
+            np.testing.assert_allclose(one_by_one, values, rtol=1e-5, atol=1e-5, err_msg=name)
+
+    def test_predictions_are_plain_values(self) -> None:
+        task = self.task()
+        examples = self.examples(task)
+        outputs = task.assemble(self._outputs(task, self.model(task), examples), examples)
+        predictions = task.predictions(outputs, self.base())
+        assert len(predictions) == self.table().num_rows
+        for prediction in predictions:
+            assert json.loads(json.dumps(prediction.to_json(), allow_nan=False))
+            assert json.loads(json.dumps(prediction.to_json(everything=True), allow_nan=False))
+
+    def test_the_outcome_feeds_every_metric(self) -> None:
+        task = self.task()
+        examples = self.examples(task)
+        outcome = task.outcome(task.assemble(self._outputs(task, self.model(task), examples), examples), examples)
+        assert outcome.rows == self.table().num_rows
+        assert task.metrics
+        for name in task.metrics:
+            assert isinstance(outcome, REGISTRY.get("metric", name).outcomes), f"{name} takes no {type(outcome)}"
+        for name, found in estimates(task.metrics, outcome, resamples=100, seed=0).items():
+            assert np.isfinite(dataclasses.astuple(found)).all(), name
+
+    def test_baselines_learn_from_the_same_rows(self) -> None:
+        task = self.task()
+        for name in task.baselines:
+            assert name in BASELINES
+            comparable = cast(Comparable, task)
+            inputs, targets = comparable.baseline_inputs(self.table()), comparable.baseline_targets(self.table())
+            assert len(inputs) == len(targets) == self.table().num_rows
+            said = fit_baseline(name, inputs, targets, comparable.labels, seed=0)(inputs)
+            assert said.shape == (len(targets), len(comparable.labels))
+
+    def test_a_saved_model_opens_with_its_head(self, tmp_path: Path) -> None:
+        task, base = self.task(), self.base()
+        model = self.model(task)
+        examples = self.examples(task)
+        said = self._outputs(task, model, examples)
+        model.model.save_pretrained(tmp_path)
+        base.processor.save_pretrained(tmp_path)
+        saved = FolderBase(tmp_path).prepare(self.table())
+        opened = task.model(saved)
+        saved.require_complete()
+        again = self._outputs(task, opened, task.encode(self.table(), saved))
+        for name, values in said.items():
+            np.testing.assert_allclose(again[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
+
+    def _batch(self, task: Task, examples: pa.Table, *, seed: int = 0, training: bool = True) -> Batch:
+        return task.collate(examples, self.base(), np.random.default_rng(seed), training=training)
+
+    def _outputs(self, task: Task, model: TaskModel, examples: pa.Table) -> Outputs:
+        module: Any = model.model
+        module.eval()
+        with torch.inference_mode():
+            return task.outputs(module, self._batch(task, examples, training=False))

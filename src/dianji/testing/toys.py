@@ -1,0 +1,210 @@
+"""Toys: 24 rows, three labels, bases of two layers, sixteen wide, built in memory without network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizer,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessorPil,
+)
+
+from dianji.bases.base import Base, Card
+from dianji.evaluate.outcome import Classified, Modelled, Outcome, Tagged
+from dianji.tasks.base import TaskModel
+from dianji.tasks.text_classification import TextClassification
+
+LABELS = ("card", "cash", "refund")
+SIDE = 16  # pixels
+_PHRASES = ("where is my {}", "i lost the {} today", "please help me with a {}", "my {} is late again")
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def text_table() -> pa.Table:
+    """24 different questions, 8 for each of three labels: ``text``, ``label``."""
+    texts = [f"{phrase.format(label)}{tail}" for tail in ("", " please") for phrase in _PHRASES for label in LABELS]
+    return pa.table({"text": texts, "label": [label for _ in range(8) for label in LABELS]})
+
+
+def tagged_table() -> pa.Table:
+    """The same questions with any number of labels each: ``text``, ``labels`` (a list)."""
+    table = text_table()
+    first = table["label"].to_pylist()
+    labels = [[label] if row % 4 else [label, LABELS[row % 3]] for row, label in enumerate(first)]
+    return pa.table({"text": table["text"], "labels": [sorted(set(several)) for several in labels]})
+
+
+def image_table() -> pa.Table:
+    """24 noisy pictures of 16 x 16 pixels, red, green or blue: ``image`` (PNG bytes), ``label``."""
+    from PIL import Image  # the extra `vision`, needed by tests of images alone
+
+    rng = np.random.default_rng(0)
+    pictures, labels = [], []
+    for row in range(24):
+        channel = row % 3
+        pixels = rng.integers(0, 80, size=(SIDE, SIDE, 3), dtype=np.uint8)
+        pixels[:, :, channel] += 120
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        pictures.append(file.getvalue())
+        labels.append(("red", "green", "blue")[channel])
+    return pa.table({"image": pa.array(pictures, pa.binary()), "label": labels})
+
+
+@cache
+def vocabulary() -> tuple[str, ...]:
+    """Every word of ``text_table``, after the special tokens of BERT."""
+    words = {word for text in text_table()["text"].to_pylist() for word in text.split()}
+    return (*_SPECIAL, *sorted(words))
+
+
+def text_base() -> Base:
+    """A new BERT, to be pooled by the mean, with a tokenizer of whole words."""
+    config = BertConfig(vocab_size=len(vocabulary()), max_position_embeddings=32, intermediate_size=32, **_SIZE)
+    return Base(Card("toy-text", "text", "bert", 16, pretrained=False, pooling="mean"), config, _tokenizer())
+
+
+def decoder_base() -> Base:
+    """A new GPT-2 with the same tokenizer."""
+    return Base(Card("toy-decoder", "text", "gpt2", 16, pretrained=False), _gpt2(), _tokenizer())
+
+
+def image_base() -> Base:
+    """A new ViT over four patches of a picture."""
+    processor = ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}, do_convert_rgb=True)
+    return Base(Card("toy-image", "image", "vit", 16, pretrained=False), _vit(), processor)
+
+
+@dataclass(frozen=True)
+class ToyModel:
+    """A headed model with one batch for it."""
+
+    model: TaskModel
+    inputs: Mapping[str, Tensor]
+    target: Tensor
+
+    def logits(self) -> Tensor:
+        """(rows, labels)."""
+        found: Tensor = self.model.model(**self.inputs).logits
+        return found
+
+    def loss(self) -> Tensor:
+        """Cross-entropy, a scalar with a gradient."""
+        return torch.nn.functional.cross_entropy(self.logits(), self.target)
+
+
+def pooled_bert() -> ToyModel:
+    """A task's own wrapper: the backbone goes by ``backbone``, the head by ``classifier``."""
+    torch.manual_seed(0)
+    table = text_table()
+    model = TextClassification(pooling="mean").fit(table).model(text_base())
+    return ToyModel(model, _tokens(), _target())
+
+
+def bert() -> ToyModel:
+    """An architecture's own classifier, with a pooler between trunk and head."""
+    model = _new(BertForSequenceClassification, text_base().config)
+    return ToyModel(TaskModel(model, ("classifier",)), _tokens(), _target())
+
+
+def gpt2() -> ToyModel:
+    """A decoder: its linear layers are transposed, its head is called ``score``."""
+    return ToyModel(TaskModel(_new(GPT2ForSequenceClassification, _gpt2()), ("score",)), _tokens(), _target())
+
+
+def vit() -> ToyModel:
+    """A transformer over patches."""
+    return ToyModel(TaskModel(_new(ViTForImageClassification, _vit()), ("classifier",)), _pixels(), _target())
+
+
+def resnet() -> ToyModel:
+    """Convolutions, and norms with running statistics."""
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    return ToyModel(TaskModel(_new(ResNetForImageClassification, config), ("classifier",)), _pixels(), _target())
+
+
+#: Every shape of model that an adaptation or technique has to get along with.
+MODELS: Mapping[str, Callable[[], ToyModel]] = {
+    "pooled-bert": pooled_bert,
+    "bert": bert,
+    "gpt2": gpt2,
+    "vit": vit,
+    "resnet": resnet,
+}
+
+
+def outcome(kind: type[Outcome], quality: float, rows: int = 60, seed: int = 0) -> Outcome:
+    """An outcome of that kind; ``quality`` 1 is perfect, 0 is guessing.
+
+    Raises:
+        TypeError: there is no toy of this kind.
+    """
+    rng = np.random.default_rng(seed)
+    if kind is Classified:
+        target = np.arange(rows) % len(LABELS)
+        sure = np.eye(len(LABELS))[target]
+        guessed = rng.dirichlet(np.ones(len(LABELS)), size=rows)
+        mixed = (quality * sure + (1 - quality) * guessed).astype(np.float32)
+        return Classified(LABELS, target, mixed)
+    if kind is Tagged:
+        several = rng.random((rows, len(LABELS))) < 0.4
+        noise = rng.random((rows, len(LABELS)))
+        return Tagged(LABELS, several, (quality * several + (1 - quality) * noise).astype(np.float32))
+    if kind is Modelled:
+        tokens = rng.integers(3, 12, size=rows)
+        nll = tokens * (1 - quality) * rng.uniform(1.0, 5.0, size=rows)
+        return Modelled(nll, tokens, np.where(quality == 1, tokens, rng.binomial(tokens, 0.3)))
+    raise TypeError(f"there is no toy outcome of the kind {kind.__name__}; override the contract's method `outcome`")
+
+
+_SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def _vit() -> ViTConfig:
+    return ViTConfig(image_size=SIDE, patch_size=SIDE // 2, intermediate_size=32, **_SIZE)
+
+
+def _gpt2() -> GPT2Config:
+    return GPT2Config(vocab_size=len(vocabulary()), n_embd=16, n_layer=2, n_head=2, n_positions=32, pad_token_id=0)
+
+
+def _tokenizer() -> BertTokenizer:
+    return BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary())}, model_max_length=32)
+
+
+def _new(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+    torch.manual_seed(0)
+    config.num_labels = len(LABELS)
+    model: PreTrainedModel = kind(config).eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    return model
+
+
+def _tokens() -> dict[str, Tensor]:
+    encoded = text_base().processor(text_table()["text"].to_pylist()[:6], padding=True, return_tensors="pt")
+    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+
+def _pixels() -> dict[str, Tensor]:
+    return {"pixel_values": torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))[:, :, :SIDE, :SIDE]}
+
+
+def _target() -> Tensor:
+    return torch.arange(6) % len(LABELS)
