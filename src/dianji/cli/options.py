@@ -1,0 +1,40 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dianji.errors import RecipeError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
+Artefact = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A folder that a stage left.", show_default=False)]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        "-c",
+        metavar="NAME=COLUMN",
+        help="What the task calls a column = what the data calls it, such as text=query. May be given several times.",
+        show_default=False,
+    ),
+]
+
+
+def columns_of(given: list[str] | None) -> dict[str, str]:
+    """``["text=query"]`` -> ``{"text": "query"}``.
+
+    Raises:
+        RecipeError: one has no ``=``.
+    """
+    pairs = [text.partition("=") for text in given or ()]
+    faults = [
+        f"--column {name}: expected NAME=COLUMN, such as text=query" for name, sign, of in pairs if not sign or not of
+    ]
+    if faults:
+        raise RecipeError(*faults)
+    return {name: column for name, _, column in pairs}

@@ -1,0 +1,104 @@
+"""``dianji predict``: what an artefact says of texts, a file, or standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dianji.cli.answer import Answer, on_terminal
+from dianji.cli.options import Artefact, Columns, Json, Quiet, columns_of
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FILE|-]", help="A table, a text file or a folder; - reads standard input.", show_default=False
+    ),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option("--text", "-t", help="A text. May be given several times.", show_default=False),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Write .jsonl or .csv instead of printing.", show_default=False),
+]
+Everything = Annotated[bool, typer.Option("--everything", help="Also what is long, such as all probabilities.")]
+
+#: Columns of a terminal that an input may take.
+_WIDE = 60
+
+
+def predict(
+    artefact: Artefact,
+    source: Source = None,
+    text: Texts = None,
+    out: Out = None,
+    column: Columns = None,
+    everything: Everything = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Answer:
+    """Predict texts, the rows of a file, or standard input."""
+    if (source is None) == (not text):
+        raise typer.BadParameter("give either FILE (- for standard input) or --text, once or several times")
+    if out is not None:
+        from dianji.cli.rows import require_format
+
+        require_format(out)
+    rows = (
+        _texts(artefact, text, everything)
+        if text
+        else _file(artefact, str(source), columns_of(column), everything, silent=as_json or quiet)
+    )
+    if out is not None:
+        return _write(rows, out)
+    if as_json:
+        return Answer({"artefact": str(artefact), "predictions": list(rows)})
+    _show(rows)
+    return Answer(None)
+
+
+def _texts(artefact: Path, texts: list[str], everything: bool) -> Iterator[dict[str, Any]]:
+    from dianji import verbs
+
+    for number, (text, prediction) in enumerate(zip(texts, verbs.open(artefact).predict(texts), strict=True), start=1):
+        yield {"row": number, "text": text, "prediction": prediction.to_json(everything=everything)}
+
+
+def _file(
+    artefact: Path, source: str, columns: Mapping[str, str], everything: bool, *, silent: bool
+) -> Iterator[dict[str, Any]]:
+    from dianji import verbs
+    from dianji.cli.progress import reporter
+
+    told = reporter(silent=silent)
+    return verbs.predict_file(artefact, source, everything=everything, columns=columns, reporter=told)
+
+
+def _write(rows: Iterable[Mapping[str, Any]], out: Path) -> Answer:
+    from dianji.cli.rows import write_rows
+
+    count = write_rows(rows, out)
+    return Answer({"out": str(out), "rows": count}, lambda: print(f"{count:,} predictions written to {out}"))
+
+
+def _show(rows: Iterable[Mapping[str, Any]]) -> None:
+    """A table on a terminal; elsewhere a line per row as it comes, with tabs between the cells."""
+    from dianji.cli.rows import flat
+    from dianji.cli.tables import clean, print_table, shorten
+
+    told = (_cells(flat(row)) for row in rows)
+    if on_terminal():
+        table = list(told)
+        header = list(dict.fromkeys(name for row in table for name in row))
+        print_table(header, [[shorten(row.get(name, ""), _WIDE) for name in header] for row in table])
+        return
+    for row in told:
+        print("\t".join(clean(cell) for cell in row.values()))
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in row.items()}

@@ -1,0 +1,93 @@
+"""``dianji run``: do what a recipe says, and show what came of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dianji.cli.answer import Answer
+from dianji.cli.options import Json, Quiet, RecipeFile
+
+if TYPE_CHECKING:
+    from dianji.evaluate.metric import Estimate
+    from dianji.results import Cost, RunResult, StageResult
+
+StageName = Annotated[str | None, typer.Option("--stage", help="Only this stage and what it starts from.")]
+Again = Annotated[bool, typer.Option("--again", help="Run the stage (or the last one) although it is done.")]
+
+
+def run(
+    recipe: RecipeFile,
+    stage: StageName = None,
+    again: Again = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> Answer:
+    """Run what is missing of a recipe. Finished stages are reused; an interrupted one goes on where it was."""
+    from dianji import verbs
+    from dianji.cli.progress import reporter
+    from dianji.spec.sections import Recipe
+
+    loaded = Recipe.load(recipe)
+    try:
+        result = verbs.run(loaded, stage=stage, again=again, reporter=reporter(silent=as_json or quiet))
+    except KeyboardInterrupt as error:
+        told = f"{error}. " if str(error) else ""
+        raise KeyboardInterrupt(f"{told}Run the same command again to go on.") from None
+    return Answer(result.to_json(), lambda: _show(result))
+
+
+def _show(result: RunResult) -> None:
+    for stage in result.stages:
+        _stage(stage)
+    _next(result.stages[-1])
+
+
+def _stage(stage: StageResult) -> None:
+    from dianji.cli.tables import near, print_pairs, print_table
+
+    print(f"\n{stage.name}{' (done before)' if stage.reused else ''}")
+    for split, metrics in stage.metrics.items():
+        baselines = {name: of[split] for name, of in stage.baselines.items() if split in of}
+        rows = _rows(stage.primary, metrics, baselines)
+        header = [f"{split} ({_count(metrics)} rows)", "value", "95 % interval", *baselines]
+        print_table(header, rows, right=range(1, len(header)))
+    print_pairs([("cost", _cost(stage.cost)), ("artefact", near(stage.artefact))])
+
+
+def _rows(
+    primary: str, metrics: Mapping[str, Estimate], baselines: Mapping[str, Mapping[str, Estimate]]
+) -> Sequence[Sequence[str]]:
+    """The primary metric first; a baseline's value where it has one."""
+    from dianji.cli.tables import estimate
+
+    names = sorted(metrics, key=lambda name: name != primary)
+    return [
+        [name, *estimate(metrics[name]), *(f"{of[name].value:.4f}" if name in of else "" for of in baselines.values())]
+        for name in names
+    ]
+
+
+def _count(metrics: Mapping[str, Estimate]) -> str:
+    return f"{max((value.n for value in metrics.values()), default=0):,}"
+
+
+def _cost(cost: Cost) -> str:
+    from dianji.cli.progress import clock
+
+    return (
+        f"{clock(cost.train_seconds)} of training, {cost.samples_per_second:,.0f} samples/s, "
+        f"{cost.peak_memory_mb:,.0f} MB at most, {cost.trainable_parameters:,} of {cost.parameters:,} parameters learnt"
+    )
+
+
+def _next(stage: StageResult) -> None:
+    from dianji.cli.tables import near
+
+    artefact = shlex.quote(near(stage.artefact))
+    print("\nTry next:")
+    print(f'  dianji predict {artefact} --text "…"')
+    print(f"  dianji show {artefact}")

@@ -1,0 +1,60 @@
+"""``dianji show``: what an artefact is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dianji.cli.answer import Answer
+from dianji.cli.options import Artefact, Json
+
+
+def show(artefact: Artefact, as_json: Json = False) -> Answer:
+    """Show what an artefact is: task, labels, base, parents, metrics, cost, versions, files."""
+    from dianji import verbs
+
+    told = verbs.show(artefact)
+    return Answer(told, lambda: _show(told))
+
+
+def _show(told: Mapping[str, Any]) -> None:
+    from dianji.cli.tables import print_pairs
+
+    for name, value in told.items():
+        if value not in (None, "", [], {}):
+            if isinstance(value, Mapping):
+                print(name)
+                print_pairs([(key, _line(item)) for key, item in _flat(value)])
+            else:
+                print(f"{name}: {_line(value)}")
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested keys joined by dots, down to what fits on a line."""
+    for key, item in value.items():
+        name = f"{above}{key}"
+        if isinstance(item, Mapping) and not _is_estimate(item) and item:
+            yield from _flat(item, f"{name}.")
+        else:
+            yield name, item
+
+
+def _line(value: Any) -> str:
+    match value:
+        case Mapping() if _is_estimate(value):
+            return f"{value['value']:.4f}  ({value['low']:.4f} … {value['high']:.4f}, n {value['n']:,})"
+        case Mapping():
+            return ", ".join(f"{key} {_line(item)}" for key, item in value.items())
+        case list():
+            return ", ".join(_line(item) for item in value)
+        case bool() | None:
+            return {True: "yes", False: "no", None: "none"}[value]
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}"
+    return str(value)
+
+
+def _is_estimate(value: Mapping[str, Any]) -> bool:
+    return set(value) == {"value", "low", "high", "n"}
