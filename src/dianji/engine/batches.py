@@ -9,7 +9,7 @@ import numpy as np
 
 from dianji.engine.seeding import generator
 
-POOL = 50  # batches; examples are sorted by length inside pools this large, so that order stays random between pools
+POOL = 100  # batches; examples are sorted by length inside pools this large, so that order stays random between pools
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,107 @@
+"""Batches: every example once an epoch, within the budget, little padding, a function of seed and epoch alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dianji.engine.batches import POOL, Course, Size, bucketed, in_order
+
+LENGTHS = st.lists(st.integers(1, 60), max_size=300).map(lambda values: np.array(values, dtype=np.int32))
+SIZES = st.builds(Size, examples=st.integers(1, 40)) | st.builds(Size, tokens=st.integers(1, 400))
+
+
+def realistic(rows, seed=0):
+    """Lengths of questions: mostly around a dozen tokens, a few of a hundred (log-normal)."""
+    return np.clip(np.random.default_rng(seed).lognormal(2.5, 0.5, rows), 3, 128).astype(np.int32)
+
+
+def padding(batches, lengths):
+    """The share of tokens that are padding."""
+    area = sum(len(batch) * lengths[batch].max() for batch in batches)
+    return 1 - lengths.sum() / area
+
+
+def assert_fits(batches, lengths, size):
+    for batch in batches:
+        assert len(batch) > 0
+        if size.examples is not None:
+            assert len(batch) <= size.examples
+        else:
+            assert len(batch) == 1 or len(batch) * lengths[batch].max() <= size.tokens
+
+
+@given(LENGTHS, SIZES, st.integers(0, 2**32 - 1), st.integers(0, 5))
+def test_each_example_once_an_epoch_and_within_the_budget(lengths, size, seed, epoch):
+    batches = bucketed(lengths, size, seed, epoch)
+    assert sorted(np.concatenate(batches).tolist() if batches else []) == list(range(len(lengths)))
+    assert_fits(batches, lengths, size)
+
+
+@given(LENGTHS, SIZES)
+def test_in_order_too_and_the_longest_first(lengths, size):
+    batches = in_order(lengths, size)
+    assert sorted(np.concatenate(batches).tolist() if batches else []) == list(range(len(lengths)))
+    assert_fits(batches, lengths, size)
+    longest = [lengths[batch].max() for batch in batches]
+    assert longest == sorted(longest, reverse=True)
+
+
+@given(LENGTHS, SIZES, st.integers(0, 99))
+def test_the_same_seed_and_epoch_give_the_same_batches(lengths, size, seed):
+    one, other = bucketed(lengths, size, seed, 3), bucketed(lengths, size, seed, 3)
+    assert [batch.tolist() for batch in one] == [batch.tolist() for batch in other]
+
+
+@pytest.mark.parametrize("size", [Size(examples=64), Size(tokens=4096)], ids=["examples", "tokens"])
+class TestOnQuestions:
+    def test_padding_is_below_five_percent(self, size):
+        lengths = realistic(10_003)
+        assert padding(bucketed(lengths, size, 7, 0), lengths) < 0.05
+        assert padding(in_order(lengths, size), lengths) < 0.05
+
+    def test_epochs_and_seeds_differ_in_batches_not_only_in_order(self, size):
+        lengths = realistic(2000)
+        made = [bucketed(lengths, size, seed, epoch) for seed, epoch in [(7, 0), (7, 1), (8, 0)]]
+        sets = [{frozenset(batch.tolist()) for batch in batches} for batches in made]
+        assert sets[0].isdisjoint(sets[1])
+        assert sets[0].isdisjoint(sets[2])
+
+    def test_lengths_come_in_random_order(self, size):
+        lengths = realistic(10_003)
+        means = [lengths[batch].mean() for batch in bucketed(lengths, size, 7, 0)]
+        correlation = np.corrcoef(means, np.arange(len(means)))[0, 1]
+        assert abs(correlation) < 0.25
+
+    def test_few_batches_are_small(self, size):
+        lengths = realistic(10_003)
+        batches = bucketed(lengths, size, 7, 0)
+        full = np.median([len(batch) for batch in batches])
+        assert sum(len(batch) < full / 4 for batch in batches) <= 2 + len(lengths) / (full * POOL)
+
+
+def test_an_example_above_the_budget_is_alone():
+    lengths = np.array([5, 900, 5, 5], dtype=np.int32)
+    batches = bucketed(lengths, Size(tokens=20), 0, 0)
+    assert [1] in [batch.tolist() for batch in batches]
+
+
+class TestCourse:
+    def test_a_step_is_so_many_micro_batches_the_last_one_fewer(self):
+        course = Course(realistic(100), Size(examples=10), accumulate=4, seed=7)
+        assert [len(step) for step in course.steps(0)] == [4, 4, 2]
+
+    @pytest.mark.parametrize(("epochs", "expected"), [(1.0, 3), (2.0, 6), (0.5, 2), (2.5, 8), (0.01, 1)])
+    def test_total_by_examples(self, epochs, expected):
+        assert Course(realistic(100), Size(examples=10), 4, 7).total(epochs) == expected
+
+    @pytest.mark.parametrize("epochs", [1, 3])
+    def test_total_by_tokens_counts_what_will_be_done(self, epochs):
+        course = Course(realistic(500), Size(tokens=128), accumulate=3, seed=7)
+        assert course.total(epochs) == sum(len(course.steps(epoch)) for epoch in range(epochs))
+
+    def test_a_part_of_an_epoch_by_tokens(self):
+        course = Course(realistic(500), Size(tokens=128), accumulate=3, seed=7)
+        assert course.total(1.5) == len(course.steps(0)) + round(len(course.steps(1)) / 2)

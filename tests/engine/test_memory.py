@@ -1,0 +1,43 @@
+"""Peak memory is the system's figure, and can be started anew."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dianji.engine.memory import peak_mb, reset_peak
+
+pytestmark = pytest.mark.skipif(
+    torch.cuda.is_available() or sys.platform != "linux", reason="is about main memory as Linux counts it"
+)
+
+
+def test_a_peak_is_seen_after_it_is_gone():
+    reset_peak()
+    before = peak_mb()
+    block = np.ones(100 * 2**20, dtype=np.uint8)
+    del block
+    assert 90 < peak_mb() - before < 150
+
+
+def test_a_new_start_forgets_it():
+    block = np.ones(100 * 2**20, dtype=np.uint8)
+    high = peak_mb()
+    del block
+    reset_peak()
+    assert peak_mb() < high - 50
+
+
+def test_without_the_list_of_the_system_there_is_still_a_figure(monkeypatch):
+    def absent(path, *arguments):
+        raise PermissionError(path)
+
+    expected = peak_mb()
+    monkeypatch.setattr(Path, "read_text", absent)
+    monkeypatch.setattr(Path, "write_text", absent)
+    reset_peak()
+    assert peak_mb() > 0.5 * expected
