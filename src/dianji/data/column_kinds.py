@@ -116,7 +116,7 @@ def _written(values: Sequence[str]) -> Seen:
         return "date"
     distinct = len(set(values))
     short = np.mean([len(value) for value in values]) <= _SHORT
-    if short and distinct <= max(2, len(values) // 5):
+    if short and _few(distinct, len(values)):
         return "labels" if any("|" in value for value in values) else "label"
     if short and all(" " not in value.strip() and any(sign.isdecimal() for sign in value) for value in values):
         return "id"
@@ -128,7 +128,12 @@ def _numeric(values: Sequence[Any]) -> Seen:
     distinct = len(set(values))
     if distinct == len(values) and distinct > 2:
         return "id"
-    return "label" if distinct <= max(2, min(100, len(values) // 5)) else "number"
+    return "label" if _few(distinct, len(values)) and distinct <= 100 else "number"
+
+
+def _few(distinct: int, count: int) -> bool:
+    """Whether values come again and again."""
+    return 2 * distinct <= count and distinct <= max(2, count // 5)
 
 
 def _is_number(value: str) -> bool:

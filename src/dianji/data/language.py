@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _WORDS = {
-    "en": "the of and to in is that it for you was with on are this be have not my what how do can from at as "
-    "but i your has if will an they would there",
+    "en": "the a of and to in is that it for you was with on are this be have not my what how do can from at as "
+    "but i your has if will an they would there about when any get does did me we so or been had want need",
     "de": "der die das und ist nicht ich zu den mit ein eine auf für es im dem von sie wie auch wir aber sich "
     "des noch wird sind kann mein bei nach oder was",
     "fr": "le la les et est des une pas je que pour dans vous sur ce qui au avec du il ne mon plus mais nous "
@@ -17,7 +17,7 @@ _WORDS = {
     "cómo muy este son tengo hay",
     "it": "il di che è la e non un per una in sono mi con ma si come del della ho da anche lo più le questo gli "
     "nel mio perché",
-    "pt": "o a e que de não é um uma para em com os se do da por mais no na eu como mas as meu você foi está "
+    "pt": "o e que de não é um uma para em com os se do da por mais no na eu como mas as meu você foi está "
     "são minha isso ao",
     "nl": "de het een en van is niet ik dat op te zijn met voor je er maar aan wat ook om mijn als bij dit "
     "hebben kan naar nog geen hoe",
@@ -34,6 +34,20 @@ _WORDS = {
     "bg": "и на да се не за от е в с че по как ще са аз това но като съм до му си има моята или",
 }
 _FUNCTION_WORDS = {code: frozenset(words.split()) for code, words in _WORDS.items()}
+#: Letters that hardly another language in the list uses; each counts like a word.
+_LETTERS = {
+    "de": "ß",
+    "es": "ñ¿¡",
+    "pt": "ãõ",
+    "fr": "œêè",
+    "pl": "łąęśż",
+    "sv": "å",
+    "tr": "ğış",
+    "vi": "ơưạảấầậắặếềệốồộớờợụủứừựỉịđ",
+    "ru": "ыэё",
+    "uk": "іїєґ",
+    "bg": "ѝ",
+}
 _LATIN = tuple(code for code in _WORDS if code not in ("ru", "uk", "bg"))
 _CYRILLIC = ("ru", "uk", "bg")
 _SCRIPTS = {
@@ -112,7 +126,12 @@ def chinese_script(texts: Iterable[str]) -> str:
 
 def _by_words(text: str, candidates: Sequence[str]) -> str:
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower())
-    hits = {code: sum(word in _FUNCTION_WORDS[code] for word in words) for code in candidates}
+    letters = Counter(text.lower())
+    hits = {
+        code: sum(word in _FUNCTION_WORDS[code] for word in words)
+        + sum(letters[sign] for sign in _LETTERS.get(code, ""))
+        for code in candidates
+    }
     best = max(hits, key=lambda code: hits[code])
     second = max(count for code, count in hits.items() if code != best)
     sure = hits[best] > second and hits[best] >= max(1, 0.08 * len(words))

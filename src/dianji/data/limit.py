@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,22 +18,9 @@ class Limit:
     per_label: bool = False
 
 
-def parse(value: int | str, section: str) -> Limit:
-    """``1000`` or ``"10 per label"``.
-
-    Raises:
-        DataError: neither.
-    """
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+)\s*(per[ _-]label)?\s*", value)
-        if match is None:
-            raise DataError(f"{section}.limit: '{value}' is neither a number of rows nor '10 per label'.")
-        limit = Limit(int(match[1]), match[2] is not None)
-    else:
-        limit = Limit(value)
-    if limit.count < 1:
-        raise DataError(f"{section}.limit: {value} leaves nothing to train on; at least 1 is needed.")
-    return limit
+def parse(value: int | str) -> Limit:
+    """``1000`` or ``"10 per label"``; the recipe's section has checked that it is one of them."""
+    return Limit(value) if isinstance(value, int) else Limit(int(value.split()[0]), per_label=True)
 
 
 def choose(limit: Limit, classes: np.ndarray | None, order: np.ndarray, seed: int, section: str) -> np.ndarray:
@@ -63,8 +49,16 @@ def choose(limit: Limit, classes: np.ndarray | None, order: np.ndarray, seed: in
                 f"{section}.limit: {limit.count} rows cannot hold all {present.sum()} labels. Write at least "
                 f"{present.sum()}, or drop labels."
             )
-        spare = min(limit.count, rows) - int(present.sum())
-        quota = present + proportional(sizes - present, spare, sizes - present)
+        quota = _shared(sizes, min(limit.count, rows))
     ordered = rank[np.argsort(classes[rank], kind="stable")]
     place = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return np.sort(ordered[place < quota[classes[ordered]]])
+
+
+def _shared(sizes: np.ndarray, total: int) -> np.ndarray:
+    """``total`` rows in proportion to the classes' sizes, but at least one of each class that has any."""
+    quota = proportional(sizes, total, sizes)
+    for class_ in np.flatnonzero((sizes > 0) & (quota == 0)):
+        quota[quota.argmax()] -= 1
+        quota[class_] = 1
+    return quota

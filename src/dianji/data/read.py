@@ -14,6 +14,7 @@ from dianji.data.clean import keep, labelled
 from dianji.data.columns import Column
 from dianji.data.content import Content, examine
 from dianji.data.division import Divider
+from dianji.data.files import split_named
 from dianji.data.findings import Findings, plural
 from dianji.data.labels import check_labels
 from dianji.data.limit import choose, parse
@@ -46,6 +47,7 @@ def load(spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, nee
     columns = _wanted(columns, need_targets)
     findings = Findings()
     readings = resolve.resolve(spec, section)
+    _warn_of_names(readings, findings)
     tables = [reading.read(spec.encoding, findings) for reading in readings]
     request = Request(columns, spec.columns, _extra(spec), name, spec.clean.drop_empty)
     table = _selected(readings, tables, request, findings)
@@ -104,6 +106,17 @@ def digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str:
         tables = [reading.read(spec.encoding, findings) for reading in readings]
         findings.check()
     return resolve.digest(readings, tables, _image_columns(spec, columns or {}))
+
+
+def _warn_of_names(readings: Sequence[resolve.Reading], findings: Findings) -> None:
+    """A list or a glob is one table, also where a file is called test."""
+    if any(reading.place.split == "train" for reading in readings):
+        return
+    undivided = [reading.place.name for reading in readings if reading.place.split is None]
+    for name in undivided if len(undivided) > 1 else []:
+        split = split_named(name)
+        if split in ("validation", "test"):
+            findings.warn(f"{name} is divided with the other files; to keep it apart write split: {{{split}: {name}}}")
 
 
 def _wanted(columns: Mapping[str, Column], need_targets: bool) -> dict[str, Column]:
@@ -177,7 +190,7 @@ def _limited(
     """Fewer training rows; validation and test stay whole."""
     if divider.spec.limit is None:
         return table, content, split
-    limit = parse(divider.spec.limit, divider.section)
+    limit = parse(divider.spec.limit)
     training = np.flatnonzero(split == 0)
     label = divider.label()
     classes = None
