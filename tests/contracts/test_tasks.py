@@ -1,0 +1,59 @@
+from typing import ClassVar
+
+from dianji.tasks.causal_language import CausalLanguage
+from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.text_classification import TextClassification
+from dianji.testing import toys
+from dianji.testing.task import TaskContract
+
+
+class TestTextClassification(TaskContract):
+    component = TextClassification
+
+
+class TestNativeTextClassification(TaskContract):
+    component = TextClassification
+    arguments: ClassVar = {"pooling": "native"}
+
+
+class TestFirstTokenTextClassification(TaskContract):
+    component = TextClassification
+    arguments: ClassVar = {"pooling": "first"}
+
+
+class TestSeveralLabels(TaskContract):
+    component = TextClassification
+    arguments: ClassVar = {"several": True}
+
+    def table(self):
+        return toys.tagged_table()
+
+
+class TestImageClassification(TaskContract):
+    component = ImageClassification
+
+
+class TestMaskedLanguage(TaskContract):
+    component = MaskedLanguage
+
+
+class TestWholeWordMaskedLanguage(TaskContract):
+    component = MaskedLanguage
+    arguments: ClassVar = {"whole_word": True}
+
+
+class TestCausalLanguageOfAnEncoder(TaskContract):
+    component = CausalLanguage
+
+
+class TestCausalLanguage(TaskContract):
+    component = CausalLanguage
+    arguments: ClassVar = {"length": 16, "new_tokens": 3}
+
+    def base(self):
+        return toys.decoder_base()
+
+    def test_the_loss_reaches_the_head(self):
+        task = self.task()
+        assert self.model(task).head == (), "GPT-2's output layer is its embedding, which is trunk"
