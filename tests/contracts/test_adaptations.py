@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from dianji.adapt.frozen import Frozen
 from dianji.adapt.full import Full
 from dianji.adapt.last_layers import LastLayers
@@ -24,4 +26,4 @@ class TestLora(AdaptationContract):
 
 class TestLoraWithDropout(AdaptationContract):
     component = Lora
-    arguments = {"rank": 2, "alpha": 4.0, "dropout": 0.3}
+    arguments: ClassVar = {"rank": 2, "alpha": 4.0, "dropout": 0.3}

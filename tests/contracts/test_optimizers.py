@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from dianji.engine.optimizers import Adadelta, Adafactor, Adagrad, Adam, AdamW, Sgd
 from dianji.testing.optimizer import OptimizerContract
 
@@ -16,12 +18,12 @@ class TestSgd(OptimizerContract):
 
 class TestNesterov(OptimizerContract):
     component = Sgd
-    arguments = {"nesterov": True}
+    arguments: ClassVar = {"nesterov": True}
 
 
 class TestPlainDescent(OptimizerContract):
     component = Sgd
-    arguments = {"momentum": 0.0, "nesterov": True}
+    arguments: ClassVar = {"momentum": 0.0, "nesterov": True}
 
 
 class TestAdafactor(OptimizerContract):

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from dianji.engine.schedules import Constant, Cosine, Exponential, Linear, Polynomial
 from dianji.testing.schedule import ScheduleContract
 
@@ -24,4 +26,4 @@ class TestPolynomial(ScheduleContract):
 
 class TestPolynomialWithFloor(ScheduleContract):
     component = Polynomial
-    arguments = {"power": 0.5, "final": 0.1}
+    arguments: ClassVar = {"power": 0.5, "final": 0.1}

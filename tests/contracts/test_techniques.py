@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from dianji.techniques.early_stopping import EarlyStopping
 from dianji.techniques.ema import Ema
 from dianji.testing.technique import TechniqueContract
@@ -9,7 +11,7 @@ class TestEarlyStopping(TechniqueContract):
 
 class TestImpatientEarlyStopping(TechniqueContract):
     component = EarlyStopping
-    arguments = {"patience": 1, "minimum_delta": 0.05}
+    arguments: ClassVar = {"patience": 1, "minimum_delta": 0.05}
 
 
 class TestEma(TechniqueContract):
@@ -18,4 +20,4 @@ class TestEma(TechniqueContract):
 
 class TestQuickEma(TechniqueContract):
     component = Ema
-    arguments = {"decay": 0.5}
+    arguments: ClassVar = {"decay": 0.5}

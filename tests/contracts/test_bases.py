@@ -1,0 +1,54 @@
+import importlib.util
+from typing import ClassVar
+
+import pytest
+
+from dianji.bases.image.cnn import Cnn as ImageCnn
+from dianji.bases.image.resnet import ResNet
+from dianji.bases.image.vit import Vit
+from dianji.bases.minilm import PACKAGE, MiniLM
+from dianji.bases.text.cnn import Cnn as TextCnn
+from dianji.bases.text.lstm import Lstm
+from dianji.bases.text.transformer import Transformer
+from dianji.testing.base import BaseContract
+
+
+@pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the extra 'starter' is not installed")
+class TestMiniLM(BaseContract):
+    component = MiniLM
+
+
+class TestTransformer(BaseContract):
+    kind = "text-architecture"
+    component = Transformer
+    arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2, "length": 32}
+
+
+class TestLstm(BaseContract):
+    kind = "text-architecture"
+    component = Lstm
+    arguments: ClassVar = {"width": 16, "length": 32}
+
+
+class TestTextCnn(BaseContract):
+    kind = "text-architecture"
+    component = TextCnn
+    arguments: ClassVar = {"width": 16, "length": 32}
+
+
+class TestImageCnn(BaseContract):
+    kind = "image-architecture"
+    component = ImageCnn
+    arguments: ClassVar = {"widths": (8, 16)}
+
+
+class TestResNet(BaseContract):
+    kind = "image-architecture"
+    component = ResNet
+    arguments: ClassVar = {"widths": (8, 16), "depths": (1, 1)}
+
+
+class TestVit(BaseContract):
+    kind = "image-architecture"
+    component = Vit
+    arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2}
