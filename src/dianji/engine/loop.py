@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +22,7 @@ from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
+from dianji.engine.signals import Signals
 from dianji.errors import TrainingError
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Reporter
@@ -101,7 +98,7 @@ class Training:
         self.seconds = 0.0
         self.evaluated_at = -1
         self.saved_step = self.saved_evaluation = -1
-        self.interrupted: str | None = None
+        self.signals = Signals()
 
     def run(self) -> Trained:
         """Train to the end.
@@ -112,7 +109,7 @@ class Training:
         """
         self.resume()
         with ExitStack() as stack:
-            stack.enter_context(self.signals())
+            stack.enter_context(self.signals.watched())
             meter = stack.enter_context(
                 self.reporter.work(self.job.name, self.total_steps or None, "steps", self.progress.step)
             )
@@ -212,9 +209,9 @@ class Training:
         every = self.job.train.evaluate_every
         if (self.progress.step % every == 0) if every else end_of_epoch:
             self.evaluate()
-        if self.interrupted:
+        if self.signals.came:
             self.save()
-            raise Interrupted(f"{self.interrupted}: stage {self.job.name} is saved at step {self.progress.step}")
+            raise Interrupted(f"{self.signals.came}: stage {self.job.name} is saved at step {self.progress.step}")
         if self.time_to_save():
             self.save()
 
@@ -317,22 +314,3 @@ class Training:
                 f"{self.job.name} began on {loop['where']} and goes on with {self.runtime.describe()}: "
                 "the result will be right, but not equal to the bit to an uninterrupted run"
             )
-
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the current step, saved. A second Ctrl-C ends it at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
-                signal.default_int_handler(number, frame)
-            self.interrupted = signal.Signals(number).name
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

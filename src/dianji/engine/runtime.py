@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import torch
 
@@ -29,7 +29,8 @@ class Runtime:
     @property
     def device(self) -> torch.device:
         """Where the model lives."""
-        return self.accelerator.device
+        device: torch.device = self.accelerator.device
+        return device
 
     @contextmanager
     def products(self) -> Iterator[None]:
@@ -82,8 +83,9 @@ def choose_precision(precision: str) -> Precision:
         return "bf16" if fast else "fp32"
     if precision == "fp16" and not cuda:
         raise CapabilityError("precision fp16 needs a GPU; on a CPU use bf16 or fp32 (or auto, which chooses)")
-    if precision == "fp32" or precision == "bf16" or precision == "fp16":
-        return precision
+    for known in get_args(Precision):
+        if precision == known:
+            return cast(Precision, known)
     raise CapabilityError(f"precision '{precision}' is not one of auto, fp32, bf16, fp16")
 
 
