@@ -104,6 +104,8 @@ def _data(seen: Inspection, recipe: Path, inputs: dict[str, str | None]) -> Iter
     yield "  rows:"
     yield f"    path: {_scalar(_relative(seen.path, recipe))}  # from this file's folder"
     yield f"    columns: {{{mapped}}}  # what the task calls a column: what the data calls it"
+    if seen.text is not None and "text" in inputs and seen.column(seen.text).missing:
+        yield "    clean: {drop_empty: true}"
     yield from _split(seen)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from dianji.reporting import Meter, Reporter, Silent
@@ -58,22 +58,24 @@ class _LineMeter:
     def __post_init__(self) -> None:
         self.first = self.done
         self.told = self.done
-        self.began = self.told_at = time.monotonic()
+        self.began = self.told_at = monotonic()
 
     def advance(self, amount: int = 1, **figures: float) -> None:
         self.done += amount
         self.figures.update(figures)
-        quiet_for = time.monotonic() - self.told_at
+        if self.done == self.total:
+            return  # the end has a line of its own
+        quiet_for = monotonic() - self.told_at
         much = self.total is None or self.done - self.told >= self.total / 10
         if quiet_for >= SELDOM or (quiet_for >= OFTEN and much):
             self._tell(left=True)
 
     def end(self) -> None:
-        if self.done > self.told and time.monotonic() - self.began >= 1.0:
+        if self.done > self.told and monotonic() - self.began >= 1.0:
             self._tell(left=False)
 
     def _tell(self, *, left: bool) -> None:
-        self.told, self.told_at = self.done, time.monotonic()
+        self.told, self.told_at = self.done, monotonic()
         seconds = self.told_at - self.began
         speed = (self.done - self.first) / seconds if seconds else 0.0
         share = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""

@@ -1,0 +1,109 @@
+"""``dianji init``: what it writes can be read, fits the data, and has no faults."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from dianji.cli import invoke
+from dianji.spec.components import check_components
+from dianji.spec.references import check_references
+from dianji.spec.sections import NewBase, Recipe
+
+ENGLISH = [
+    "I have lost my card and need a new one",
+    "Where is the money that I sent to my friend",
+    "Please close my account",
+]
+CHINESE = ["我的银行卡丢了，请帮我补办一张", "我昨天转的钱还没有到账，是怎么回事", "请帮我注销这个账户，谢谢"]
+LABELS = ["lost", "transfer", "close"]
+
+
+def table(path: Path, texts: list[str], labels: list[str] | None) -> Path:
+    random.seed(0)
+    header = "query,intent" if labels else "query"
+    rows = [f"{texts[i % 3]} {i * 37},{labels[i % 3]}" if labels else f"{texts[i % 3]} {i * 37}" for i in range(60)]
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def made(data: Path, recipe: Path) -> Recipe:
+    assert invoke(["init", str(data), "--out", str(recipe), "--json"]) == 0
+    loaded = Recipe.load(recipe)
+    assert [*check_references(loaded), *check_components(loaded)] == []
+    return loaded
+
+
+def test_english_questions_with_labels(tmp_path: Path):
+    recipe = made(table(tmp_path / "my intents.csv", ENGLISH, LABELS), tmp_path / "sub" / "recipe.yaml")
+    assert recipe.name == "my-intents"
+    assert recipe.base == "minilm"
+    assert list(recipe.stages) == ["classify"]
+    assert recipe.data["rows"].columns == {"text": "query", "label": "intent"}
+    assert recipe.data["rows"].path == str(tmp_path / "my intents.csv")
+    assert recipe.data["rows"].split.test == 0.2
+
+
+def test_chinese_questions_learn_the_language_first(tmp_path: Path):
+    recipe = made(table(tmp_path / "问题.csv", CHINESE, LABELS), tmp_path / "recipe.yaml")
+    assert recipe.name == "project"
+    assert isinstance(recipe.base, NewBase)
+    assert recipe.base.arguments == {"tokenizer": "characters", "length": 32}
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["masked-language", "text-classification"]
+
+
+def test_texts_without_labels(tmp_path: Path):
+    path = tmp_path / "tickets.jsonl"
+    path.write_text("\n".join(json.dumps({"body": f"{ENGLISH[i % 3]} {i * 37}"}) for i in range(60)), encoding="utf-8")
+    recipe = made(path, tmp_path / "recipe.yaml")
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["masked-language"]
+    assert recipe.data["rows"].columns == {"text": "body"}
+
+
+def test_a_folder_of_images(tmp_path: Path):
+    image = pytest.importorskip("PIL.Image")
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(6):
+            colour = (number * 20, 0, 200 if label == "cat" else 10)
+            image.new("RGB", (8, 8), colour).save(tmp_path / "pets" / label / f"{number}.png")
+    recipe = made(tmp_path / "pets", tmp_path / "recipe.yaml")
+    assert isinstance(recipe.base, NewBase)
+    assert recipe.base.new == "cnn"
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["image-classification"]
+
+
+def test_it_says_what_it_saw_and_what_to_do_next(tmp_path: Path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    assert invoke(["init", str(table(tmp_path / "intents.csv", ENGLISH, LABELS)), "-o", str(recipe)]) == 0
+    out = capsys.readouterr().out
+    assert "60 rows of csv" in out
+    assert "3 values: lost 20, transfer 20, close 20" in out
+    assert out.endswith(f"Next: dianji run {recipe}\n")
+
+
+def test_a_recipe_that_is_there_is_kept(tmp_path: Path, capsys):
+    data, recipe = table(tmp_path / "intents.csv", ENGLISH, LABELS), tmp_path / "recipe.yaml"
+    recipe.write_text("mine", encoding="utf-8")
+    assert invoke(["init", str(data), "--out", str(recipe)]) == 2
+    assert "replace it with --force" in capsys.readouterr().err
+    assert recipe.read_text(encoding="utf-8") == "mine"
+    assert invoke(["init", str(data), "--out", str(recipe), "--force"]) == 0
+    assert Recipe.load(recipe).name == "intents"
+
+
+@pytest.mark.parametrize("name", ["no: such", "true", "#x", "a b", "标签", "it's", '"quoted"', "-", "1"])
+def test_odd_column_names_are_read_back(tmp_path: Path, name: str):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", name: LABELS[i % 3]} for i in range(60)]
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    assert made(path, tmp_path / "recipe.yaml").data["rows"].columns["label"] == name
+
+
+def test_nothing_to_learn_from(tmp_path: Path, capsys):
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,b\n" + "\n".join(f"{i / 7},{i / 3}" for i in range(1, 60)), encoding="utf-8")
+    assert invoke(["init", str(path), "--out", str(tmp_path / "recipe.yaml")]) == 2
+    assert "neither text nor labelled images were found" in capsys.readouterr().err
+    assert not (tmp_path / "recipe.yaml").exists()
