@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,10 +43,8 @@ def test_tables_have_the_columns_of_the_task_and_their_source(tmp_path):
 def test_a_task_without_targets_gets_none(tmp_path):
     path = write_csv(tmp_path / "a.csv", ROWS * 3)
     assert read(path, TEXT).splits["train"].column_names == ["text", "__source__"]
-    assert load(spec(path), LABELLED, seed=0, name="x", need_targets=False).splits["test"].column_names == [
-        "text",
-        "__source__",
-    ]
+    without = load(spec(path), LABELLED, seed=0, name="x", need_targets=False)
+    assert without.splits["test"].column_names == ["text", "__source__"]
 
 
 def test_default_fractions(tmp_path):
@@ -146,7 +146,7 @@ def test_a_missing_file_is_named_with_a_close_one(tmp_path):
 
 
 def test_no_path():
-    with pytest.raises(DataError, match="data.toy: path is missing"):
+    with pytest.raises(DataError, match=r"data.toy: path is missing"):
         read(None)
     with pytest.raises(DataError, match="empty list"):
         read([])
@@ -183,7 +183,7 @@ def test_all_faults_of_all_files_in_one_error_and_the_rest_counted(tmp_path):
 
 def test_an_unreadable_file(tmp_path):
     path = write_csv(tmp_path / "a.csv")
-    os.chmod(path, 0)
+    Path(path).chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("this user reads everything")
     with pytest.raises(DataError, match="cannot be read"):
@@ -192,7 +192,7 @@ def test_an_unreadable_file(tmp_path):
 
 def test_unknown_format_and_option(tmp_path):
     path = write_csv(tmp_path / "a.csv")
-    with pytest.raises(RecipeError, match="no source 'cvs'. Did you mean 'csv'"):
+    with pytest.raises(RecipeError, match=r"no source 'cvs'. Did you mean 'csv'"):
         read(path, format="cvs")
     with pytest.raises(RecipeError, match="takes no argument 'delimeter'"):
         read(path, format="csv", options={"delimeter": ";"})
@@ -376,7 +376,7 @@ def test_of_duplicates_the_given_test_row_stays(tmp_path):
 
 
 def test_no_row_left(tmp_path):
-    with pytest.raises(DataError, match="data.toy: no row is left"):
+    with pytest.raises(DataError, match=r"data.toy: no row is left"):
         read(write_csv(tmp_path / "a.csv"), clean={"min_length": 1000})
 
 
@@ -394,7 +394,7 @@ def test_limits_keep_every_label_and_touch_only_training(tmp_path):
 
 
 def test_a_limit_below_the_number_of_labels(tmp_path):
-    with pytest.raises(DataError, match="data.toy.limit: 1 rows cannot hold all 2 labels"):
+    with pytest.raises(DataError, match=r"data.toy.limit: 1 rows cannot hold all 2 labels"):
         read(write_csv(tmp_path / "a.csv"), limit=1)
 
 
@@ -456,3 +456,9 @@ def test_evaluation_without_labels_is_an_error(tmp_path):
     (tmp_path / "b.txt").write_text("where is it\nand when\n")
     with pytest.raises(DataError, match="needs a column 'label'"):
         rows(str(tmp_path / "b.txt"), LABELLED, need_targets=True)
+
+
+def test_reading_needs_neither_torch_nor_pandas():
+    heavy = "{'torch', 'transformers', 'pandas', 'PIL', 'datasets', 'sqlalchemy'}"
+    code = f"import sys, dianji.data.read, dianji.data.inspect as _; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
