@@ -9,10 +9,10 @@ import yaml
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto import modeling_auto
-from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
+import dianji.bases.models  # noqa: F401  # registers our own architectures
 from dianji.bases.base import Card, Modality, Pooling
-from dianji.bases.checks import CONFIG, read_config, read_json
+from dianji.bases.checks import CONFIG, read_config, read_json, require_processor
 from dianji.bases.quiet import quiet
 from dianji.bases.weights import weight_files
 from dianji.errors import BaseError
@@ -21,6 +21,7 @@ _TEXT_HEADS = (
     modeling_auto.MODEL_FOR_MASKED_LM_MAPPING,
     modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING,
     modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
 )
 _POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "first"}
 #: Before sentence-transformers 6 each mode had a switch of its own.
@@ -36,10 +37,12 @@ def read_card(folder: Path) -> Card:
     raw = read_config(folder)
     weight_files(folder)
     config = open_config(folder)
+    modality = _modality(folder, config)
+    require_processor(folder, modality)
     front = _front_matter(folder / "README.md")
     return Card(
         name=folder.name,
-        modality=_modality(folder, config),
+        modality=modality,
         architecture=config.model_type,
         width=_width(folder, config),
         pretrained=True,
@@ -74,7 +77,7 @@ def _modality(folder: Path, config: PretrainedConfig) -> Modality:
     kind = type(config)
     if kind in modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
         return "image"
-    if kind in TOKENIZER_MAPPING or any(kind in mapping for mapping in _TEXT_HEADS):
+    if any(kind in mapping for mapping in _TEXT_HEADS):
         return "text"
     raise BaseError(
         f"base folder {folder}: architecture '{config.model_type}' works neither on text nor on images alone. "

@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+import dianji.bases.models  # noqa: F401  # registers our own architectures
 from dianji.bases.base import Card, Modality
 from dianji.errors import BaseError, RecipeError
 
@@ -14,6 +17,12 @@ CONFIG = "config.json"
 
 #: Files that may name Python code to run (``auto_map``).
 _MAY_NAME_CODE = (CONFIG, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
+
+#: What a processor is made of; any one will do.
+_PROCESSORS: dict[Modality, tuple[str, ...]] = {
+    "text": ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken"),
+    "image": ("preprocessor_config.json", "processor_config.json"),
+}
 
 _WORDS = {"text": "text", "image": "images"}
 
@@ -47,6 +56,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     _refuse_detours(folder, config)
     _require_known(folder, config)
     return config
+
+
+def require_processor(folder: Path, modality: Modality) -> None:
+    """Refuse a folder without tokenizer or image processor: transformers would make up an empty one.
+
+    Raises:
+        BaseError: says which file is expected.
+    """
+    patterns = _PROCESSORS[modality]
+    if not any(next(folder.glob(pattern), None) for pattern in patterns):
+        what = "tokenizer" if modality == "text" else "image processor"
+        raise BaseError(
+            f"base folder {folder} has no {what}; expected {patterns[0]} beside the weights. "
+            "Copy it from where the weights came from."
+        )
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -129,10 +153,6 @@ def _remote_code(file: Path, entry: str) -> BaseError:
 
 
 def _require_known(folder: Path, config: dict[str, Any]) -> None:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    import dianji.bases.models  # noqa: F401  # registers our own architectures
-
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
         raise BaseError(f"{folder / CONFIG}: 'model_type' is missing, so the architecture is not known. Add it.")

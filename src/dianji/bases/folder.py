@@ -52,7 +52,7 @@ def _processor(folder: Path, card: Card) -> Any:
             if text:
                 return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             # Pillow even where torchvision is installed: the two scale differently, and what was measured is served.
-            return AutoImageProcessor.from_pretrained(
+            return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]  # unannotated in transformers
                 folder, trust_remote_code=False, local_files_only=True, backend="pil"
             )
     except Exception as error:  # the tokenizers library raises bare Exception for a damaged file

@@ -51,7 +51,7 @@ class HubBase:
 def _download(name: str, home: str | None) -> Path:
     """The snapshot's folder; once per process, so that card, digest and weights are of one revision."""
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)))
+        folder = Path(snapshot_download(name, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())
         raise BaseError(
@@ -59,3 +59,10 @@ def _download(name: str, home: str | None) -> Path:
             f"{reason[:300]}. Check the name (org/name) and the network. To work offline, download the model once on a "
             f"machine with network ('hf download {name} --local-dir DIR') and give the folder as the base."
         ) from error
+    if not any(folder.glob("*.safetensors")):
+        raise BaseError(
+            f"base '{name}' has no safetensors weights in {folder}; pickled ones, which the Hub may have, are never "
+            "fetched. Convert the model on a machine where it is trusted, with transformers' save_pretrained(), and "
+            "give the new folder as the base."
+        )
+    return folder

@@ -15,7 +15,7 @@ from dianji.registry import component
 @component("image-architecture", "cnn")
 @dataclass(frozen=True, kw_only=True)
 class Cnn(ImageArchitecture):
-    """One stage per entry of ``widths``, each with ``depth`` residual layers; made for 28 to 64 pixels."""
+    """One stage per entry of ``widths``, all but the first with ``depth`` residual layers; made for 28 to 64 pixels."""
 
     name: ClassVar[str] = "cnn"
     model_type: ClassVar[str] = ImageCnnConfig.model_type

@@ -21,7 +21,11 @@ from transformers.modeling_outputs import (
 
 @strict
 class ImageCnnConfig(PretrainedConfig):
-    """One stage per entry of ``hidden_sizes``; each but the first works at half the resolution of the one before."""
+    """One stage per entry of ``hidden_sizes``; each but the first works at half the resolution of the one before.
+
+    ``depth`` counts the residual layers of a stage. The first has none: at full resolution they cost as much as all the
+    others together.
+    """
 
     model_type = "dianji-image-cnn"
 
@@ -89,7 +93,7 @@ class ImageCnnModel(ImageCnnPreTrainedModel):
         super().__init__(config)
         widths = [config.num_channels, *config.hidden_sizes]
         self.stages = nn.ModuleList(
-            ImageCnnStage(inside, outside, config.depth, halve=number > 0)
+            ImageCnnStage(inside, outside, config.depth if number else 0, halve=number > 0)
             for number, (inside, outside) in enumerate(pairwise(widths))
         )
         self.post_init()

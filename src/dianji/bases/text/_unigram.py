@@ -91,4 +91,4 @@ def _segment(word: str, scores: Mapping[str, float], without: str = "") -> tuple
     while end:
         pieces.append(word[start_of[end] : end])
         end = start_of[end]
-    return best[-1], pieces
+    return best[-1], pieces[::-1]
