@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib
 import json
 import pkgutil
@@ -129,7 +128,7 @@ class Registry:
             raise RecipeError(*(f"{kind} '{name}' takes no argument '{key}'. {hint}" for key, hint in hints.items()))
         try:
             # Through JSON, so that strict types still let a list stand for a tuple and 1 for 1.0.
-            return _adapter(cls).validate_json(json.dumps(dict(arguments)), strict=True)
+            return pydantic.TypeAdapter(cls).validate_json(json.dumps(dict(arguments)), strict=True)
         except pydantic.ValidationError as error:
             raise RecipeError(*(f"{kind} '{name}': {fault}" for fault in explain(error))) from None
         except TypeError:
@@ -158,7 +157,7 @@ def key_of(instance: object) -> Key:
 
 def record_of(instance: Any) -> dict[str, Any]:
     """``{"name": "lora@1", "arguments": {...}}``, every default written out; ``from_record`` is its inverse."""
-    arguments = _adapter(type(instance)).dump_python(instance, mode="json")
+    arguments = pydantic.TypeAdapter(type(instance)).dump_python(instance, mode="json")
     return {"name": str(key_of(instance)), "arguments": arguments}
 
 
@@ -175,11 +174,6 @@ def arguments_of(cls: type[Any]) -> dict[str, tuple[Any, Any]]:
 
 def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-
-
-@functools.cache
-def _adapter(cls: type[Any]) -> pydantic.TypeAdapter[Any]:
-    return pydantic.TypeAdapter(cls)
 
 
 REGISTRY = Registry()

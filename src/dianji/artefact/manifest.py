@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import dianji
 from dianji.errors import ArtefactError
 from dianji.store.atomic import write_json
 from dianji.store.digest import digest_files
@@ -93,8 +92,8 @@ class Manifest:
 
 def versions() -> dict[str, str]:
     """What the run used, for those who want to repeat it."""
-    found = {"dianji": dianji.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    for package in ("torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "pyarrow"):
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in ("dianji", "torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "pyarrow"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

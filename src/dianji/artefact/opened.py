@@ -58,7 +58,8 @@ class Model:
         """
         headed = self.task.model(self.base)
         self.base.require_complete()
-        return headed.model.eval()
+        network: nn.Module = headed.model
+        return network.eval()
 
     def outputs(self, rows: pa.Table, meter: Meter | None = None) -> Outputs:
         """The task's outputs as arrays, one entry per row."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -98,7 +97,12 @@ def count(model: nn.Module) -> tuple[int, int]:
     return sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
 
 
+def settle(learnt: Learnt) -> None:
+    """Training is over: the model goes to the CPU, in evaluation mode."""
+    network: nn.Module = learnt.model.model
+    network.to("cpu").eval()
+
+
 def merge(learnt: Learnt) -> None:
-    """Put extra parts into the weights, and the model on the CPU in evaluation mode."""
-    learnt.model.model.to(torch.device("cpu")).eval()
+    """Put extra parts into the weights."""
     learnt.adaptation.merge(learnt.model.model)

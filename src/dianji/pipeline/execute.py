@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dianji.artefact.manifest import Manifest, Parent, versions
 from dianji.artefact.reproduce import FRESH
-from dianji.artefact.save import Evidence, Learnt, count, draw_probe, keep_apart, merge, save
+from dianji.artefact.save import Evidence, Learnt, count, draw_probe, keep_apart, merge, save, settle
 from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.report import with_token_lengths
@@ -144,7 +144,7 @@ def _finish(
 ) -> Measured:
     """Merge, measure, save, and have a fresh process agree."""
     adapter = work.step.folder / "adapter"
-    learnt.model.model.to("cpu").eval()
+    settle(learnt)
     keep_apart(learnt, adapter)
     probe = draw_probe(learnt, tables.get("validation", tables["train"]), work.seed)
     merge(learnt)

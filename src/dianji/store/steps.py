@@ -112,11 +112,11 @@ class StepFolder:
         write_json(self.folder / "spec.json", spec)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """Write what came out, then ``DONE``; checkpoints and the prepared base are no longer needed."""
+        """Write what came out, then ``DONE``; what only a resumed run needs is dropped."""
         write_json(self.folder / "metrics.json", metrics)
         write_text(self.folder / "DONE", datetime.now(UTC).isoformat(timespec="seconds") + "\n")
-        for leftover in (self.checkpoints, self.folder / "base"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for name in ("checkpoint", "base", "adapter"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def metrics(self) -> dict[str, Any]:
         """What ``finish`` wrote.
@@ -137,5 +137,5 @@ class StepFolder:
             (self.folder / "DONE").unlink(missing_ok=True)
             for name in ("spec.json", "metrics.json", "events.jsonl"):
                 (self.folder / name).unlink(missing_ok=True)
-            for name in ("artefact", "checkpoint", "base", "evidence"):
+            for name in ("artefact", "checkpoint", "base", "adapter", "track"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
