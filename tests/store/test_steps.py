@@ -51,14 +51,13 @@ def test_a_step_goes_from_to_do_over_interrupted_to_done(step):
     states = [step.state]
     step.begin({"seed": 7})
     states.append(step.state)
-    step.checkpoints.mkdir()
-    (step.folder / "base").mkdir()
+    for name in ("checkpoint", "base", "adapter"):
+        (step.folder / name).mkdir()
     step.finish({"accuracy": 0.9})
     states.append(step.state)
     assert states == ["to do", "interrupted", "done"]
     assert step.metrics() == {"accuracy": 0.9}
-    assert not step.checkpoints.exists()
-    assert not (step.folder / "base").exists()
+    assert sorted(path.name for path in step.folder.iterdir()) == ["DONE", "metrics.json", "spec.json"]
 
 
 def test_forgetting_makes_it_to_do_again(step):
