@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,8 @@ from dianji.bases.base import Base, Card
 from dianji.evaluate.outcome import Classified, Modelled, Outcome, Tagged
 from dianji.tasks.base import TaskModel
 from dianji.tasks.text_classification import TextClassification
+
+T = TypeVar("T", bound=Outcome)
 
 LABELS = ("card", "cash", "refund")
 SIDE = 16  # pixels
@@ -151,30 +153,41 @@ MODELS: Mapping[str, Callable[[], ToyModel]] = {
 }
 
 
-def outcome(kind: type[Outcome], quality: float, rows: int = 60, seed: int = 0) -> Outcome:
+def outcome(kind: type[T], quality: float, rows: int = 60, seed: int = 0) -> T:
     """An outcome of that kind; ``quality`` 1 is perfect, 0 is guessing.
 
     Raises:
         TypeError: there is no toy of this kind.
     """
-    rng = np.random.default_rng(seed)
-    if kind is Classified:
-        target = np.arange(rows) % len(LABELS)
-        sure = np.eye(len(LABELS))[target]
-        guessed = rng.dirichlet(np.ones(len(LABELS)), size=rows)
-        mixed = (quality * sure + (1 - quality) * guessed).astype(np.float32)
-        return Classified(LABELS, target, mixed)
-    if kind is Tagged:
-        several = rng.random((rows, len(LABELS))) < 0.4
-        noise = rng.random((rows, len(LABELS)))
-        return Tagged(LABELS, several, (quality * several + (1 - quality) * noise).astype(np.float32))
-    if kind is Modelled:
-        tokens = rng.integers(3, 12, size=rows)
-        nll = tokens * (1 - quality) * rng.uniform(1.0, 5.0, size=rows)
-        return Modelled(nll, tokens, np.where(quality == 1, tokens, rng.binomial(tokens, 0.3)))
-    raise TypeError(f"there is no toy outcome of the kind {kind.__name__}; override the contract's method `outcome`")
+    if kind not in _OUTCOMES:
+        raise TypeError(f"there is no toy outcome of the kind {kind.__name__}; override the contract's `outcome`")
+    return cast(T, _OUTCOMES[kind](quality, rows, np.random.default_rng(seed)))
 
 
+def _classified(quality: float, rows: int, rng: np.random.Generator) -> Classified:
+    target = np.arange(rows) % len(LABELS)
+    guessed = rng.dirichlet(np.ones(len(LABELS)), size=rows)
+    mixed = quality * np.eye(len(LABELS))[target] + (1 - quality) * guessed
+    return Classified(LABELS, target, mixed.astype(np.float32))
+
+
+def _tagged(quality: float, rows: int, rng: np.random.Generator) -> Tagged:
+    target = rng.random((rows, len(LABELS))) < 0.4
+    mixed = quality * target + (1 - quality) * rng.random((rows, len(LABELS)))
+    return Tagged(LABELS, target, mixed.astype(np.float32))
+
+
+def _modelled(quality: float, rows: int, rng: np.random.Generator) -> Modelled:
+    tokens = rng.integers(3, 12, size=rows)
+    nll = tokens * (1 - quality) * rng.uniform(1.0, 5.0, size=rows)
+    return Modelled(nll, tokens, rng.binomial(tokens, 0.3 + 0.7 * quality))
+
+
+_OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Outcome]] = {
+    Classified: _classified,
+    Tagged: _tagged,
+    Modelled: _modelled,
+}
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
