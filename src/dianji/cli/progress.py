@@ -148,6 +148,7 @@ def _progress() -> Progress:
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
+        refresh_per_second=4,  # drawing takes time from the work
     )
 
 

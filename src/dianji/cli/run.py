@@ -50,7 +50,8 @@ def _stage(stage: StageResult) -> None:
     from dianji.cli.tables import near, print_pairs, print_table
 
     print(f"\n{stage.name}{' (done before)' if stage.reused else ''}")
-    for split, metrics in stage.metrics.items():
+    for split in ["test"] if "test" in stage.metrics else list(stage.metrics):  # the rest is in the evidence
+        metrics = stage.metrics[split]
         baselines = {name: of[split] for name, of in stage.baselines.items() if split in of}
         rows = _rows(stage.primary, metrics, baselines)
         header = [f"{split} ({_count(metrics)} rows)", "value", "95 % interval", *baselines]

@@ -8,6 +8,9 @@ from typing import Any
 from dianji.cli.answer import Answer
 from dianji.cli.options import Artefact, Json
 
+#: Items of a list that people are shown; ``--json`` has them all.
+_FEW = 12
+
 
 def show(artefact: Artefact, as_json: Json = False) -> Answer:
     """Show what an artefact is: task, labels, base, parents, metrics, cost, versions, files."""
@@ -21,21 +24,22 @@ def _show(told: Mapping[str, Any]) -> None:
     from dianji.cli.tables import print_pairs
 
     for name, value in told.items():
-        if value not in (None, "", [], {}):
-            if isinstance(value, Mapping):
+        if isinstance(value, Mapping):
+            pairs = [(key, _line(item)) for key, item in _flat(value)]
+            if pairs:
                 print(name)
-                print_pairs([(key, _line(item)) for key, item in _flat(value)])
-            else:
-                print(f"{name}: {_line(value)}")
+                print_pairs(pairs)
+        elif not _is_empty(value):
+            print(f"{name}: {_line(value)}")
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested keys joined by dots, down to what fits on a line."""
+    """Nested keys joined by dots, down to what fits on a line; without figures per class, which fill pages."""
     for key, item in value.items():
         name = f"{above}{key}"
-        if isinstance(item, Mapping) and not _is_estimate(item) and item:
-            yield from _flat(item, f"{name}.")
-        else:
+        if isinstance(item, Mapping) and not _is_estimate(item):
+            yield from _flat(item, f"{name}.") if key != "classes" else ()
+        elif not _is_empty(item):
             yield name, item
 
 
@@ -46,14 +50,19 @@ def _line(value: Any) -> str:
         case Mapping():
             return ", ".join(f"{key} {_line(item)}" for key, item in value.items())
         case list():
-            return ", ".join(_line(item) for item in value)
-        case bool() | None:
-            return {True: "yes", False: "no", None: "none"}[value]
+            few = ", ".join(_line(item) for item in value[:_FEW])
+            return f"{few}, … ({len(value)} in all)" if len(value) > _FEW else few
+        case bool():
+            return "yes" if value else "no"
         case int():
             return f"{value:,}"
         case float():
             return f"{value:,.4g}"
     return str(value)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [])
 
 
 def _is_estimate(value: Mapping[str, Any]) -> bool:
