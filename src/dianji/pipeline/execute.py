@@ -51,7 +51,7 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
                 for warning in work.data.warnings:
-                    reporter.warn(f"data {work.stage.data}: {warning}")
+                    reporter.warn(warning)
                 _run(work, store, reporter)
             results.append(_result(work, reused))
     return RunResult(schedule.recipe.name, schedule.digest, tuple(results))

@@ -82,7 +82,7 @@ class Schedule:
 
     def plan(self) -> Plan:
         """What ``dianji check`` prints."""
-        warnings = [f"data {work.stage.data}: {warning}" for work in self.works for warning in work.data.warnings]
+        warnings = [warning for work in self.works for warning in work.data.warnings]
         return Plan(
             recipe=self.recipe.name,
             digest=self.digest,
