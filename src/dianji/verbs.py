@@ -114,7 +114,6 @@ def predict_file(
     artefact: Path | str,
     source: str,
     *,
-    out: Path | None = None,
     everything: bool = False,
     reporter: Reporter | None = None,
     columns: Mapping[str, str] | None = None,
