@@ -74,6 +74,7 @@ def test_goes_on_waiting_after_a_restart(at):
     before = Watched(EarlyStopping(patience=3)).score(*scores[:at])
     after = Watched(EarlyStopping(patience=3))
     after.listener.restore(before.listener.state())
+    after.evaluations = at
     after.score(*scores[at:])
     assert after.progress.stop_reason == "early stopping: 3 evaluations without improvement, best 0.6"
     assert after.kept() == 0

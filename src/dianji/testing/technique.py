@@ -85,11 +85,12 @@ class ToyRun:
     def checkpoint(self) -> list[Any]:
         """Everything that an engine would write, through bytes and JSON."""
         states = [_written(listener.state()) for listener in self.listeners]
-        return [self.progress.step, snapshot(self.progress.model), self.optimizer.state_dict(), states]
+        where = (self.progress.step, self.progress.stop_reason)
+        return [where, snapshot(self.progress.model), self.optimizer.state_dict(), states]
 
     def restore(self, checkpoint: list[Any]) -> ToyRun:
         """Inverse of ``checkpoint``, on a fresh run."""
-        self.progress.step, weights, optimizer, states = checkpoint
+        (self.progress.step, self.progress.stop_reason), weights, optimizer, states = checkpoint
         self.progress.model.load_state_dict(weights)
         self.optimizer.load_state_dict(optimizer)
         for listener, state in zip(self.listeners, states, strict=True):
@@ -105,9 +106,9 @@ class TechniqueContract(ComponentContract):
 
     kind: ClassVar[str] = "technique"
 
-    def run(self, toy: ToyModel, total: int) -> ToyRun:
+    def run(self, toy: ToyModel, total: int, *, rate: float = 0.05) -> ToyRun:
         """A fresh run with the technique in it."""
-        return ToyRun([self.make()], toy, total)
+        return ToyRun([self.make()], toy, total, rate=rate)
 
     def test_has_a_place_in_the_order(self) -> None:
         assert isinstance(self.make().order, int)
@@ -129,10 +130,11 @@ class TechniqueContract(ComponentContract):
         assert all(torch.equal(after[name], before[name]) for name in before)
 
     @pytest.mark.parametrize("pause", [1, 2, 5])
-    def test_a_resumed_run_is_the_same_to_the_bit(self, pause: int) -> None:
-        straight = self.run(resnet(), 6).train(6)
-        paused = self.run(resnet(), 6).train(pause)
-        resumed = self.run(resnet(), 6).restore(paused.checkpoint()).train(6)
+    @pytest.mark.parametrize("rate", [0.05, 2.0])  # scores that rise, and scores that do not
+    def test_a_resumed_run_is_the_same_to_the_bit(self, pause: int, rate: float) -> None:
+        straight = self.run(resnet(), 6, rate=rate).train(6)
+        paused = self.run(resnet(), 6, rate=rate).train(pause)
+        resumed = self.run(resnet(), 6, rate=rate).restore(paused.checkpoint()).train(6)
         assert resumed.progress.step == straight.progress.step
         assert paused.scores + resumed.scores == straight.scores
         expected, found = straight.finish(), resumed.finish()
