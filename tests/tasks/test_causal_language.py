@@ -69,7 +69,7 @@ def test_a_row_alone_is_scored_and_continued_as_among_others(texts, toy, kind):
     task = CausalLanguage(length=12, new_tokens=4)
     model = task.model(base).model
     together = run(task, model, texts, base)
-    assert together["continuation"].shape == (4, 4)
+    assert together["continuation"].shape == (4, 1 + 4)
     for row in range(4):
         alone = run(task, model, texts.slice(row, 1), base)
         for name, values in alone.items():
@@ -92,7 +92,7 @@ def test_continuation_equals_greedy_generation(toy):
                 break
             prompt = torch.cat([prompt, best], dim=1)
         expected = base.processor.decode(prompt[0], skip_special_tokens=True)
-        assert f"{text} {prediction.continuation}".strip() == expected.strip()
+        assert f"{text}{prediction.continuation}" == expected
         assert set(prediction.to_json()) == {"perplexity", "continuation"}
 
 
@@ -110,8 +110,17 @@ def test_a_continuation_ends_where_the_model_ends_it(toy):
 
     table = pa.table({"text": ["my card", "where is my card"]})  # prompts of 3 and 5 tokens
     added = run(task, Ends(), table, base)["continuation"]
-    assert (added >= 0).sum(axis=1).tolist() == [2, 0]
+    assert (added[:, 1:] >= 0).sum(axis=1).tolist() == [2, 0]
     assert [one.continuation for one in task.predictions(run(task, Ends(), table, base), base)][1] == ""
+
+
+def test_a_continuation_may_begin_within_a_word(toy):
+    base = toy(GPT2Config)
+    number = base.processor.convert_tokens_to_ids
+    tokens = np.array([[number(token) for token in ("card", "##s", "please")], [number("card"), number("lost"), -1]])
+    outputs = {"nll": np.ones(2), "tokens": np.ones(2), "hits": np.ones(2), "continuation": tokens}
+    one, two = CausalLanguage(new_tokens=2).predictions(outputs, base)
+    assert (one.continuation, two.continuation) == ("s please", " lost")
 
 
 def test_the_last_window_is_continued(toy):

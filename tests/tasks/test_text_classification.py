@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModel, AutoModelForMaskedLM, GPT2Config
+from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, DistilBertConfig, GPT2Config, RobertaConfig
 
 from dianji.errors import BaseError, CapabilityError, DataError
 from dianji.evaluate.outcome import Classified, Tagged
@@ -169,14 +169,16 @@ def saved(task, base, questions, folders, name="saved"):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "first"])
-def test_sentence_transformers_gives_the_logits(questions, bert, folders, pooling):
+@pytest.mark.parametrize("kind", [BertConfig, DistilBertConfig, RobertaConfig])
+def test_sentence_transformers_gives_the_logits(questions, toy, folders, pooling, kind):
+    base = toy(kind)
     task = TextClassification(pooling=pooling, length=5).fit(questions)
-    model, folder = saved(task, bert, questions, folders)
+    model, folder = saved(task, base, questions, folders)
     opened = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     assert [type(module).__name__ for module in opened] == ["Transformer", "Pooling", "Dense"]
     assert opened.max_seq_length == 5
     np.testing.assert_allclose(
-        opened.encode(questions["text"].to_pylist()), logits_of(task, model, questions, bert), atol=1e-5
+        opened.encode(questions["text"].to_pylist()), logits_of(task, model, questions, base), atol=1e-5
     )
 
 

@@ -22,6 +22,7 @@ from dianji.bases.quiet import quiet
 from dianji.errors import StoreError
 from dianji.store.atomic import new_folder, write_json
 from dianji.tasks.base import Task, TaskModel
+from dianji.tasks.chain import keep_pooling
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
         except SafetensorError as error:
             raise StoreError(f"{target}: the weights cannot be written ({error}). Is the disk full?") from error
         learnt.base.processor.save_pretrained(folder)
+        keep_pooling(folder, learnt.base)
         if any(adapter.iterdir()):
             shutil.copytree(adapter, folder / "adapter")
         probe.write(folder)

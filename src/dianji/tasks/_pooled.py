@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,13 +15,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from dianji.bases.base import Base
 from dianji.errors import BaseError
+from dianji.tasks import chain
+from dianji.tasks.chain import Pooled
 
-Pooled = Literal["mean", "first"]
-
-_POOLING, _DENSE = "1_Pooling", "2_Dense"
 _DROPOUT = 0.1  # where the architecture's configuration names none
-#: The oldest sentence-transformers that opens what is written here, so that none asks to be updated.
-_OLDEST = "5.1.0"
 
 
 class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
@@ -59,7 +55,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
         """Write the folder; arguments are those of transformers and go to the backbone."""
         self.backbone.save_pretrained(save_directory, *args, **options)
-        _write_chain(self, Path(save_directory))
+        _write_head(self, Path(save_directory))
 
 
 def mean(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -82,7 +78,7 @@ def restore_head(model: PooledClassifier, base: Base, labels: tuple[str, ...]) -
     """
     if base.folder is None or labels != _label_names(base.config):
         return False
-    file = base.folder / _DENSE / "model.safetensors"
+    file = base.folder / chain.DENSE / "model.safetensors"
     if not file.is_file():
         return False
     try:
@@ -109,39 +105,20 @@ def _dropout(config: Any) -> float:
     return _DROPOUT
 
 
-def _write_chain(model: PooledClassifier, folder: Path) -> None:
-    """The files beside the backbone's that sentence-transformers reads; its 5.x and 6.x know these spellings."""
-    width, labels = model.classifier.in_features, model.classifier.out_features
-    modules = [("", "Transformer"), (_POOLING, "Pooling"), (_DENSE, "Dense")]
-    _write(
-        folder / "modules.json",
-        [
-            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for number, (path, kind) in enumerate(modules)
-        ],
-    )
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": model.length, "do_lower_case": False})
-    _write(
-        folder / "config_sentence_transformers.json",
-        {"__version__": {"sentence_transformers": _OLDEST}, "prompts": {}, "default_prompt_name": None},
-    )
-    _write(
-        folder / _POOLING / "config.json",
+def _write_head(model: PooledClassifier, folder: Path) -> None:
+    inside, outside = model.classifier.in_features, model.classifier.out_features
+    chain.write_chain(folder, model.pooling, inside, model.length, head=True)
+    chain.write(
+        folder / chain.DENSE / "config.json",
         {
-            "word_embedding_dimension": width,
-            "pooling_mode_cls_token": model.pooling == "first",
-            "pooling_mode_mean_tokens": model.pooling == "mean",
+            "in_features": inside,
+            "out_features": outside,
+            "bias": True,
+            "activation_function": "torch.nn.modules.linear.Identity",
         },
     )
-    dense = {"in_features": width, "out_features": labels, "bias": True}
-    _write(folder / _DENSE / "config.json", {**dense, "activation_function": "torch.nn.modules.linear.Identity"})
     weights = {"linear.weight": model.classifier.weight, "linear.bias": model.classifier.bias}
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
-        folder / _DENSE / "model.safetensors",
+        folder / chain.DENSE / "model.safetensors",
     )
-
-
-def _write(file: Path, value: object) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

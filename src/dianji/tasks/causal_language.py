@@ -100,7 +100,10 @@ class CausalLanguage:
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
-        """``nll``, ``tokens``, ``hits``; and ``continuation`` (examples, new tokens), -1 after the end."""
+        """``nll``, ``tokens``, ``hits``; where text is added also ``continuation`` (examples, 1 + new tokens).
+
+        That is the prompt's last token and the new ones, -1 after the end.
+        """
         wanted = batch[_language.TARGET] != _language.IGNORED
         logits = logits_at(model, _language.inputs_of(batch), wanted)
         target, example = batch[_language.TARGET][wanted], wanted.nonzero()[:, 0]
@@ -123,8 +126,7 @@ class CausalLanguage:
         perplexities = _language.perplexities(outputs)
         if "continuation" not in outputs:
             return [CausalPrediction(perplexity) for perplexity in perplexities]
-        added = [[token for token in tokens if token >= 0] for tokens in outputs["continuation"].tolist()]
-        words = [base.processor.decode(tokens, skip_special_tokens=True) for tokens in added]
+        words = [_added_text(tokens, base) for tokens in outputs["continuation"].tolist()]
         return [CausalPrediction(*pair) for pair in zip(perplexities, words, strict=True)]
 
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Outcome:
@@ -148,18 +150,30 @@ def _end(base: Base) -> int:
     return -1
 
 
+def _added_text(tokens: list[int], base: Base) -> str:
+    """What the tokens after the first add to the text: they may begin in the middle of a word."""
+
+    def decode(some: list[int]) -> str:
+        return str(base.processor.decode([token for token in some if token >= 0], skip_special_tokens=True))
+
+    before, whole = decode(tokens[:1]), decode(tokens)
+    # Where the first token is a part of a character only, the two have no common beginning.
+    return whole.removeprefix(before) if whole.startswith(before) else decode(tokens[1:])
+
+
 def _continue(model: torch.nn.Module, batch: Batch, count: int) -> Tensor:
-    """(batch, count) most likely tokens after each row's prompt, -1 after its end.
+    """(batch, 1 + count): the last token of each row's prompt and the most likely ones after it, -1 after its end.
 
     The whole text is read again for each token: no cache, which not every architecture has, and nothing to the left of
     the prompt, so that a row's continuation does not depend on its neighbours.
     """
     length, end = batch[_PROMPT].clone(), batch[_END]
     ids = torch.nn.functional.pad(batch["input_ids"], (0, count))
-    added = torch.full((len(ids), count), -1, device=ids.device)
+    added = torch.full((len(ids), 1 + count), -1, device=ids.device)
+    added[:, 0] = ids.gather(1, length[:, None] - 1)[:, 0]
     running = torch.ones_like(length, dtype=torch.bool)
     place = torch.arange(ids.shape[1], device=ids.device)
-    for step in range(count):
+    for step in range(1, count + 1):
         inputs = {"input_ids": ids, "attention_mask": (place < length[:, None]).long()}
         best = logits_at(model, inputs, place == length[:, None] - 1).argmax(dim=-1)
         running &= best != end

@@ -17,9 +17,10 @@ from dianji.data.columns import Column
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 from dianji.tasks import _classes, _heads, _labels, _tokens
-from dianji.tasks._pooled import Pooled, PooledClassifier, restore_head
+from dianji.tasks._pooled import PooledClassifier, restore_head
 from dianji.tasks._rows import texts
 from dianji.tasks.base import Batch, Loss, Outputs, Prediction, TaskModel
+from dianji.tasks.chain import Pooled
 
 _LENGTH = 256  # tokens, unless the recipe says otherwise or the base takes fewer
 
