@@ -109,3 +109,8 @@ def test_what_the_recipe_says_is_never_changed(said, budget, task, pretrained, r
 def test_a_token_budget_is_left_alone():
     found = filled({"batch_tokens": 999})
     assert (found.batch_tokens, found.batch_size) == (999, None)
+
+
+def test_an_optimizer_that_does_not_step_like_adam_brings_its_own_rate():
+    assert filled({"optimizer": "sgd"}).learning_rate == pytest.approx(0.01)
+    assert filled({"optimizer": "adam"}).learning_rate == filled().learning_rate

@@ -11,6 +11,7 @@ import math
 
 from dianji.adapt.base import Adaptation
 from dianji.bases.base import Card
+from dianji.registry import REGISTRY
 from dianji.spec.sections import Train
 from dianji.tasks.base import Task
 
@@ -27,7 +28,7 @@ def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int
         train: as the recipe has it.
         task: a task with targets gets small batches and several epochs, a self-supervised one a token budget.
         card: of the base the stage starts from.
-        adaptation: multiplies the learning rate.
+        adaptation: multiplies the learning rate, which is the optimizer's own where it does not step like Adam.
         rows: of the training split.
     """
     supervised = any(column.target for column in task.columns.values())
@@ -38,7 +39,8 @@ def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int
     if train.epochs is None and train.steps is None and train.minutes is None:
         few = 3.0 if card.pretrained else 10.0
         filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else few
-    rate = train.learning_rate or _rate(card) * adaptation.learning_rate_factor
+    own = REGISTRY.get("optimizer", train.optimizer.name).default_learning_rate
+    rate = train.learning_rate or (own or _rate(card)) * adaptation.learning_rate_factor
     filled["learning_rate"] = rate
     if train.head_learning_rate is None:
         filled["head_learning_rate"] = _head_rate(rate, card, adaptation, supervised)
