@@ -6,10 +6,14 @@ import csv
 import io
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+
+from dianji.reporting import Silent
 
 PHRASINGS = {
     "refund": ["i want my money back", "please refund my order", "give me a refund for this"],
@@ -62,3 +66,25 @@ def write_recipe(folder: Path, project: Path, text: str, name: str = "recipe.yam
     path = folder / name
     path.write_text(text.replace("DATA", str(project)).replace("BASE", BASE), encoding="utf-8")
     return path
+
+
+class Watcher(Silent):
+    """Keeps warnings, and crashes at a given step as a killed process would."""
+
+    def __init__(self, crash_at: int = 0) -> None:
+        self.crash_at = crash_at
+        self.steps = 0
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    @contextmanager
+    def work(self, title: str, total: int | None, unit: str, done: int = 0) -> Iterator[Watcher]:
+        yield self
+
+    def advance(self, amount: int = 1, **figures: float) -> None:
+        if "loss" in figures:
+            self.steps += 1
+            if self.steps == self.crash_at:
+                raise RuntimeError("killed")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,9 @@ import pytest
 from dianji import verbs
 from dianji.artefact.probe import Probe
 from dianji.errors import ArtefactError, RecipeError, StoreError, TrainingError
-from dianji.reporting import Silent
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
-from tests.stories.conftest import write_recipe
+from tests.stories.conftest import Watcher, write_recipe
 
 RECIPE = """
 name: toy
@@ -31,28 +28,6 @@ stages:
     train: {epochs: 2, batch_size: 8, checkpoint_every: 1}
     techniques: [ema]
 """
-
-
-class Watcher(Silent):
-    """Keeps warnings, and crashes at a given step as a killed process would."""
-
-    def __init__(self, crash_at: int = 0) -> None:
-        self.crash_at = crash_at
-        self.steps = 0
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-    @contextmanager
-    def work(self, title: str, total: int | None, unit: str, done: int = 0) -> Iterator[Watcher]:
-        yield self
-
-    def advance(self, amount: int = 1, **figures: float) -> None:
-        if "loss" in figures:
-            self.steps += 1
-            if self.steps == self.crash_at:
-                raise RuntimeError("killed")
 
 
 def load(folder: Path, project: Path, text: str = RECIPE) -> Recipe:

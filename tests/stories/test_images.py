@@ -10,7 +10,7 @@ import dianji
 from dianji import verbs
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
-from tests.stories.conftest import write_recipe
+from tests.stories.conftest import Watcher, write_recipe
 
 RECIPE = """
 name: shapes
@@ -45,3 +45,13 @@ def test_images_from_folder_to_prediction(
     assert from_path == from_bytes
     found = list(verbs.predict_file(stage.artefact, str(project / "shapes" / "square")))
     assert len(found) == 30
+
+
+def test_a_convolutional_run_that_crashed_ends_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
+    text = RECIPE.replace("ARCHITECTURE", "cnn").replace("EPOCHS", "3, batch_size: 8, checkpoint_every: 1")
+    recipe = Recipe.load(write_recipe(tmp_path, project, text))
+    whole = verbs.run(recipe, store=Store(tmp_path / "whole")).stages[0].artefact
+    with pytest.raises(RuntimeError, match="killed"):
+        verbs.run(recipe, store=Store(tmp_path / "store"), reporter=Watcher(crash_at=7))
+    resumed = verbs.run(recipe, store=Store(tmp_path / "store")).stages[0].artefact
+    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -102,7 +103,7 @@ def count(model: nn.Module) -> tuple[int, int]:
 def settle(learnt: Learnt) -> None:
     """Training is over: the model goes to the CPU, in evaluation mode."""
     network: nn.Module = learnt.model.model
-    network.to("cpu").eval()
+    network.to("cpu").to(memory_format=torch.contiguous_format).eval()
 
 
 def merge(learnt: Learnt) -> None:

@@ -129,6 +129,11 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
     fresh = optimizer.state_dict()["param_groups"]
     groups = [{**group, **_tuples(saved)} for group, saved in zip(fresh, values["groups"], strict=True)]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, entries in optimizer.state.items():
+        for key, value in entries.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # Fused kernels walk through memory: the state must lie as its parameter does.
+                entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _plain(value: object) -> bool:

@@ -77,7 +77,8 @@ class Training:
 
         train = job.train
         self.model: nn.Module = job.model.model
-        job.model.model.to(runtime.device)  # type: ignore[arg-type]  # transformers wraps nn.Module.to untyped
+        # Convolutions are twice as fast on a CPU with their channels last; nothing else has four dimensions.
+        self.model.to(runtime.device).to(memory_format=torch.channels_last)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
