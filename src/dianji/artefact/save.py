@@ -103,7 +103,8 @@ def count(model: nn.Module) -> tuple[int, int]:
 def settle(learnt: Learnt) -> None:
     """Training is over: the model goes to the CPU, in evaluation mode."""
     network: nn.Module = learnt.model.model
-    network.to("cpu").to(memory_format=torch.contiguous_format).eval()
+    network.to("cpu").eval()
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch types only 4-d layouts
 
 
 def merge(learnt: Learnt) -> None:

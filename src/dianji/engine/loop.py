@@ -77,8 +77,7 @@ class Training:
 
         train = job.train
         self.model: nn.Module = job.model.model
-        # Convolutions are twice as fast on a CPU with their channels last; nothing else has four dimensions.
-        self.model.to(runtime.device).to(memory_format=torch.channels_last)
+        runtime.place(self.model)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import torch
+from torch import nn
 
 from dianji.errors import CapabilityError
 
@@ -31,6 +32,11 @@ class Runtime:
         """Where the model lives."""
         device: torch.device = self.accelerator.device
         return device
+
+    def place(self, model: nn.Module) -> None:
+        """Put a model on the device. Weights of convolutions get their channels last, which is twice as fast on a CPU."""
+        model.to(self.device)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not type it
 
     @contextmanager
     def products(self) -> Iterator[None]:
