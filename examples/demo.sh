@@ -17,6 +17,7 @@ echo "\$ dianji run $example/recipe.yaml"
 # A second run finds every step done and only says where the results lie.
 artefact=$("$dianji" run "$example/recipe.yaml" --json |
   "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["stages"][-1]["artefact"])')
+artefact=${artefact#"$(pwd -P)/"}
 
 echo
 echo "\$ dianji predict ARTEFACT $example/data/new.txt"
