@@ -179,3 +179,11 @@ def test_a_configuration_comes_back(config, tmp_path):
     opened = AutoConfig.from_pretrained(tmp_path)
     assert type(opened) is config
     assert (opened.hidden_size, opened.is_decoder) == (16, True)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_states_come_as_a_tuple_on_request(config):
+    model = make(config)
+    tokens = torch.tensor([[1, 2, 3]])
+    (states,) = model(input_ids=tokens, return_dict=False)
+    assert torch.equal(states, model(input_ids=tokens).last_hidden_state)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils.generic import can_return_tuple
 
 from dianji.bases.models._language import CausalLanguageModel, MaskedLanguageModel, TextModel, valid_positions
 
@@ -49,6 +50,7 @@ class CnnModel(TextModel):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.post_init()
 
+    @can_return_tuple  # type: ignore[untyped-decorator]  # sentence-transformers asks for tuples and the like
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -10,6 +10,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils.generic import can_return_tuple
 
 from dianji.bases.models._language import CausalLanguageModel, MaskedLanguageModel, TextModel, valid_positions
 
@@ -44,6 +45,7 @@ class LstmModel(TextModel):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.post_init()
 
+    @can_return_tuple  # type: ignore[untyped-decorator]  # sentence-transformers asks for tuples and the like
     def forward(
         self,
         input_ids: Tensor | None = None,
