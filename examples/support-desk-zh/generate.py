@@ -43,10 +43,11 @@ class Writer:
     rng: random.Random
 
     def questions(self) -> list[Question]:
-        """每种说法两三个互不相同的问题；第 n 种说法属于第 n 位顾客。"""
+        """每种说法两三个互不相同的问题；一种说法只属于一位顾客。"""
         rows: dict[str, Question] = {}
         for intent, phrasings in self.phrasings["intents"].items():
-            for number, phrasing in enumerate(phrasings):
+            # 随机分配，免得有的顾客只有特别的说法。
+            for number, phrasing in enumerate(self.rng.sample(phrasings, len(phrasings))):
                 customer = f"C{FIRST_CUSTOMER + number}"
                 for _ in range(self.rng.choice((2, 3))):
                     query = self._new(phrasing, rows)

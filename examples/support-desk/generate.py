@@ -41,10 +41,11 @@ class Writer:
     rng: random.Random
 
     def questions(self) -> list[Question]:
-        """One or two questions for each phrasing, no two alike; phrasing n belongs to customer n."""
+        """One or two questions for each phrasing, no two alike; a phrasing belongs to one customer."""
         rows: dict[str, Question] = {}
         for intent, phrasings in self.phrasings["intents"].items():
-            for number, phrasing in enumerate(phrasings):
+            # Dealt at random, so that no customer has only the unusual phrasings.
+            for number, phrasing in enumerate(self.rng.sample(phrasings, len(phrasings))):
                 customer = f"C{FIRST_CUSTOMER + number}"
                 for _ in range(self.rng.choice((1, 2))):
                     query = self._new(phrasing, rows)

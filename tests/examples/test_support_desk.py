@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -93,6 +94,23 @@ def test_phrasings_are_many_and_of_one_intent(desk: str):
     assert counts.most_common(1)[0][1] == 1
 
 
+def test_no_phrasing_belongs_to_two_customers(desk: str, data: Path):
+    """What a split by customer rests on. Rows with a typing error may match nothing; most match."""
+    rows, matched = questions(data), 0
+    owners: dict[tuple[str, str], set[str]] = defaultdict(set)
+    patterns = {
+        intent: [(phrasing, re.compile(_pattern(phrasing))) for phrasing in list_]
+        for intent, list_ in phrasings(desk)["intents"].items()
+    }
+    for row in rows:
+        found = [phrasing for phrasing, pattern in patterns[row["intent"]] if pattern.search(row["query"])]
+        if found:
+            matched += 1
+            owners[row["intent"], max(found, key=len)].add(row["customer_id"])
+    assert matched > 0.7 * len(rows)
+    assert not [phrasing for phrasing, customers in owners.items() if len(customers) > 1]
+
+
 def test_slots_are_filled(data: Path):
     assert not [text for text in (*tickets(data), *(row["query"] for row in questions(data))) if set(text) & set("{}")]
 
@@ -105,8 +123,8 @@ def test_vocabulary_is_shared_between_intents(words: tuple[str, ...]):
         assert sum(any(word in phrasing.lower() for phrasing in list_) for list_ in intents.values()) >= 3, word
 
 
-#: Measured over five divisions: 0.39-0.50 in English, 0.28-0.42 in Chinese.
-@pytest.mark.parametrize(("name", "low", "high"), [("support-desk", 0.25, 0.60), ("support-desk-zh", 0.20, 0.55)])
+#: Measured over five divisions: 0.41-0.43 in English, 0.40-0.47 in Chinese.
+@pytest.mark.parametrize(("name", "low", "high"), [("support-desk", 0.30, 0.55), ("support-desk-zh", 0.30, 0.60)])
 def test_counting_words_is_not_enough(name: str, low: float, high: float, tmp_path: Path):
     rows = questions(generate(name, tmp_path))
     texts, labels, customers = (np.array([row[key] for row in rows]) for key in ("query", "intent", "customer_id"))
@@ -115,6 +133,10 @@ def test_counting_words_is_not_enough(name: str, low: float, high: float, tmp_pa
     model = _baseline(chinese=name.endswith("zh")).fit(texts[~test], labels[~test])
     accuracy = float(model.score(texts[test], labels[test]))
     assert low < accuracy < high
+
+
+def _pattern(phrasing: str) -> str:
+    return ".*".join(map(re.escape, re.split(r"\{\w+\}", phrasing)))
 
 
 def _baseline(*, chinese: bool) -> Pipeline:
