@@ -15,8 +15,10 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Train
 from dianji.tasks.base import Task
 
-RECURRENT_OR_CONVOLUTIONAL = 1e-3  # learning rate of small networks from scratch
 TRANSFORMER = 5e-4  # learning rate of a small transformer from scratch
+#: Learning rates of other new architectures, by model type. Normalised convolutions stand large steps (measured on
+#: Fashion-MNIST: 3e-3 is ahead of 1e-3 at every epoch).
+NEW = {"dianji-image-cnn": 3e-3, "resnet": 3e-3, "dianji-lstm": 1e-3, "dianji-cnn": 1e-3}
 ENOUGH_STEPS = 400  # fine-tuning on few rows needs more epochs to reach so many steps
 MOST_EPOCHS = 30
 
@@ -69,8 +71,7 @@ def _epochs(rows: int, batch: int, card: Card) -> float:
 def _rate(card: Card) -> float:
     if card.pretrained:
         return 2e-4 * min(4.0, (384 / card.width) ** 2)
-    small = card.modality == "image" or card.architecture.startswith("dianji-")
-    return RECURRENT_OR_CONVOLUTIONAL if small else TRANSFORMER
+    return NEW.get(card.architecture, TRANSFORMER)
 
 
 def _head_rate(rate: float, card: Card, adaptation: Adaptation, supervised: bool) -> float:
