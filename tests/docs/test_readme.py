@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
     with (tmp_path / "intents.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["query", "intent", "customer_id"])
-        for number, (text, intent) in enumerate(islice(cycle(rows), 60)):
-            writer.writerow([f"{text} {number}", intent, f"c{number % 20}"])
+        for number, (text, intent) in enumerate(islice(cycle(rows), 36)):
+            writer.writerow([f"{text} {number}", intent, f"c{number % 12}"])
     tickets = [{"body": f"{text}. {other}."} for text, _ in rows for other, _ in rows[:3]]
     (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(ticket) + "\n" for ticket in tickets))
     (tmp_path / "new.txt").write_text("has my card been sent?\ngive me my money\n")
