@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
-        "--steps", type=int, help="measured for every setting; default: 60 for slow ones, else an epoch"
+        "--steps", type=int, help="measured for every setting; default: 30 for slow ones, else an epoch"
     )
     parser.add_argument("--only", nargs="+", choices=SETTINGS, default=SETTINGS)
     parser.add_argument(
@@ -55,7 +55,7 @@ def main() -> None:
         write_splits(need(DATA / "banking77" / "banking_data"), data)
 
         def measure(setting: str) -> Any:
-            steps = arguments.steps or (60 if setting in SLOW else 0)
+            steps = arguments.steps or (30 if setting in SLOW else 0)
             return child("speed", setting, data, "--steps", str(steps))
 
         found = interleaved(arguments.only, arguments.repeats, measure)

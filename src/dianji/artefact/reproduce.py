@@ -29,6 +29,7 @@ def check(folder: Path) -> float:
 
 def serve() -> None:
     """Read one folder a line from standard input; answer one JSON document a line."""
+    os.nice(19)  # its imports wait for cores that training leaves free; when it is asked, training is over
     import dianji.artefact.opened
     import dianji.tasks  # noqa: F401
     from dianji.registry import REGISTRY
