@@ -83,10 +83,10 @@ def test_a_length_the_base_does_not_take_is_refused(questions, bert, length):
         TextClassification(length=length).fit(questions).encode(questions, bert)
 
 
-def test_batches_are_padded_to_a_multiple_of_eight(questions, bert):
+def test_batches_are_padded_to_their_longest(questions, bert):
     task = TextClassification().fit(questions)
     batch = batch_of(task, questions, bert, [3, 4, 1])
-    assert batch["input_ids"].shape == batch["attention_mask"].shape == (3, 8)
+    assert batch["input_ids"].shape == batch["attention_mask"].shape == (3, 6)
     assert batch["attention_mask"].sum(dim=1).tolist() == [4, 2, 6]
     assert (batch["input_ids"][1, 2:] == 0).all()
     assert batch["labels"].tolist() == [0, 1, 2]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from dianji.engine.seeding import generator
-from dianji.tasks.base import LENGTH_STEP
 
 POOL = 100  # batches; examples are sorted by length inside pools this large, so that order stays random between pools
 
@@ -58,7 +57,6 @@ def _cut(ranked: np.ndarray, lengths: np.ndarray, size: Size) -> list[np.ndarray
     if size.examples is not None:
         return [ranked[start : start + size.examples] for start in range(0, len(ranked), size.examples)]
     budget = size.tokens or 1
-    lengths = -(-lengths // LENGTH_STEP) * LENGTH_STEP  # as tasks fill batches up
     batches, start, longest = [], 0, 0
     for position, index in enumerate(ranked):
         longest = max(longest, int(lengths[index]))

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from dianji.tasks.base import Batch
-
-#: Positions that the head sees are filled up to a multiple of this.
-STEP = 128
 
 
 def logits_at(model: nn.Module, inputs: Batch, wanted: Tensor) -> Tensor:
@@ -36,20 +32,14 @@ def logits_at(model: nn.Module, inputs: Batch, wanted: Tensor) -> Tensor:
         if hidden.shape[:2] != wanted.shape:
             return output
         narrowed = True
-        return _replace_first(output, _filled_up(hidden[wanted], wanted.numel()).unsqueeze(0))
+        return _replace_first(output, hidden[wanted].unsqueeze(0))
 
     handle = trunk.register_forward_hook(narrow, with_kwargs=True)
     try:
         found = _all(model, inputs)
     finally:
         handle.remove()
-    return (found[0, : int(wanted.sum())] if narrowed else found[wanted]).float()
-
-
-def _filled_up(hidden: Tensor, most: int) -> Tensor:
-    """(found, width) with zeros below, up to a multiple of ``STEP``: as with lengths, few shapes are quick shapes."""
-    rows = min(-(-len(hidden) // STEP) * STEP, most)
-    return functional.pad(hidden, (0, 0, 0, rows - len(hidden)))
+    return (found[0] if narrowed else found[wanted]).float()
 
 
 def _all(model: nn.Module, inputs: Batch) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from dianji.bases.base import Base
 from dianji.errors import CapabilityError
-from dianji.tasks.base import LENGTH_STEP, Batch
+from dianji.tasks.base import Batch
 
 #: Architectures that number positions from the padding id + 1 on, so that two of their positions are never used.
 _SHIFTED = frozenset(
@@ -98,16 +98,11 @@ def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = Fals
     return found
 
 
-def padded(column: pa.ChunkedArray, fill: int, base: Base) -> tuple[np.ndarray, np.ndarray]:
-    """A list column as (rows, time) int64 filled up on the right, and where it is not filling (bool).
-
-    ``time`` is the longest length rounded up to a multiple of ``LENGTH_STEP``, if the base takes so many.
-    """
+def padded(column: pa.ChunkedArray, fill: int) -> tuple[np.ndarray, np.ndarray]:
+    """A list column as (rows, longest) int64 filled up on the right, and where it is not filling (bool)."""
     array = column.combine_chunks()
     lengths = np.diff(array.offsets.to_numpy())
-    most = int(lengths.max(initial=0))
-    time = max(most, min(-(-most // LENGTH_STEP) * LENGTH_STEP, longest(base)))
-    real = np.arange(time) < lengths[:, None]
+    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
     grid = np.full(real.shape, fill, dtype=np.int64)
     grid[real] = array.flatten().to_numpy()
     return grid, real

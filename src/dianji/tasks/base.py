@@ -19,10 +19,6 @@ from dianji.evaluate.outcome import Outcome
 #: What a model eats: names of its forward arguments, and whatever the task's loss needs besides.
 Batch = dict[str, Tensor]
 
-#: Tasks fill batches up to lengths that are multiples of this. Kernels for bf16 products are made anew for each shape
-#: (oneDNN), at the cost of several steps, so that few shapes repay the filling many times over.
-LENGTH_STEP = 8
-
 #: What a model says of some rows, as numbers: name -> array with one entry per row.
 Outputs = dict[str, np.ndarray]
 

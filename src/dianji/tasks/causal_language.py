@@ -80,7 +80,7 @@ class CausalLanguage:
         Where text is to be added: ``prompt`` (batch,), how many tokens it goes on from, and ``end`` (batch,), the token
         that ends a text, -1 for none.
         """
-        ids, real = _tokens.padded(examples["input_ids"], _tokens.pad_id(base), base)
+        ids, real = _tokens.padded(examples["input_ids"], _tokens.pad_id(base))
         target = np.full_like(ids, _language.IGNORED)
         target[:, :-1][real[:, 1:]] = ids[:, 1:][real[:, 1:]]
         batch = {**_tokens.model_inputs(ids, real), _language.TARGET: torch.from_numpy(target)}

@@ -89,13 +89,13 @@ class MaskedLanguage:
 
     def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
         """Corrupted ``input_ids``, ``attention_mask``, ``labels`` (batch, longest); when not training also ``fill``."""
-        ids, real = _tokens.padded(examples["input_ids"], _tokens.pad_id(base), base)
+        ids, real = _tokens.padded(examples["input_ids"], _tokens.pad_id(base))
         draw = _masking.draws(ids, real, rng, training=training)
         given = real & (ids == _mask(base))
         maskable = real & ~np.isin(ids, base.processor.all_special_ids) & ~given.any(axis=1, keepdims=True)
         starts = np.ones_like(real)
         if self.whole_word:
-            starts = _masking.word_starts(_tokens.padded(examples["words"], _masking.SPECIAL, base)[0], draw[2])
+            starts = _masking.word_starts(_tokens.padded(examples["words"], _masking.SPECIAL)[0], draw[2])
         chosen = _masking.choose(maskable, starts, draw[0], self.probability)
         ordinary = _masking.ordinary_tokens(base.processor, base.config.vocab_size)
         batch = _tokens.model_inputs(_masking.corrupt(ids, chosen, draw[1], _mask(base), ordinary), real)

@@ -77,7 +77,7 @@ class TextClassification:
 
     def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
         """``input_ids``, ``attention_mask`` (batch, longest); ``labels`` (batch,), for several (batch, labels) 0/1."""
-        batch = _tokens.model_inputs(*_tokens.padded(examples["input_ids"], _tokens.pad_id(base), base))
+        batch = _tokens.model_inputs(*_tokens.padded(examples["input_ids"], _tokens.pad_id(base)))
         if "target" in examples.column_names:
             batch[_classes.TARGET] = torch.from_numpy(self._numbers(examples))
         return batch
