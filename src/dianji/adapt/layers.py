@@ -71,7 +71,8 @@ def hold_still(model: nn.Module) -> None:
     Without this, statistics of a frozen trunk would change with every forward pass, unseen by any optimiser. Dropout is
     left alone: in a frozen trunk it regularises what learns behind it.
     """
-    _hold(model, frozen=False)
+    if any(getattr(module, "running_mean", None) is not None for module in model.modules()):
+        _hold(model, frozen=False)
 
 
 def trunk_of(model: PreTrainedModel) -> PreTrainedModel:
