@@ -52,6 +52,8 @@ class Plan:
     digest: str
     stages: tuple[PlannedStage, ...]
     warnings: tuple[str, ...] = ()
+    #: The recipe with every default written out.
+    filled: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -60,6 +62,7 @@ class Plan:
             "digest": self.digest,
             "stages": [{**asdict(stage), "folder": str(stage.folder)} for stage in self.stages],
             "warnings": list(self.warnings),
+            "filled": dict(self.filled),
         }
 
 

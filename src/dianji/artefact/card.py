@@ -12,24 +12,17 @@ from dianji.artefact.manifest import Manifest
 if TYPE_CHECKING:
     from dianji.artefact.save import Learnt
 
-PIPELINES = {
-    "text-classification": "text-classification",
-    "image-classification": "image-classification",
-    "masked-language": "fill-mask",
-    "causal-language": "text-generation",
-}
-
 
 def model_card(manifest: Manifest, learnt: Learnt, evidence: Mapping[str, Any]) -> str:
     """README.md of an artefact. Every figure in it was measured and stands in ``evidence/metrics.json``."""
     task = manifest.task["name"].split("@")[0]
     measured = evidence.get("metrics", {}).get("metrics", {})
-    front = yaml.safe_dump(_front_matter(manifest, task, measured), sort_keys=False, allow_unicode=True)
+    front = yaml.safe_dump(_front_matter(manifest, learnt.task.hub_name, measured), sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n\n{_body(manifest, learnt, task, measured, evidence)}"
 
 
-def _front_matter(manifest: Manifest, task: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    base = manifest.base
+def _front_matter(manifest: Manifest, hub_name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    task, base = manifest.task["name"].split("@")[0], manifest.base
     front: dict[str, Any] = {"library_name": "transformers", "tags": ["dianji"]}
     if base["licence"] != "unknown":
         front["license"] = base["licence"]
@@ -37,11 +30,11 @@ def _front_matter(manifest: Manifest, task: str, measured: Mapping[str, Any]) ->
         front["language"] = list(base["languages"])
     if base["source"]:
         front["base_model"] = base["source"]
-    if task in PIPELINES:
-        front["pipeline_tag"] = PIPELINES[task]
+    if hub_name:
+        front["pipeline_tag"] = hub_name
     results = [
         {
-            "task": {"type": PIPELINES.get(task, task)},
+            "task": {"type": hub_name or task},
             "dataset": {"name": name, "type": name, "split": split},
             "metrics": [{"type": metric, "value": estimate["value"]} for metric, estimate in of.items()],
         }

@@ -17,6 +17,7 @@ from dianji.adapt.base import Adaptation
 from dianji.artefact.card import model_card
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
+from dianji.artefact.record import Record
 from dianji.artefact.reproduce import FRESH
 from dianji.bases.base import Base
 from dianji.bases.quiet import quiet
@@ -38,9 +39,10 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is told about the model: JSON documents by name, and the event log."""
+    """What is told about the model: JSON documents by name, records by split, and the event log."""
 
     documents: Mapping[str, Any]
+    records: Mapping[str, Record]
     events: Path
 
 
@@ -82,6 +84,8 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
         probe.write(folder)
         for name, document in evidence.documents.items():
             write_json(folder / "evidence" / f"{name}.json", document)
+        for split, record in evidence.records.items():
+            record.write(folder / "evidence", split)
         if evidence.events.exists():
             shutil.copyfile(evidence.events, folder / "evidence" / "events.jsonl")
         (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")

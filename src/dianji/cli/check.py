@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dianji.cli.answer import Answer
 from dianji.cli.options import Json, RecipeFile
@@ -11,13 +13,22 @@ if TYPE_CHECKING:
     from dianji.results import Plan
 
 
-def check(recipe: RecipeFile, as_json: Json = False) -> Answer:
+Filled = Annotated[bool, typer.Option("--filled", help="Print the recipe with every default written out (YAML).")]
+
+
+def check(recipe: RecipeFile, filled: Filled = False, as_json: Json = False) -> Answer:
     """Find every fault of a recipe before any model is loaded, and show what would be done."""
     from dianji import verbs
     from dianji.spec.sections import Recipe
 
     plan = verbs.check(Recipe.load(recipe))
-    return Answer(plan.to_json(), lambda: _show(plan, str(recipe)))
+    return Answer(plan.to_json(), lambda: _print_filled(plan) if filled else _show(plan, str(recipe)))
+
+
+def _print_filled(plan: Plan) -> None:
+    import yaml
+
+    print(yaml.safe_dump(dict(plan.filled), sort_keys=False, allow_unicode=True), end="")
 
 
 def _show(plan: Plan, recipe: str) -> None:

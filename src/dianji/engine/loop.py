@@ -143,7 +143,8 @@ class Training:
         hold_still(self.model)
         items, total = 0, 0.0
         for number, indices in enumerate(batches):
-            loss = self.micro_batch(number, indices, share=len(batches) > 1)
+            with self.runtime.training():
+                loss = self.micro_batch(number, indices, share=len(batches) > 1)
             items += loss.items
             total += loss.value.item() * loss.items
         self.update(items if len(batches) > 1 else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import torch
 from torch import nn
 
+from dianji.engine.dropout import cheap_dropout
 from dianji.errors import CapabilityError
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class Runtime:
     def products(self) -> Iterator[None]:
         """Matrix products in the run's precision; weights, norms and losses stay in fp32."""
         with self.accelerator.autocast():
+            yield
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Around the forward and backward passes of an optimiser step."""
+        with cheap_dropout() if self.device.type == "cpu" else nullcontext():
             yield
 
     def describe(self) -> str:

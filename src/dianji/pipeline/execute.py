@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from dianji.artefact.manifest import Manifest, Parent, versions
+from dianji.artefact.record import Record
 from dianji.artefact.reproduce import FRESH
 from dianji.artefact.save import Evidence, Learnt, count, draw_probe, keep_apart, merge, save, settle
 from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase, open_folder
+from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.memory import peak_mb, reset_peak
@@ -28,6 +30,7 @@ from dianji.pipeline.plan import Schedule, Work
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, Metrics, RunResult, StageResult
+from dianji.spec.sections import Recipe
 from dianji.store.atomic import new_folder
 from dianji.store.steps import Store
 
@@ -52,12 +55,12 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
             else:
                 for warning in work.data.warnings:
                     reporter.warn(warning)
-                _run(work, store, reporter)
+                _run(work, schedule.upto(work.name).filled(), store, reporter)
             results.append(_result(work, reused))
     return RunResult(schedule.recipe.name, schedule.digest, tuple(results))
 
 
-def _run(work: Work, store: Store, reporter: Reporter) -> None:
+def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
     FRESH.start()  # imports while training runs
     work.step.begin(work.spec)
     store.ledger.append("begin", recipe=work.recipe, stage=work.name, step=work.step.digest)
@@ -89,7 +92,7 @@ def _run(work: Work, store: Store, reporter: Reporter) -> None:
         runtime.accelerator.end_training()
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
     cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
-    measured = _finish(work, learnt, tables, examples, trained, cost, reporter)
+    measured = _finish(work, filled, learnt, tables, examples, trained, cost, reporter)
     work.step.finish({**measured.to_json(), "cost": asdict(cost)})
     store.ledger.append("done", recipe=work.recipe, stage=work.name, step=work.step.digest)
 
@@ -135,6 +138,7 @@ def _base(work: Work) -> Base:
 
 def _finish(
     work: Work,
+    filled: Recipe,
     learnt: Learnt,
     tables: Mapping[str, pa.Table],
     examples: Mapping[str, pa.Table],
@@ -149,16 +153,21 @@ def _finish(
     probe = draw_probe(learnt, tables.get("validation", tables["train"]), work.seed)
     merge(learnt)
     ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
-    metrics, classes = measure_model(ruler, learnt.model.model, learnt.base, examples, reporter)
-    measured = Measured(metrics, measure_baselines(ruler, tables, reporter), classes)
+    measured = measure_model(ruler, learnt.model.model, learnt.base, examples, reporter)
+    measured = dataclasses.replace(measured, baselines=measure_baselines(ruler, tables, reporter))
     lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
     documents = {
         "metrics": measured.to_json(),
         "data": with_token_lengths(work.data.report, lengths),
         "cost": asdict(cost),
         "spec": work.spec,
+        "recipe": filled.to_json(),
     }
-    evidence = Evidence(documents, work.step.folder / "events.jsonl")
+    records = {
+        split: Record(outcome, examine(tables[split], learnt.task.columns).order)
+        for split, outcome in measured.outcomes.items()
+    }
+    evidence = Evidence(documents, records, work.step.folder / "events.jsonl")
     manifest = _manifest(work, learnt, trained)
     difference = save(work.step.artefact, learnt, probe=probe, adapter=adapter, manifest=manifest, evidence=evidence)
     reporter.say(f"{work.name}: saved; a fresh process reproduces its probe (largest difference {difference:.1e})")

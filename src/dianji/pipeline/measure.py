@@ -31,6 +31,7 @@ class Measured:
     metrics: Metrics
     baselines: Mapping[str, Metrics]
     classes: Mapping[str, Any]
+    outcomes: Mapping[str, Outcome]
 
     def to_json(self) -> dict[str, Any]:
         """``evidence/metrics.json``."""
@@ -68,17 +69,20 @@ class Ruler:
 
 def measure_model(
     ruler: Ruler, model: Any, base: Base, examples: Mapping[str, pa.Table], reporter: Reporter
-) -> tuple[Metrics, Mapping[str, Any]]:
-    """Metrics and per-class figures for every held-out split."""
-    metrics: dict[str, Mapping[str, Estimate]] = {}
-    classes: dict[str, Any] = {}
-    for split in HELD_OUT:
-        if split in examples:
-            outcome = ruler.outcome(model, base, examples[split], reporter, f"evaluating on {split}")
-            metrics[split] = ruler.estimate(outcome)
-            if found := ruler.classes(outcome):
-                classes[split] = found
-    return metrics, classes
+) -> Measured:
+    """Metrics, per-class figures and outcomes of every held-out split; no baselines yet."""
+    outcomes = {
+        split: ruler.outcome(model, base, examples[split], reporter, f"evaluating on {split}")
+        for split in HELD_OUT
+        if split in examples
+    }
+    classes = {split: ruler.classes(outcome) for split, outcome in outcomes.items()}
+    return Measured(
+        metrics={split: ruler.estimate(outcome) for split, outcome in outcomes.items()},
+        baselines={},
+        classes={split: found for split, found in classes.items() if found},
+        outcomes=outcomes,
+    )
 
 
 def measure_baselines(ruler: Ruler, tables: Mapping[str, pa.Table], reporter: Reporter) -> Mapping[str, Metrics]:

@@ -17,7 +17,7 @@ from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError, RecipeError
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
-from dianji.spec.components import check_components
+from dianji.spec import components
 from dianji.spec.references import check_references, order, parent
 from dianji.spec.sections import Component, Data, Recipe, Stage, Train
 from dianji.store.digest import digest_value
@@ -88,7 +88,22 @@ class Schedule:
             digest=self.digest,
             stages=tuple(work.planned() for work in self.works),
             warnings=tuple(dict.fromkeys(warnings)),
+            filled=self.filled().to_json(),
         )
+
+    def filled(self) -> Recipe:
+        """The planned part of the recipe with every default written out, also what follows from base and data.
+
+        Run again, it gives the same digests.
+        """
+        recipe = components.fill(self.recipe)
+        stages = {}
+        for work in self.works:
+            stage = recipe.stages[work.name]
+            parts = {"optimizer": stage.train.optimizer, "schedule": stage.train.schedule}
+            changes = {"from_": parent(recipe, work.name), "train": work.train.model_copy(update=parts)}
+            stages[work.name] = stage.model_copy(update=changes)
+        return recipe.model_copy(update={"stages": stages})
 
     def upto(self, stage: str) -> Schedule:
         """Only ``stage`` and what it starts from."""
@@ -105,7 +120,7 @@ def schedule(recipe: Recipe, store: Store) -> Schedule:
     Raises:
         RecipeError: with every fault of the recipe, its components, its data and its bases.
     """
-    faults = [*check_references(recipe), *check_components(recipe)]
+    faults = [*check_references(recipe), *components.check_components(recipe)]
     if faults:
         raise RecipeError(*faults)
     works: dict[str, Work] = {}

@@ -58,6 +58,8 @@ class Task(Protocol):
     """
 
     modality: ClassVar[Literal["text", "image"]]
+    #: What the Hugging Face Hub calls it (``pipeline_tag`` of a model card); empty where the Hub has no name for it.
+    hub_name: ClassVar[str]
 
     @property
     def columns(self) -> Mapping[str, Column]:

@@ -55,6 +55,7 @@ class CausalLanguage:
     new_tokens: Annotated[int, Field(ge=0)] = 0
 
     modality: ClassVar[Literal["text", "image"]] = "text"
+    hub_name: ClassVar[str] = "text-generation"
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
     baselines: ClassVar[tuple[str, ...]] = ()

@@ -45,6 +45,7 @@ class ImageClassification:
     pixels: tuple[int, int, int] | None = None
 
     modality: ClassVar[Literal["text", "image"]] = "image"
+    hub_name: ClassVar[str] = "image-classification"
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType(
         {"image": Column("image"), "label": Column("label", target=True)}
     )

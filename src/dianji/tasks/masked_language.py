@@ -64,6 +64,7 @@ class MaskedLanguage:
     length: Annotated[int, Field(gt=0)] | None = None
 
     modality: ClassVar[Literal["text", "image"]] = "text"
+    hub_name: ClassVar[str] = "fill-mask"
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
     baselines: ClassVar[tuple[str, ...]] = ()

@@ -45,6 +45,7 @@ class TextClassification:
     labels: tuple[str, ...] = ()
 
     modality: ClassVar[Literal["text", "image"]] = "text"
+    hub_name: ClassVar[str] = "text-classification"
 
     @property
     def columns(self) -> Mapping[str, Column]:

@@ -52,6 +52,9 @@ class TaskContract(ComponentContract):
         """The whole table, encoded."""
         return task.encode(self.table(), self.base())
 
+    def test_says_what_the_hub_calls_it(self) -> None:
+        assert isinstance(self.make().hub_name, str)
+
     def test_asks_for_columns_that_the_table_has(self) -> None:
         assert set(self.make().columns) <= set(self.table().column_names)
 

@@ -64,6 +64,7 @@ class TextCount:
     mean: float = 0.0
 
     modality: ClassVar[Literal["text", "image"]] = "text"
+    hub_name: ClassVar[str] = ""
 
     @property
     def columns(self) -> Mapping[str, Column]:
