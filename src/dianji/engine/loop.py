@@ -20,6 +20,7 @@ from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
+from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
 from dianji.engine.signals import Signals
@@ -110,6 +111,7 @@ class Training:
         self.resume()
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
+            stack.enter_context(steady_memory())
             meter = stack.enter_context(
                 self.reporter.work(self.job.name, self.total_steps or None, "steps", self.progress.step)
             )

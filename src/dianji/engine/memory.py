@@ -1,18 +1,28 @@
-"""Peak memory of a stage, measured by the operating system rather than sampled."""
+"""Memory of a stage: its peak, measured by the operating system rather than sampled, and pages that are kept."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+# Parameters of glibc's mallopt(3).
+M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1
 
 
 def reset_peak() -> None:
     """Start measuring anew, where the system can (Linux, CUDA); elsewhere the peak is the process's whole life."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)  # what a stage before has kept is not this one's
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -30,3 +40,27 @@ def peak_mb() -> float:
     except (OSError, StopIteration):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
+@contextmanager
+def steady_memory() -> Iterator[None]:
+    """Around a training loop: what a step frees is kept for the next one, and Python's collector has less to look at.
+
+    By default glibc gives large blocks back to the system at once, which must then clear every page of them anew: about
+    a tenth of a step of a small encoder on a CPU. Peak memory stays what it was. Elsewhere than on glibc nothing is kept.
+    """
+    mallopt = _glibc("mallopt")
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    gc.collect()
+    gc.freeze()  # imported libraries hold a million objects that outlive training anyway
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _glibc(function: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it has none of this name (musl, macOS, Windows)."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

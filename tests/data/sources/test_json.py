@@ -26,7 +26,8 @@ def test_a_list_of_objects(indent):
     assert table["text"].to_pylist() == ["a\u2028b", "汉字"]
     assert table["label"].type == pa.int64()
     lines = ["1", "1"] if indent is None else ["2", "6"]
-    assert table[SOURCE].to_pylist() == [f"toy.json, line {line}" for line in lines]
+    told = [f"toy.json, line {line}, row {row}" for row, line in enumerate(lines, start=1)]
+    assert table[SOURCE].to_pylist() == told
     assert not findings.count
 
 
@@ -69,7 +70,9 @@ def test_lone_surrogates_are_faults_and_pairs_are_not(source):
     lines = ['{"text": "fine \\ud83d\\ude00"}', '{"text": "half \\ud83d"}', '{"text": ["x", {"\\uD800": 1}]}']
     text = "[" + ",\n".join(lines) + "]" if isinstance(source, Json) else "\n".join(lines)
     table, findings = read(text, source)
-    assert [fault.split(":")[0] for fault in findings.faults] == ["toy.json, line 2", "toy.json, line 3"]
+    rows = [", row 2", ", row 3"] if isinstance(source, Json) else ["", ""]
+    told = [f"toy.json, line {line}{row}" for line, row in zip((2, 3), rows, strict=True)]
+    assert [fault.split(":")[0] for fault in findings.faults] == told
     assert table["text"].to_pylist() == ["fine 😀"]
 
 

@@ -63,13 +63,13 @@ def _is_lines(text: str) -> bool:
 
 
 def _items(text: str, place: Place) -> list[tuple[str, Any, str]]:
-    """The list's items one by one, each with the line it starts on."""
+    """The list's items one by one, each with the line it starts on and its number."""
     decoder = json.JSONDecoder()
     breaks = [match.start() for match in re.finditer("\n", text)]
     items: list[tuple[str, Any, str]] = []
     position = _skip(text, text.index("[") + 1)
     while text[position : position + 1] != "]":
-        where = f"{place.name}, line {bisect.bisect_left(breaks, position) + 1}"
+        where = f"{place.name}, line {bisect.bisect_left(breaks, position) + 1}, row {len(items) + 1}"
         try:
             value, end = decoder.raw_decode(text, position)
         except (json.JSONDecodeError, RecursionError) as error:
