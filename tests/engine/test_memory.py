@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dianji.engine.memory import peak_mb, reset_peak
+from dianji.engine.memory import peak_mb, reset_peak, steady_memory
 
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available() or sys.platform != "linux", reason="is about main memory as Linux counts it"
@@ -41,3 +42,21 @@ def test_without_the_list_of_the_system_there_is_still_a_figure(monkeypatch):
     monkeypatch.setattr(Path, "write_text", absent)
     reset_peak()
     assert peak_mb() > 0.5 * expected
+
+
+def test_memory_that_a_step_kept_is_not_the_next_stages_peak():
+    with steady_memory():
+        before = peak_mb()
+        for _ in range(3):
+            block = torch.ones(100, 2**20, dtype=torch.uint8)
+            del block
+        assert peak_mb() - before < 150  # kept once, not three times
+    reset_peak()
+    assert peak_mb() < before + 50
+
+
+def test_the_collector_forgets_again_what_it_was_told_to_leave_alone():
+    frozen = gc.get_freeze_count()
+    with steady_memory():
+        assert gc.get_freeze_count() > frozen
+    assert gc.get_freeze_count() == 0

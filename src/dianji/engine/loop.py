@@ -24,13 +24,14 @@ from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
 from dianji.engine.signals import Signals
+from dianji.engine.state import Position, RunState
 from dianji.errors import TrainingError
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Reporter
 from dianji.spec.sections import Train
 from dianji.store.events import Events
 from dianji.tasks.base import Loss, Task, TaskModel
-from dianji.techniques.base import Listener, Progress, Scores, State, Step, Technique
+from dianji.techniques.base import Listener, Progress, Scores, Step, Technique
 
 CHECKPOINT_SECONDS = 120.0
 MINUTES_RESOLUTION = 100_000  # a wall-clock budget drives the schedule as so many small steps
@@ -93,12 +94,9 @@ class Training:
         self.listeners: list[Listener] = [
             technique.start(self.progress) for technique in sorted(job.techniques, key=lambda part: part.order)
         ]
-        self.epoch = 0  # whole epochs done
-        self.position = 0  # optimiser steps done in this epoch
-        self.samples = 0
-        self.seconds = 0.0
-        self.evaluated_at = -1
-        self.saved_step = self.saved_evaluation = -1
+        self.position = Position()
+        self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
+        self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
         self.signals = Signals()
 
     def run(self) -> Trained:
@@ -122,20 +120,22 @@ class Training:
             self.save()  # measuring and saving may be interrupted too; the training is not done again
         for listener in self.listeners:
             listener.finish(self.progress)
-        return Trained(self.seconds, self.samples, self.progress.step, self.progress.stop_reason or "budget used up")
+        position, reason = self.position, self.progress.stop_reason
+        return Trained(position.seconds, position.samples, self.progress.step, reason or "budget used up")
 
     def pass_over_epoch(self, meter: Meter) -> None:
         """The rest of the current epoch, step by step."""
-        steps = self.course.steps(self.epoch)
-        while self.position < len(steps) and not self.done():
-            batches = steps[self.position]
-            self.position += 1
-            if self.position == len(steps):
-                self.epoch, self.position = self.epoch + 1, 0
+        at = self.position
+        steps = self.course.steps(at.epoch)
+        while at.step < len(steps) and not self.done():
+            batches = steps[at.step]
+            at.step += 1
+            if at.step == len(steps):
+                at.epoch, at.step = at.epoch + 1, 0
             self.step(batches, meter)
-            self.progress.epoch = self.epoch + self.position / len(steps)
-            self.between_steps(end_of_epoch=self.position == 0)
-            if self.position == 0:
+            self.progress.epoch = at.epoch + at.step / len(steps)
+            self.between_steps(end_of_epoch=at.step == 0)
+            if at.step == 0:
                 return
 
     def step(self, batches: list[Any], meter: Meter) -> None:
@@ -153,13 +153,13 @@ class Training:
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
-        self.samples += sum(len(indices) for indices in batches)
+        samples = sum(len(indices) for indices in batches)
         elapsed = time.perf_counter() - began
-        self.seconds += elapsed
+        self.position.samples += samples
+        self.position.seconds += elapsed
         mean = total / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
-        samples_per_second = sum(len(indices) for indices in batches) / elapsed
-        meter.advance(1, loss=mean, samples_per_second=samples_per_second)
+        meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
         """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
@@ -227,9 +227,9 @@ class Training:
 
     def evaluate(self) -> None:
         """Score the validation split and tell the techniques."""
-        if self.job.validation is None or self.evaluated_at == self.progress.step:
+        if self.job.validation is None or self.position.evaluated_at == self.progress.step:
             return
-        self.evaluated_at = self.progress.step
+        self.position.evaluated_at = self.progress.step
         task = self.job.task
         with ExitStack() as stack:
             for listener in self.listeners:
@@ -252,42 +252,22 @@ class Training:
         if self.progress.stop_reason:
             return True
         if self.job.train.minutes is not None:
-            return self.seconds >= self.job.train.minutes * 60
+            return self.position.seconds >= self.job.train.minutes * 60
         return self.progress.step >= self.total_steps
 
     def when(self) -> tuple[int, int]:
         """(step, total) for the schedule; a wall-clock budget counts as many small steps."""
         if self.job.train.minutes is None:
             return self.progress.step, self.total_steps
-        share = min(1.0, self.seconds / (self.job.train.minutes * 60))
+        share = min(1.0, self.position.seconds / (self.job.train.minutes * 60))
         return int(share * MINUTES_RESOLUTION), MINUTES_RESOLUTION
 
     def save(self) -> None:
-        """Write a checkpoint of everything, unless the newest one is of this very step."""
-        if self.saved_step == self.progress.step and self.saved_evaluation == self.evaluated_at:
-            return
-        self.saved_step, self.saved_evaluation = self.progress.step, self.evaluated_at
-        snapshot = checkpoint.Snapshot()
-        snapshot.add("model", checkpoint.learnt(self.model), {})
-        snapshot.add("optimizer", *checkpoint.pack_optimizer(self.optimizer))
-        for number, listener in enumerate(self.listeners):
-            state = listener.state()
-            snapshot.add(f"technique-{number}", state.tensors, state.values)
-        scaler = self.runtime.accelerator.scaler
-        snapshot.values["scaler"] = scaler.state_dict() if scaler is not None else {}
-        snapshot.values["loop"] = {
-            "step": self.progress.step,
-            "fraction": self.progress.epoch,
-            "stop_reason": self.progress.stop_reason,
-            "epoch": self.epoch,
-            "position": self.position,
-            "samples": self.samples,
-            "seconds": self.seconds,
-            "evaluated_at": self.evaluated_at,
-            "where": self.runtime.describe(),
-        }
-        checkpoint.write(self.checkpoints, self.progress.step, snapshot)
-        self.saved_at = time.monotonic()
+        """Write a checkpoint of everything, unless the newest one is of this very moment."""
+        now = (self.progress.step, self.position.evaluated_at)
+        if now != self.saved:
+            checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
+            self.saved, self.saved_at = now, time.monotonic()
 
     def resume(self) -> None:
         """Put back the newest sound checkpoint, if there is one."""
@@ -297,23 +277,12 @@ class Training:
             return
         for fault in found.damaged:
             self.reporter.warn(f"damaged checkpoint passed over, the one before it is used: {fault}")
-        snapshot, loop = found.snapshot, found.snapshot.values["loop"]
-        checkpoint.put_back(self.model, snapshot.part("model")[0])
-        checkpoint.unpack_optimizer(self.optimizer, *snapshot.part("optimizer"))
-        for number, listener in enumerate(self.listeners):
-            listener.restore(State(*snapshot.part(f"technique-{number}")))
-        if self.runtime.accelerator.scaler is not None:
-            self.runtime.accelerator.scaler.load_state_dict(snapshot.values["scaler"])
-        self.progress.step, self.progress.epoch = loop["step"], loop["fraction"]
-        self.progress.stop_reason = loop["stop_reason"]
-        self.epoch, self.position = loop["epoch"], loop["position"]
-        self.samples, self.seconds = loop["samples"], loop["seconds"]
-        self.evaluated_at = loop["evaluated_at"]
-        self.saved_step, self.saved_evaluation = self.progress.step, self.evaluated_at
+        began_on, goes_on_with = self.state.unpack(found.snapshot), self.runtime.describe()
+        self.saved = (self.progress.step, self.position.evaluated_at)
         self.events.rewind(self.progress.step)
         self.reporter.say(f"{self.job.name}: goes on from step {self.progress.step}")
-        if loop["where"] != self.runtime.describe():
+        if began_on != goes_on_with:
             self.reporter.warn(
-                f"{self.job.name} began on {loop['where']} and goes on with {self.runtime.describe()}: "
+                f"{self.job.name} began on {began_on} and goes on with {goes_on_with}: "
                 "the result will be right, but not equal to the bit to an uninterrupted run"
             )

@@ -47,7 +47,7 @@ def steady_memory() -> Iterator[None]:
     """Around a training loop: what a step frees is kept for the next one, and Python's collector has less to look at.
 
     By default glibc gives large blocks back to the system at once, which must then clear every page of them anew: about
-    a tenth of a step of a small encoder on a CPU. Peak memory stays what it was. Elsewhere than on glibc nothing is kept.
+    a tenth of a step of a small encoder on a CPU. Peak memory stays what it was. Without glibc nothing is kept.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
