@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SEED = 7
 WARM_UP = 5  # steps
 
 
@@ -57,6 +56,7 @@ def main() -> None:
     parser.add_argument("what", choices=["speed", "full", "machine"])
     parser.add_argument("--setting", default="dianji")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--steps", type=int, default=0, help="0: one epoch")
     arguments = parser.parse_args()
     with redirect_stdout(sys.stderr):  # the Trainer prints what it logs
@@ -70,11 +70,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     steps = arguments.steps if arguments.what == "speed" else None
     with tempfile.TemporaryDirectory() as folder:
         if arguments.setting == "dianji":
-            return by_dianji(arguments.data, Path(folder), steps)
-        return by_trainer(TRAINER[arguments.setting], arguments.data, Path(folder), steps)
+            return by_dianji(arguments.data, Path(folder), steps, arguments.seed)
+        return by_trainer(TRAINER[arguments.setting], arguments.data, Path(folder), steps, arguments.seed)
 
 
-def by_dianji(data: Path, folder: Path, steps: int | None) -> dict[str, Any]:
+def by_dianji(data: Path, folder: Path, steps: int | None, seed: int) -> dict[str, Any]:
     """Through the verbs, with defaults. ``steps`` None: to the end."""
     from dianji import verbs
     from dianji.artefact.reproduce import FRESH
@@ -105,7 +105,7 @@ def by_dianji(data: Path, folder: Path, steps: int | None) -> dict[str, Any]:
         split = {name: str(data / f"{of}.csv") for name, of in zip(("validation", "test"), held, strict=True)}
         recipe: dict[str, Any] = {
             "name": name,
-            "seed": SEED,
+            "seed": seed,
             "base": "minilm",
             "data": {"rows": {"path": str(data / "train.csv"), "columns": {"label": "category"}, "split": split}},
             "stages": {"intent": {"task": "text-classification", "data": "rows", "train": train}},
@@ -130,7 +130,7 @@ def by_dianji(data: Path, folder: Path, steps: int | None) -> dict[str, Any]:
     }
 
 
-def by_trainer(setting: Setting, data: Path, folder: Path, steps: int | None) -> dict[str, Any]:
+def by_trainer(setting: Setting, data: Path, folder: Path, steps: int | None, seed: int) -> dict[str, Any]:
     """The same model, rows, rates and decay in transformers' Trainer."""
     import torch
     from torch import nn
@@ -194,11 +194,11 @@ def by_trainer(setting: Setting, data: Path, folder: Path, steps: int | None) ->
     train = examples("train")
 
     def once(budget: dict[str, Any]) -> tuple[MeanPooled, Clock, float]:
-        set_seed(SEED)
+        set_seed(seed)
         model, clock = MeanPooled(), Clock()
         told = TrainingArguments(
             output_dir=str(folder),
-            seed=SEED,
+            seed=seed,
             learning_rate=RATE,
             weight_decay=DECAY,
             warmup_steps=WARMUP,
