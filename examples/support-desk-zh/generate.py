@@ -57,11 +57,11 @@ class Writer:
         return shuffled
 
     def tickets(self, count: int) -> list[str]:
-        """互不相同的无标签消息；约半数用两种说法讲同一件事。"""
+        """互不相同的无标签消息；每条用两三种说法讲同一件事，模型由此学到哪些说法意思相近。"""
         intents = list(self.phrasings["intents"].values())
         texts: dict[str, None] = {}
         while len(texts) < count:
-            phrasings = self.rng.sample(self.rng.choice(intents), self.rng.choice((1, 2)))
+            phrasings = self.rng.sample(self.rng.choice(intents), self.rng.choice((2, 3)))
             texts[self._message(phrasings)] = None
         return list(texts)
 

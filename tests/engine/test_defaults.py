@@ -33,7 +33,7 @@ def filled(train=None, task=CLASSIFY, base=None, adaptation=FULL, rows=10_003):
     return fill(Train.model_validate(train or {}), task, base or card(), adaptation, rows)
 
 
-@pytest.mark.parametrize(("width", "rate"), [(384, 2e-4), (768, 5e-5), (1024, 2.8125e-5), (128, 8e-4), (64, 8e-4)])
+@pytest.mark.parametrize(("width", "rate"), [(384, 2e-4), (768, 5e-5), (1024, 2.8125e-5), (128, 2e-4), (64, 2e-4)])
 def test_the_rate_falls_with_the_square_of_the_width(width, rate):
     assert filled(base=card(width)).learning_rate == pytest.approx(rate)
 

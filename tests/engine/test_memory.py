@@ -47,10 +47,10 @@ def test_without_the_list_of_the_system_there_is_still_a_figure(monkeypatch):
 def test_memory_that_a_step_kept_is_not_the_next_stages_peak():
     with steady_memory():
         before = peak_mb()
-        for _ in range(3):
+        for _ in range(6):
             block = torch.ones(100, 2**20, dtype=torch.uint8)
             del block
-        assert peak_mb() - before < 150  # kept once, not three times
+        assert peak_mb() - before < 300  # kept and used again, not kept six times
     reset_peak()
     assert peak_mb() < before + 50
 

@@ -2,7 +2,8 @@
 
 The learning rate for full fine-tuning of a pre-trained transformer falls with the square of its width: 2e-4 at 384
 (measured on BANKING77 with all-MiniLM-L6-v2), which gives 5e-5 at 768 and 2.8e-5 at 1024, the values that Devlin et al.
-(2019, arXiv:1810.04805, A.3) recommend for BERT-base and -large.
+(2019, arXiv:1810.04805, A.3) recommend for BERT-base and -large. It does not rise for narrower ones when labels are
+learnt: what pre-training has built must survive the first steps of a new head.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int
         few = 3.0 if card.pretrained else 10.0
         filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else few
     own = REGISTRY.get("optimizer", train.optimizer.name).default_learning_rate
-    rate = train.learning_rate or (own or _rate(card)) * adaptation.learning_rate_factor
+    rate = train.learning_rate or (own or _rate(card, supervised)) * adaptation.learning_rate_factor
     filled["learning_rate"] = rate
     if train.head_learning_rate is None:
         filled["head_learning_rate"] = _head_rate(rate, card, adaptation, supervised)
@@ -67,9 +68,9 @@ def _epochs(rows: int, batch: int, card: Card) -> float:
     return float(min(MOST_EPOCHS, max(least, math.ceil(ENOUGH_STEPS / per_epoch))))
 
 
-def _rate(card: Card) -> float:
+def _rate(card: Card, supervised: bool) -> float:
     if card.pretrained:
-        return 2e-4 * min(4.0, (384 / card.width) ** 2)
+        return 2e-4 * min(1.0 if supervised else 4.0, (384 / card.width) ** 2)
     return NEW.get(card.architecture, TRANSFORMER)
 
 
