@@ -74,7 +74,9 @@ def draw(paint: Paint, *, height: int, left: int = 46) -> Drawing:
     """
     matplotlib = _matplotlib()
     letters, stream = Lettering(), io.StringIO()
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the page
+        matplotlib.rcParams.update(_STYLE)
         figure = matplotlib.figure.Figure(figsize=(WIDTH / 72, height / 72))
         inner = (WIDTH - left - _RIGHT) / WIDTH, (height - _TOP - _BOTTOM) / height
         paint(figure.add_axes((left / WIDTH, _BOTTOM / height, *inner)), letters)

@@ -15,25 +15,25 @@ from dianji.store.steps import Store
 def tell(subject: Subject) -> Sequence[Block]:
     """A nested list, the newest first: each artefact stands above what it was made of."""
     about = Words(
-        "Each entry was made from those below it. Digests are of the base's files, of the bytes of the data, and of all "
-        "that decides a stage's result.",
+        "Each entry was made from those below it. Digests are of the base's files, of the bytes of the data, and of "
+        "all that decides a stage's result.",
         "每一项都由其下各项得来。摘要分别取自基座文件、数据的字节，以及决定阶段结果的一切。",
     )
     return [Paragraph(about), Items((_stage(subject.manifest, _stores(subject.folder)),))]
 
 
 def _stage(manifest: Manifest, stores: Sequence[Store]) -> Item:
-    below = [
-        Item(Words(f"data {name} ({digest})", f"数据 {name}（{digest}）")) for name, digest in manifest.data.items()
-    ]
+    below = [Item(_digested("data", "数据", name, digest)) for name, digest in manifest.data.items()]
     for parent in manifest.parents:
         if parent.kind == "stage":
             below.append(_earlier(parent.name, parent.digest, stores))
         else:
-            text = Words(f"base {parent.name} ({parent.digest})", f"基座模型 {parent.name}（{parent.digest}）")
-            below.append(Item(text))
-    text = Words(f"stage {manifest.stage} ({manifest.digest})", f"阶段 {manifest.stage}（{manifest.digest}）")
-    return Item(text, tuple(below))
+            below.append(Item(_digested("base", "基座模型", parent.name, parent.digest)))
+    return Item(_digested("stage", "阶段", manifest.stage, manifest.digest), tuple(below))
+
+
+def _digested(english: str, chinese: str, name: str, digest: str) -> Words:
+    return Words(f"{english} {name} ({digest})", f"{chinese} {name}（{digest}）")
 
 
 def _earlier(name: str, digest: str, stores: Sequence[Store]) -> Item:

@@ -20,9 +20,8 @@ def tell(subject: Subject) -> Sequence[Block]:
     """The filled recipe, the command, and the versions that were used."""
     manifest = subject.manifest
     versions = tuple((name, version) for name, version in manifest.versions.items())
-    used = Table(
-        Words("Versions that were used", "当时的版本"), (Words("what", "组件"), Words("version", "版本")), versions
-    )
+    header = Words("what", "组件"), Words("version", "版本")
+    used = Table(Words("Versions that were used", "当时的版本"), header, versions)
     recipe = subject.evidence("recipe")
     if not recipe:
         missing = Words(
@@ -46,7 +45,8 @@ def _promise(subject: Subject, recipe: Mapping[str, Any]) -> Words:
         return Words(
             f"Save the recipe below as recipe.yaml and run it: the step gets the digest {digest}. Its budget is in "
             "minutes, so the weights will be as good, and not the same.",
-            f"把下面的配方存为 recipe.yaml 并运行：步骤摘要仍是 {digest}。训练预算以分钟计，所以权重效果相当，但不会相同。",
+            f"把下面的配方存为 recipe.yaml 并运行：步骤摘要仍是 {digest}。"
+            "训练预算以分钟计，所以权重效果相当，但不会相同。",
         )
     return Words(
         f"Save the recipe below as recipe.yaml and run it with these versions on a machine of this kind: the step gets "

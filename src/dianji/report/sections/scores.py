@@ -76,9 +76,8 @@ def _span(name: Text, estimate: Mapping[str, Any], *, strong: bool) -> Span:
 
 
 def _table(split: str, metrics: Mapping[str, Mapping[str, Any]], baselines: Mapping[str, Estimates]) -> Table:
-    rows = [
-        _row(name, of, [other.get(split, {}).get(name) for other in baselines.values()]) for name, of in metrics.items()
-    ]
+    others = list(baselines.values())
+    rows = [_row(name, of, [other.get(split, {}).get(name) for other in others]) for name, of in metrics.items()]
     count = max((of["n"] for of in metrics.values()), default=0)
     title = both(named(split))
     return Table(

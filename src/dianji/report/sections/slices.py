@@ -94,9 +94,9 @@ def _told(outcome: Classified | Tagged, found: Sequence[Slice]) -> list[Block]:
     rows = tuple(_row(of, hits[of.rows], overall, len(found)) for of in found)
     header = (Words("slice by", "切分依据"), Words("slice", "切片"), ROWS, Words("right", "正确率"), INTERVAL, "")
     how = Words(
-        f"Of all {outcome.rows:,} rows, {number(overall)} are right. Intervals are Wilson's. A slice is marked only where "
-        f"an interval widened for looking at {len(found)} slices (Bonferroni) leaves that value out; without a mark the "
-        "difference may be chance.",
+        f"Of all {outcome.rows:,} rows, {number(overall)} are right. Intervals are Wilson's. A slice is marked only "
+        f"where an interval widened for looking at {len(found)} slices (Bonferroni) leaves that value out; without a "
+        "mark the difference may be chance.",
         f"全部 {outcome.rows:,} 行的正确率是 {number(overall)}。区间按 Wilson 方法计算。"
         f"只有按 {len(found)} 个切片做 Bonferroni 放宽后区间仍不含该值的切片才会标出；没有标出的差别可能只是偶然。",
     )
