@@ -99,11 +99,12 @@ def _table(found: Sequence[Mistake], rows: Rows | None) -> Table:
     told = [(f"{of.row + 1:,}", of.true, of.given, percent(of.confidence)) for of in found]
     if rows is None:
         return Table(caption, header, tuple(told), frozenset({3}))
-    shown = [(*cells, _shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]
-    return Table(caption, (*header, Words("input", "输入")), tuple(shown), frozenset({3}))
+    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]
+    return Table(caption, (*header, Words("input", "输入")), tuple(beside), frozenset({3}))
 
 
-def _shown(rows: Rows, row: int) -> Cell:
+def shown(rows: Rows, row: int) -> Cell:
+    """The input of a recorded row, as it fits into a table."""
     value = rows.value(row)
     if value is None:
         return GONE
