@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,9 +22,14 @@ class Words:
 Text = str | Words
 
 
+#: What neither HTML nor XML can hold, even escaped: control characters and halves of surrogate pairs.
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
 def said(text: Text, language: Language) -> str:
-    """The text in that language."""
-    return text if isinstance(text, str) else {"en": text.en, "zh": text.zh}[language]
+    """The text in that language; ``\ufffd`` stands for what no page can hold."""
+    spoken = text if isinstance(text, str) else {"en": text.en, "zh": text.zh}[language]
+    return _FORBIDDEN.sub("\ufffd", spoken)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Sequence
 from functools import singledispatchmethod
 from html import escape
@@ -34,8 +33,6 @@ from dianji.report.svg import inline
 #: Even if a text slipped through unescaped, a browser would run and fetch nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _CODES = {"en": "en", "zh": "zh-Hans"}
-#: What HTML cannot hold, even escaped: control characters and halves of surrogate pairs.
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONTENTS = Words("Contents", "目录")
 _MADE = Words(
     f"Made by Dianji {__version__} from what the artefact holds.", f"由 Dianji {__version__} 根据成品中的记录生成。"
@@ -71,7 +68,7 @@ class Page:
 
     def text(self, text: Text) -> str:
         """Escaped, fit for elements and attributes."""
-        return escape(_FORBIDDEN.sub("\ufffd", said(text, self.language)))
+        return escape(said(text, self.language))
 
     def contents(self, chapters: Sequence[Chapter]) -> str:
         """Links to the chapters, and to the chapters in them."""

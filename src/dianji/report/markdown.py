@@ -30,7 +30,7 @@ from dianji.report.svg import alone
 _FACT = Words("figure", "项目"), Words("value", "数值")
 #: What Markdown or the HTML in it could take for a sign; each may be escaped by a backslash.
 _SIGNS = re.compile(r"([\\`*_{}\[\]<>|~#$&!])")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+_BREAK = re.compile(r"[\t\n\r\u2028\u2029]+")
 #: What would begin a list or a rule at the start of a line.
 _BEGINNING = re.compile(r"^(\d+)?([-+.=)])")
 
@@ -67,7 +67,7 @@ class Writer:
 
     def text(self, text: Text) -> str:
         """On one line, with every sign escaped."""
-        line = _SIGNS.sub(r"\\\1", _CONTROL.sub(" ", said(text, self.language)))
+        line = _SIGNS.sub(r"\\\1", _BREAK.sub(" ", said(text, self.language)))
         return _BEGINNING.sub(r"\1\\\2", line)
 
     def chapter(self, chapter: Chapter, level: int) -> list[str]:
@@ -115,9 +115,10 @@ class Writer:
 
     @block.register
     def _(self, block: Code) -> str:
-        longest = max((len(run) for run in re.findall(r"`+", block.text)), default=0)
+        text = said(block.text, self.language)
+        longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
-        return f"{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
+        return f"{fence}{block.language}\n{text.rstrip()}\n{fence}"
 
     @block.register
     def _(self, block: Items) -> str:

@@ -23,8 +23,6 @@ _ALONE = (
 _WORD = re.compile(r"@(\d+)@")
 _FAMILY = re.compile(r"font:\s*([\d.]+)px[^;]*|font-family:[^;]*;?")
 
-ElementTree.register_namespace("", _SVG)
-
 
 def inline(drawing: Drawing, language: Language, prefix: str, alt: Text) -> str:
     """An ``svg`` element for an HTML page.
@@ -41,7 +39,7 @@ def inline(drawing: Drawing, language: Language, prefix: str, alt: Text) -> str:
 def alone(drawing: Drawing, language: Language, alt: Text) -> str:
     """A document of its own, which brings its colours for light and dark along."""
     root = _told(drawing, language, "f", alt)
-    style = ElementTree.Element(f"{{{_SVG}}}style")
+    style = ElementTree.Element("style")
     style.text = _ALONE
     root.insert(0, style)
     return ElementTree.tostring(root, encoding="unicode")
@@ -55,12 +53,13 @@ def _told(drawing: Drawing, language: Language, prefix: str, alt: Text) -> Eleme
             if child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}:
                 parent.remove(child)
     for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
         element.attrib = _attributes(element, prefix)
         if element.text and (found := _WORD.fullmatch(element.text.strip())):
             element.text = said(drawing.words[int(found[1])], language)
     for name in ("width", "height"):
         root.attrib.pop(name, None)
-    root.attrib |= {"role": "img", "aria-label": said(alt, language)}
+    root.attrib |= {"xmlns": _SVG, "role": "img", "aria-label": said(alt, language)}
     return root
 
 
@@ -70,8 +69,8 @@ def _attributes(element: ElementTree.Element, prefix: str) -> dict[str, str]:
         name = name.replace(f"{{{_XLINK}}}", "")
         if name == "id":
             value = f"{prefix}-{value}"
-        elif name == "href" and value.startswith("#"):
-            value = f"#{prefix}-{value[1:]}"
+        elif name == "href":  # to a part of the drawing, or the data of a picture, which matplotlib breaks into lines
+            value = f"#{prefix}-{value[1:]}" if value.startswith("#") else "".join(value.split())
         value = value.replace("url(#", f"url(#{prefix}-")
         for stand_in, colour in _COLOURS.items():
             value = value.replace(stand_in, colour)
