@@ -27,7 +27,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufff
 
 
 def said(text: Text, language: Language) -> str:
-    """The text in that language; ``\ufffd`` stands for what no page can hold."""
+    """The text in that language; a replacement character stands for what no page can hold."""
     spoken = text if isinstance(text, str) else {"en": text.en, "zh": text.zh}[language]
     return _FORBIDDEN.sub("\ufffd", spoken)
 

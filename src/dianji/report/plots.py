@@ -120,7 +120,7 @@ def matrix(shares: np.ndarray, names: Sequence[Text], down: Text, across: Text) 
             axes.spines[side].set_visible(True)
         if few:
             axes.set_yticks(range(len(names)), [letters(name) for name in names])
-            axes.set_xticks(range(len(names)), range(1, len(names) + 1))
+            axes.set_xticks(range(len(names)), [str(number) for number in range(1, len(names) + 1)])
         axes.set_xlabel(letters(across))
         axes.set_ylabel("" if few else letters(down))
 
