@@ -31,7 +31,7 @@ HOSTILE = "<script>alert('x')</script> | `code` $a_b$ <b>&amp; \u202e\x0b 我的
 LABELS = ("card|<i>", "login & 'quote'", "退款 $x$")
 
 
-def texts(path: Path, rows: int = 150) -> Path:
+def texts(path: Path, rows: int = 300) -> Path:
     """A table of texts with labels in three languages; the labels of texts are told by what they begin with."""
     phrases = ("where is my card", "I cannot log in to this", "我想要退款，请快一点")
     with path.open("w", newline="", encoding="utf-8") as file:

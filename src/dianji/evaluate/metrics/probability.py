@@ -68,7 +68,7 @@ class ExpectedCalibrationError:
 
 def bins_of(confidence: np.ndarray, bins: int) -> np.ndarray:
     """The number of its bin for each confidence; open on the left, closed on the right, as in Guo et al.'s code."""
-    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
 
 
 def decisions(outcome: Classified | Tagged) -> tuple[np.ndarray, np.ndarray]:
