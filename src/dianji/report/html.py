@@ -6,10 +6,10 @@ import base64
 from collections.abc import Iterator, Sequence
 from functools import singledispatchmethod
 from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from itertools import count, groupby
 
-from dianji import __version__
 from dianji.report.blocks import (
     Block,
     Cell,
@@ -35,7 +35,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _CODES = {"en": "en", "zh": "zh-Hans"}
 _CONTENTS = Words("Contents", "目录")
 _MADE = Words(
-    f"Made by Dianji {__version__} from what the artefact holds.", f"由 Dianji {__version__} 根据成品中的记录生成。"
+    f"Made by Dianji {version('dianji')} from what the artefact holds.",
+    f"由 Dianji {version('dianji')} 根据成品中的记录生成。",
 )
 
 
