@@ -128,3 +128,22 @@ class Evaluation:
             "metrics": {name: value.to_json() for name, value in self.metrics.items()},
             "primary": self.primary,
         }
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What ``dianji report`` gives back: where the page is and what it tells."""
+
+    report: Path
+    files: tuple[Path, ...]  # the page, and pictures beside it
+    language: str
+    chapters: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "report": str(self.report),
+            "files": [str(path) for path in self.files],
+            "language": self.language,
+            "chapters": list(self.chapters),
+        }

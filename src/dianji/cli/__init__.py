@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, evaluate, init, listing, predict, run, schema, show
+from dianji.cli import check, evaluate, init, listing, predict, report, run, schema, show
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -30,6 +30,7 @@ app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("list")(listing.list_components)
 app.command("schema")(schema.schema)
 

@@ -55,19 +55,23 @@ class ExpectedCalibrationError:
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        confidence, right = _decisions(outcome)
-        rows, decisions = confidence.shape
-        # Bins are open on the left and closed on the right, as in the authors' code.
-        bins = np.clip(np.ceil(confidence * self.BINS).astype(np.int64) - 1, 0, self.BINS - 1)
+        confidence, right = decisions(outcome)
+        rows, each = confidence.shape
+        bins = bins_of(confidence, self.BINS)
         gaps = csr_matrix(
-            ((right - confidence).ravel(), bins.ravel(), np.arange(0, rows * decisions + 1, decisions)),
+            ((right - confidence).ravel(), bins.ravel(), np.arange(0, rows * each + 1, each)),
             shape=(rows, self.BINS),
         )
-        values: np.ndarray = np.abs(weights @ gaps).sum(axis=1) / (weights.sum(axis=1) * decisions)
+        values: np.ndarray = np.abs(weights @ gaps).sum(axis=1) / (weights.sum(axis=1) * each)
         return values
 
 
-def _decisions(outcome: Classified | Tagged) -> tuple[np.ndarray, np.ndarray]:
+def bins_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The number of its bin for each confidence; open on the left, closed on the right, as in Guo et al.'s code."""
+    return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
+
+
+def decisions(outcome: Classified | Tagged) -> tuple[np.ndarray, np.ndarray]:
     """(rows, decisions) confidence in float64 and whether the decision is right."""
     probabilities = outcome.probabilities.astype(np.float64)
     if isinstance(outcome, Tagged):

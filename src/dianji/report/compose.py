@@ -1,0 +1,55 @@
+"""From subjects to a document: every section is asked, and those that have something to tell become chapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dianji.report.blocks import Chapter, Document, Paragraph, Words
+from dianji.report.sections import SECTIONS
+from dianji.report.subject import Subject
+from dianji.report.wording import both, interval, named, number
+
+
+def of_artefact(subject: Subject) -> Document:
+    """The report on one artefact."""
+    manifest = subject.manifest
+    return Document(f"{manifest.recipe}: {manifest.stage}", headline(subject), chapters(subject))
+
+
+def of_recipe(name: str, subjects: Sequence[Subject], unfinished: Sequence[str]) -> Document:
+    """The report on all finished stages of a recipe, one chapter each.
+
+    Args:
+        name: of the recipe.
+        subjects: artefacts of the finished stages, in the order in which they ran.
+        unfinished: names of the other stages.
+    """
+    told, stages = len(subjects), ", ".join(unfinished)
+    left = Words(f" Not finished yet: {stages}.", f"尚未完成：{stages}。") if unfinished else Words("", "")
+    lead = Words(f"Finished stages: {told}.{left.en}", f"已完成的阶段：{told} 个。{left.zh}")
+    return Document(
+        name,
+        lead,
+        tuple(
+            Chapter(subject.manifest.stage, (Paragraph(headline(subject)),), chapters(subject)) for subject in subjects
+        ),
+    )
+
+
+def chapters(subject: Subject) -> tuple[Chapter, ...]:
+    """One for each section that applies."""
+    told = [(section.title, section.tell(subject)) for section in SECTIONS]
+    return tuple(Chapter(title, tuple(blocks)) for title, blocks in told if blocks)
+
+
+def headline(subject: Subject) -> Words:
+    """What the model is worth, in one sentence."""
+    if subject.split is None or subject.primary is None:
+        return Words("Nothing was measured.", "没有评测结果。")
+    found = subject.measured["metrics"][subject.split][subject.primary]
+    metric, split = both(named(subject.primary)), both(named(subject.split))
+    value, span, rows = number(found["value"]), interval(found), f"{found['n']:,}"
+    return Words(
+        f"{metric.en} {value} (95 % interval {span}) on {rows} {split.en} rows",
+        f"{split.zh} {rows} 行，{metric.zh} {value}（95% 区间 {span}）",
+    )

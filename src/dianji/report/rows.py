@@ -1,0 +1,75 @@
+"""The rows behind a record: the data is read again as the recipe says, and matched row by row by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dianji.artefact.manifest import Manifest
+from dianji.data.content import examine
+from dianji.data.read import Loaded, load
+from dianji.errors import DianjiError
+from dianji.registry import from_record
+from dianji.report.blocks import Words
+from dianji.spec.sections import Recipe
+
+if TYPE_CHECKING:
+    from dianji.data.columns import Column
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of all splits, and where each recorded row stands among them."""
+
+    table: pa.Table
+    column: str  # the task's first input column …
+    kind: str  # … and what it holds: text or image
+    place: np.ndarray  # (recorded rows,) int64 into ``table``; -1: it stands there no more
+    length: np.ndarray  # (recorded rows,) int64 characters; 0 where the row is gone
+    changed: bool  # the data is not, byte for byte, what the model was trained on
+
+    def value(self, row: int) -> Any:
+        """The input of a recorded row: a text or the bytes of an image; None where it is gone."""
+        place = int(self.place[row])
+        return self.table[self.column][place].as_py() if place >= 0 else None
+
+
+def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> Rows | Words:
+    """The rows with these digests, or why they cannot be had: moved, changed, or made by a plug-in that is not here.
+
+    Args:
+        manifest: of the artefact.
+        recipe: the filled recipe, plain values.
+        digests: (recorded rows,) uint64.
+    """
+    if not recipe:
+        return Words("The artefact does not hold the recipe that made it.", "成品里没有生成它的配方。")
+    try:
+        columns: Mapping[str, Column] = from_record("task", manifest.task).columns
+        parsed = Recipe.parse(recipe)
+        name = parsed.stages[manifest.stage].data
+        loaded = load(parsed.data[name], columns, seed=parsed.seed, name=name)
+    except (DianjiError, KeyError) as error:
+        told = str(error).strip().partition("\n")[0]
+        return Words(f"The data could not be read again: {told}", f"无法重新读取数据：{told}")
+    return _matched(loaded, columns, digests, changed=loaded.digest != manifest.data.get(name))
+
+
+def _matched(loaded: Loaded, columns: Mapping[str, Column], digests: np.ndarray, *, changed: bool) -> Rows | Words:
+    table = pa.concat_tables(loaded.splits.values())
+    content = examine(table, columns)
+    known, first = np.unique(content.order, return_index=True)
+    near = np.minimum(np.searchsorted(known, digests), len(known) - 1)
+    place = np.where(known[near] == digests, first[near], -1)
+    if not (place >= 0).any():
+        return Words(
+            "The data has changed: none of the rows that were measured stands in it any more.",
+            "数据已经改变：当时评测的行已经一行也找不到。",
+        )
+    column = next(name for name, column in columns.items() if not column.target)
+    length = np.where(place >= 0, content.length[place], 0)
+    return Rows(table, column, columns[column].kind, place, length, changed)

@@ -1,0 +1,125 @@
+"""What the model was surest of and wrong about, row by row: often a label that is wrong, or two that mean the same."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dianji.data.images import open_image
+from dianji.errors import DianjiError
+from dianji.evaluate.counts import decide
+from dianji.evaluate.metrics.probability import decisions
+from dianji.evaluate.outcome import Classified, Tagged
+from dianji.report.blocks import Block, Cell, Paragraph, Table, Text, Thumbnail, Words
+from dianji.report.rows import Rows
+from dianji.report.section import Section
+from dianji.report.subject import Subject
+from dianji.report.wording import percent, shorten
+
+_SHOWN = 20
+_CHARACTERS = 300
+_SIDE = 96  # pixels
+GONE = Words("this row is no longer in the data", "数据中已没有这一行")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row that got a wrong answer."""
+
+    row: int
+    true: str
+    given: str
+    confidence: float
+
+
+def tell(subject: Subject) -> Sequence[Block] | None:
+    """From the record, with the rows themselves where the data is still there."""
+    outcome = subject.record.outcome if subject.record else None
+    if not isinstance(outcome, Classified | Tagged):
+        return None
+    found = mistakes(outcome)
+    if not found:
+        return [Paragraph(Words("The model made no mistake on these rows.", "模型在这些行上没有犯错。"))]
+    rows = subject.rows
+    if isinstance(rows, Words):
+        return [without_rows(rows), _table(found, None)]
+    return [*changed(rows), _table(found, rows)]
+
+
+def mistakes(outcome: Classified | Tagged) -> list[Mistake]:
+    """The surest first, at most twenty. With several labels per row, a row's surest wrong decision counts."""
+    confidence, right = decisions(outcome)
+    doubt = np.where(right, -1.0, confidence).max(axis=1)  # (rows,); -1: all of it is right
+    order = np.argsort(-doubt, kind="stable")[:_SHOWN]
+    given = decide(outcome)
+    return [
+        Mistake(row, _labels(outcome, outcome.target[row]), _labels(outcome, given[row]), float(doubt[row]))
+        for row in order.tolist()
+        if doubt[row] >= 0
+    ]
+
+
+def without_rows(reason: Words) -> Paragraph:
+    """Says that a part is missing, and why."""
+    return Paragraph(
+        Words(f"Made without the rows themselves. {reason.en}", f"本节没有用到原始行。{reason.zh}"), note=True
+    )
+
+
+def changed(rows: Rows) -> list[Block]:
+    """Says so where the data is not what the model was measured on."""
+    gone = int((rows.place < 0).sum())
+    if not rows.changed and not gone:
+        return []
+    text = Words(
+        f"The data has changed since: {gone:,} of {len(rows.place):,} rows are not in it any more. The others are "
+        "shown as they were measured.",
+        f"数据后来有改动：{len(rows.place):,} 行中有 {gone:,} 行已不在其中；其余各行与评测时相同。",
+    )
+    return [Paragraph(text, note=True)]
+
+
+def _labels(outcome: Classified | Tagged, which: np.ndarray) -> str:
+    if isinstance(outcome, Classified):
+        return outcome.labels[int(which)]
+    return ", ".join(outcome.labels[place] for place in np.flatnonzero(which)) or "–"
+
+
+def _table(found: Sequence[Mistake], rows: Rows | None) -> Table:
+    caption = Words("The surest mistakes first", "最有把握的错误在前")
+    header: tuple[Text, ...] = (
+        Words("row", "行"),
+        Words("true", "真实"),
+        Words("predicted", "预测"),
+        Words("confidence", "置信度"),
+    )
+    told = [(f"{of.row + 1:,}", of.true, of.given, percent(of.confidence)) for of in found]
+    if rows is None:
+        return Table(caption, header, tuple(told), frozenset({3}))
+    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]
+    return Table(caption, (*header, Words("input", "输入")), tuple(beside), frozenset({3}))
+
+
+def shown(rows: Rows, row: int) -> Cell:
+    """The input of a recorded row, as it fits into a table."""
+    value = rows.value(row)
+    if value is None:
+        return GONE
+    return _thumbnail(value, row) if isinstance(value, bytes) else shorten(str(value), _CHARACTERS)
+
+
+def _thumbnail(content: bytes, row: int) -> Cell:
+    try:
+        image = open_image(content, f"row {row + 1}")
+    except DianjiError as error:
+        return Words(f"cannot be shown: {error}", f"无法显示：{error}")
+    image.thumbnail((_SIDE, _SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return Thumbnail(stream.getvalue(), Words(f"the picture of row {row + 1}", f"第 {row + 1} 行的图片"))
+
+
+MISTAKES = Section(Words("Surest mistakes", "最有把握的错误"), tell)

@@ -1,0 +1,93 @@
+"""The artefact that a report is about: its manifest, its evidence, what it said of every held-out row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dianji.artefact.manifest import Manifest
+from dianji.artefact.record import Record
+from dianji.errors import ArtefactError
+from dianji.registry import REGISTRY
+from dianji.report.blocks import Words
+from dianji.report.rows import Rows, read_again
+from dianji.store.events import Events
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Everything is read when it is first asked for; an artefact of an earlier release may lack some of it."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> Subject:
+        """An artefact whose files are what was saved.
+
+        Raises:
+            ArtefactError: not an artefact, or a file is missing, changed or added.
+        """
+        manifest = Manifest.read(folder)
+        manifest.check_files(folder)
+        return cls(folder, manifest)
+
+    def evidence(self, name: str) -> Mapping[str, Any]:
+        """``evidence/<name>.json``; empty where there is none.
+
+        Raises:
+            ArtefactError: it is damaged.
+        """
+        path = self.folder / "evidence" / f"{name}.json"
+        if not path.is_file():
+            return {}
+        try:
+            found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtefactError(f"{path}: damaged ({error}). Restore the folder, or run its recipe again.") from error
+        return found
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """What happened in training, oldest first."""
+        return Events(self.folder / "evidence" / "events.jsonl").read()
+
+    @cached_property
+    def measured(self) -> Mapping[str, Any]:
+        """``evidence/metrics.json``: ``metrics``, ``baselines``, ``classes``."""
+        return self.evidence("metrics")
+
+    @property
+    def split(self) -> str | None:
+        """The split that figures are told of: test, or validation where there is no test."""
+        metrics = self.measured.get("metrics", {})
+        return next((split for split in ("test", "validation") if split in metrics), None)
+
+    @property
+    def primary(self) -> str | None:
+        """The metric that the task names first."""
+        return next(iter(self.measured["metrics"][self.split]), None) if self.split else None
+
+    @cached_property
+    def record(self) -> Record | None:
+        """What the model said of every row of ``split``; None where it was not recorded.
+
+        Raises:
+            ArtefactError: it is damaged, or of a kind that no installed metric reads.
+        """
+        folder = self.folder / "evidence"
+        if self.split is None or not (folder / f"{self.split}.safetensors").is_file():
+            return None
+        kinds = {kind for metric in REGISTRY.names("metric").values() for kind in metric.outcomes}
+        return Record.read(folder, self.split, kinds)
+
+    @cached_property
+    def rows(self) -> Rows | Words:
+        """The rows behind ``record``, from the data itself; or why they cannot be had."""
+        if self.record is None:
+            return Words("The artefact has no record of single rows.", "成品里没有逐行记录。")
+        return read_again(self.manifest, self.evidence("recipe"), self.record.rows)

@@ -1,0 +1,64 @@
+"""Numbers as text, and Dianji's own names in both languages; names from plug-ins stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dianji.report.blocks import Text, Words
+
+_NAMES = {
+    words.en: words
+    for words in (
+        Words("train", "训练集"),
+        Words("validation", "验证集"),
+        Words("test", "测试集"),
+        Words("accuracy", "准确率"),
+        Words("macro-f1", "宏平均 F1"),
+        Words("micro-f1", "微平均 F1"),
+        Words("weighted-f1", "加权 F1"),
+        Words("log-loss", "对数损失"),
+        Words("expected-calibration-error", "期望校准误差"),
+        Words("perplexity", "困惑度"),
+        Words("token-accuracy", "词元准确率"),
+        Words("majority", "多数类"),
+        Words("tfidf-logistic-regression", "TF-IDF 逻辑回归"),
+        Words("pixels-logistic-regression", "像素逻辑回归"),
+        Words("precision", "精确率"),
+        Words("recall", "召回率"),
+    )
+}
+
+INTERVAL = Words("95 % interval", "95% 区间")
+ROWS = Words("rows", "行数")
+
+
+def named(name: str) -> Text:
+    """A split, metric or baseline in the reader's language, where Dianji has a word for it."""
+    return _NAMES.get(name, name)
+
+
+def both(text: Text) -> Words:
+    """A text as words, to be put into other words."""
+    return text if isinstance(text, Words) else Words(text, text)
+
+
+def number(value: float) -> str:
+    """Four decimals for scores, two for what is larger than ten."""
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """``0.9312 – 0.9481``."""
+    return f"{number(estimate['low'])} – {number(estimate['high'])}"
+
+
+def percent(share: float) -> str:
+    """``93.4 %``."""
+    return f"{share * 100:.1f} %"
+
+
+def shorten(text: str, most: int) -> str:
+    """At most so many characters, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
