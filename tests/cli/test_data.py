@@ -26,7 +26,7 @@ def test_words(path, capsys):
     assert invoke(["data", path, "--column", "text=text", "--column", "label=label"]) == 0
     out = capsys.readouterr().out
     assert "4, not divided" in out
-    assert "1 inputs nearly repeat another, in 1 groups" in out
+    assert "near-duplicates: 1 input beyond the first of 1 group" in out
     assert "a.csv, line 2  a.csv, line 3" in out
     assert "e-mail     1  a.csv, line 4 (j**************m)" in out
     assert "jane@example.com" not in out
@@ -75,21 +75,7 @@ def test_bad_input(path, capsys, arguments, told):
     assert told in capsys.readouterr().err
 
 
-def test_a_base_needs_labels(tmp_path, project_base, capsys):
+def test_a_base_needs_labels(tmp_path, capsys):
     path = write_csv(tmp_path / "a.csv", [(text, "") for text, _ in ROWS])
-    assert invoke(["data", path, "--column", "text=text", "--base", str(project_base)]) == 2
+    assert invoke(["data", path, "--column", "text=text", "--base", "minilm"]) == 2
     assert "likely label errors need one label per row" in capsys.readouterr().err
-
-
-@pytest.fixture
-def project_base(tmp_path):
-    """A folder that is a base."""
-    from transformers import BertModel
-
-    from dianji.testing import toys
-
-    folder = tmp_path / "base"
-    base = toys.text_base()
-    BertModel(base.config).save_pretrained(folder)
-    base.processor.save_pretrained(folder)
-    return folder

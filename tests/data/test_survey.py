@@ -8,7 +8,7 @@ from tests.data.helpers import write_csv, write_jsonl
 
 RECORDS = [
     {
-        "query": f"question number {number} about {kind}, please answer",
+        "query": f"question number {number} about the {kind}, please answer soon",
         "intent": kind,
         "mail": f"user{number}@example.com",
     }
@@ -36,10 +36,10 @@ def test_personal_data_is_looked_for_in_every_column(tmp_path):
 
 
 def test_splits_that_are_given_stay(tmp_path):
-    rows = [(f"a text about number {number} and nothing more", "ab"[number % 2]) for number in range(8)]
+    rows = [(f"a text about number {number} and nothing more than that", "ab"[number % 2]) for number in range(8)]
     write_csv(tmp_path / "train.csv", rows[:5])
     write_csv(tmp_path / "test.csv", [*rows[5:], ("something else", "c")])
-    found = survey(str(tmp_path), {})
+    found = survey(str(tmp_path), {"text": "text", "label": "label"})
     assert found.report["rows"] == {"train": 5, "test": 4}
     assert found.quality["near_duplicates"]["leakage"]["test"]["count"] == 3
     assert any("3 inputs of test nearly repeat one of training" in warning for warning in found.warnings)

@@ -76,6 +76,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _show_near(found: Survey) -> None:
     from dianji.cli.tables import print_table, shorten
+    from dianji.data.findings import plural
 
     near = found.quality["near_duplicates"]
     if not near:
@@ -83,9 +84,8 @@ def _show_near(found: Survey) -> None:
     seen = near["looked_at"]
     part = f"; of each text the first {seen['characters']:,} characters" if "characters" in seen else ""
     many = "" if seen["inputs"] == seen["of"] else f"; {seen['inputs']:,} of {seen['of']:,} different inputs looked at"
-    print(
-        f"\nnear-duplicates: {near['count']:,} inputs nearly repeat another, in {near['groups']:,} groups{many}{part}"
-    )
+    count = f"{plural(near['count'], 'input')} beyond the first of {plural(near['groups'], 'group')}"
+    print(f"\nnear-duplicates: {count}{many}{part}")
     print(f"  ({near['method']})")
     rows = [
         [shorten(entry["row"], _WIDTH), shorten(entry["like"], _WIDTH), f"{entry['likeness']:.2f}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ FOLDS = 5
 MOST_ROWS = 20_000
 #: Rows and pairs of labels that are listed; all are counted.
 LISTED, PAIRS = 1000, 10
-#: Inverse of the regression's penalty, for features of length 1: wrong labels must not be learnt by heart.
+#: Inverse of the regression's penalty, for features of about length 1: wrong labels must not be learnt by heart.
 STRENGTH = 10.0
 
 _TASKS = {"text": "text-classification", "image": "image-classification"}
@@ -45,7 +45,8 @@ def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Report
     chosen = _chosen(rows)
     table = rows.table.take(pa.array(chosen))
     task: Task = REGISTRY.build("task", _TASKS[modality], {}).fit(table)
-    names, labels = np.unique(np.array(table["label"].to_pylist(), dtype=object), return_inverse=True)
+    found, labels = np.unique(np.array(table["label"].to_pylist(), dtype=object), return_inverse=True)
+    names: list[str] = found.tolist()
     with reporter.work("frozen features", len(chosen), "rows") as meter:
         features = frozen_features(task, source.prepare(table), table, meter)
     with reporter.work("looking for wrong labels", FOLDS, "folds") as meter:
@@ -63,10 +64,10 @@ def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Report
     }
 
 
-def out_of_fold(features: np.ndarray, labels: np.ndarray, advance: Any = None) -> np.ndarray:
+def out_of_fold(features: np.ndarray, labels: np.ndarray, advance: Callable[[], None] | None = None) -> np.ndarray:
     """Probabilities (rows, classes) for every row by a regression that has not seen it; each class has FOLDS rows."""
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    features = features / np.maximum(length, 1e-12)
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(features.shape[1])
     classes = int(labels.max()) + 1
     fold = folds(labels)
     found = np.empty((len(labels), classes))

@@ -77,4 +77,4 @@ def test_a_crowded_bucket_is_linked_without_comparing_all_pairs():
     assert within(crowd).groups(rows).max() == 0
     found = across(crowd, np.arange(100), np.arange(100, rows))
     assert len(found.left) == 100
-    assert compared <= rows * pairs.REACH + 100
+    assert compared <= (rows + 100) * pairs.REACH

@@ -15,7 +15,7 @@ from dianji.data.quality.pictures import CORRELATION, LOW, MOST_BITS, SIDE, Hash
 def scene(seed: int, size: int = 96) -> Image.Image:
     """Smooth random colours: what a photograph looks like to a coarse hash."""
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, size=(6, 6, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 256, size=(12, 12, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
 
 
@@ -31,6 +31,7 @@ def measure(*files: bytes) -> Hashed:
 
 def slow_hash(copy: np.ndarray) -> int:
     low = dctn(copy.astype(np.float64), norm="ortho")[:LOW, :LOW].ravel()
+    low[np.abs(low) < 0.5] = 0.0
     return sum(1 << bit for bit, value in enumerate(low) if value > np.median(low))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -49,8 +48,17 @@ class Pairs:
             np.concatenate([none.astype(np.float64), *(part.likeness for part in parts)]),
         )
 
+    def best(self) -> Pairs:
+        """Of the pairs with the same left item the likeliest."""
+        order = np.lexsort((self.right, -self.likeness, self.left))
+        chosen = order[np.unique(self.left[order], return_index=True)[1]]
+        return Pairs(self.left[chosen], self.right[chosen], self.likeness[chosen])
+
     def groups(self, items: int) -> np.ndarray:
         """(items,) the number of the group that chains of pairs put an item into; an item alone has its own."""
+        if not len(self.left):
+            return np.arange(items)
+
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components
 
@@ -80,11 +88,9 @@ def across(measure: Measure, queries: np.ndarray, targets: np.ndarray) -> Pairs:
     open_ = np.asarray(queries, dtype=np.int64)
     for band in measure.bands.T:
         ordered = targets[np.argsort(band[targets], kind="stable")]
-        for asked, partner in _partners(band, open_, ordered):
-            fresh = np.isin(asked, open_, assume_unique=True)
-            like = _verified(measure, asked[fresh], partner[fresh])
-            found.append(like)
-            open_ = np.setdiff1d(open_, like.left, assume_unique=True)
+        best = _verified(measure, *_partners(band, open_, ordered)).best()
+        found.append(best)
+        open_ = np.setdiff1d(open_, best.left, assume_unique=True)
     pairs = Pairs.joined(found)
     order = np.argsort(pairs.left, kind="stable")
     return Pairs(pairs.left[order], pairs.right[order], pairs.likeness[order])
@@ -104,17 +110,17 @@ def _neighbours(band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _partners(band: np.ndarray, queries: np.ndarray, ordered: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each query's first, second … partner in its bucket; queries of one bucket begin at different ones."""
+def _partners(band: np.ndarray, queries: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of each query with partners in its bucket; queries of a crowded bucket begin at different ones."""
     ranked = band[ordered]
     first = np.searchsorted(ranked, band[queries], side="left")
     size = np.searchsorted(ranked, band[queries], side="right") - first
+    asked, partners = [queries[:0]], [ordered[:0]]
     for step in range(REACH):
         there = size > step
-        if not there.any():
-            return
-        place = first[there] + (queries[there] + step) % size[there]
-        yield queries[there], ordered[place]
+        asked.append(queries[there])
+        partners.append(ordered[first[there] + (queries[there] + step) % size[there]])
+    return np.concatenate(asked), np.concatenate(partners)
 
 
 def _verified(measure: Measure, left: np.ndarray, right: np.ndarray) -> Pairs:

@@ -121,7 +121,7 @@ def _runs(letters: np.ndarray, width: int) -> np.ndarray:
     number = np.full(len(letters), width, dtype=np.uint64)
     for step in range(width):
         number *= _PRIME
-        number[: len(letters) - step] += letters[step:]
+        number[: max(0, len(letters) - step)] += letters[step:]
     return _mixed(number)
 
 
