@@ -40,7 +40,7 @@ def likely_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         wrong[rows[np.argsort(-margin, kind="stable")[: expected[given, true]]]] = True
     wrong &= probabilities.argmax(axis=1) != labels
     ranked = ranking(labels, probabilities)
-    return ranked[wrong[ranked]]
+    return np.asarray(ranked[wrong[ranked]])
 
 
 def ranking(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
