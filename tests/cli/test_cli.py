@@ -107,7 +107,7 @@ def test_version_and_help(told):
     assert told("--version") == (0, f"dianji {__version__}\n", "")
     code, out, _ = told("--help")
     assert code == 0
-    for verb in ("init", "check", "run", "predict", "evaluate", "show", "list", "schema"):
+    for verb in ("init", "data", "check", "run", "predict", "evaluate", "show", "list", "schema"):
         assert f"  {verb}" in out
     code, _, err = told()
     assert code == 2

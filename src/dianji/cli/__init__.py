@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, evaluate, init, listing, predict, report, run, schema, show
+from dianji.cli import check, data, evaluate, init, listing, predict, report, run, schema, show
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("init")(init.init)
+app.command("data")(data.data)
 app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("predict")(predict.predict)

@@ -125,6 +125,12 @@ class Divider:
             )
 
 
+def as_given(table: pa.Table, findings: Findings) -> np.ndarray:
+    """The splits that rows come with, as int8; other rows count as training, and so do all where none trains."""
+    given = _given(table, findings)
+    return np.where(given > 0, given, 0).astype(np.int8) if (given <= 0).any() else np.zeros_like(given)
+
+
 def _given(table: pa.Table, findings: Findings) -> np.ndarray:
     """The split that each row comes with; -1 where it comes with none."""
     if SPLIT not in table.column_names:

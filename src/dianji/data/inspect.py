@@ -71,20 +71,17 @@ def inspect(path: str | Sequence[str]) -> Inspection:
         DataError: what is wrong with the files.
     """
     findings = Findings()
-    readings = places(path, "auto", {})
-    parts: list[pa.Table] = []
-    for reading in readings:
-        table = reading.read("auto", findings)
-        if table is not None:
-            split = pa.array([reading.place.split] * table.num_rows, pa.string())
-            parts.append(table if SPLIT in table.column_names else table.append_column(SPLIT, split))
-    findings.check()
-    table = concatenate(parts)
+    table, format_ = read_all(path, findings)
+    return look_at(table, path if isinstance(path, str) else ", ".join(path), format_, findings)
+
+
+def look_at(table: pa.Table, path: str, format_: str, findings: Findings) -> Inspection:
+    """The same of what ``read_all`` has read."""
     columns = tuple(column_kinds.inspected(table[name], name) for name in names_of(table))
     text = _best(columns, ("text",), "text", lambda column: column.characters["mean"])
     return Inspection(
-        path=path if isinstance(path, str) else ", ".join(path),
-        format=readings[0].format,
+        path=path,
+        format=format_,
         encoding=next(iter(findings.encodings.values()), None),
         rows=table.num_rows,
         columns=columns,
@@ -97,6 +94,23 @@ def inspect(path: str | Sequence[str]) -> Inspection:
         time=_time(columns),
         warnings=tuple(findings.warnings),
     )
+
+
+def read_all(path: str | Sequence[str], findings: Findings) -> tuple[pa.Table, str]:
+    """Every row with every column, ``__source__`` and ``__split__``; and the format of the first file.
+
+    Raises:
+        DataError: what is wrong with the files.
+    """
+    readings = places(path, "auto", {})
+    parts: list[pa.Table] = []
+    for reading in readings:
+        table = reading.read("auto", findings)
+        if table is not None:
+            split = pa.array([reading.place.split] * table.num_rows, pa.string())
+            parts.append(table if SPLIT in table.column_names else table.append_column(SPLIT, split))
+    findings.check()
+    return concatenate(parts), readings[0].format
 
 
 def _best(

@@ -13,11 +13,12 @@ from dianji.data import resolve
 from dianji.data.clean import keep, labelled
 from dianji.data.columns import Column
 from dianji.data.content import Content, examine
-from dianji.data.division import Divider
+from dianji.data.division import Divider, as_given
 from dianji.data.files import split_named
 from dianji.data.findings import Findings, plural
 from dianji.data.labels import check_labels
 from dianji.data.limit import choose, parse
+from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.report import Rows, build
 from dianji.data.select import Request, concatenate, select
 from dianji.data.source import SOURCE, SPLIT, SPLITS
@@ -36,8 +37,16 @@ class Loaded:
     report: dict[str, Any]
 
 
-def load(spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, need_targets: bool = True) -> Loaded:
-    """Everything that the recipe says about ``data.<name>``, done.
+def load(
+    spec: Data,
+    columns: Mapping[str, Column],
+    *,
+    seed: int,
+    name: str,
+    need_targets: bool = True,
+    divide: bool = True,
+) -> Loaded:
+    """Everything that the recipe says about ``data.<name>``, done; without ``divide`` only splits that are given.
 
     Raises:
         DataError: what is wrong with files, rows, columns and labels, as many faults at once as can be found.
@@ -53,19 +62,23 @@ def load(spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, nee
     table = _selected(readings, tables, request, findings)
     table, content, removed = _cleaned(table, spec, columns, section)
     divider = Divider(spec, columns, seed, section)
-    split = divider.divide(table, content, findings)
+    split = divider.divide(table, content, findings) if divide else as_given(table, findings)
     findings.check()
     table, content, split = _limited(table, content, split, divider, findings)
     table = table.select([*columns, SOURCE])
     splits = {name: table.filter(pa.array(split == code)) for code, name in enumerate(SPLITS) if (split == code).any()}
-    check_labels(splits, columns, section, findings)
+    told = findings if divide else Findings()
+    check_labels(splits, columns, section, told)
     findings.check()
+    findings.warnings += told.faults if not divide else []
     digest = resolve.digest(readings, tables, _image_columns(spec, columns))
     report = {"name": name, "digest": digest, "files": _files(readings, tables, findings), "removed": removed}
-    report |= build(Rows(table, content, split, columns), findings)
+    rows = Rows(table, content, split, columns)
+    report |= build(rows, findings)
     findings.check()
     if spec.strict:
         _refuse(report, findings, section)
+        _refuse_near(rows, section)
     warnings = tuple(f"{section}: {warning}".replace(f"{section}: {section}", section) for warning in findings.warnings)
     return Loaded(splits, digest, warnings, {**report, "warnings": list(warnings)})
 
@@ -223,4 +236,13 @@ def _refuse(report: Mapping[str, Any], findings: Findings, section: str) -> None
     leaks = sum(entry["count"] for entry in report["leakage"].values())
     if leaks or report["conflicts"]["count"]:
         told = [warning for warning in findings.warnings if "also stand" in warning or "different labels" in warning]
+        raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))
+
+
+def _refuse_near(rows: Rows, section: str) -> None:
+    """The same for inputs that nearly repeat training; without ``strict`` a run warns of them."""
+    findings = Findings()
+    report = near_duplicates(rows, findings, QUICK)
+    if any(entry["count"] for entry in report.get("leakage", {}).values()):
+        told = [warning for warning in findings.warnings if "of training" in warning]
         raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))

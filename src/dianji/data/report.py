@@ -45,6 +45,11 @@ class Rows:
         """Sources of the first rows among ``positions``."""
         return [self.sources[int(row)].as_py() for row in positions[:EXAMPLES]]
 
+    def target(self, row: int) -> str:
+        """The targets of a row in words."""
+        targets = [self.table[name][int(row)].as_py() for name, column in self.columns.items() if column.target]
+        return ", ".join("|".join(target) if isinstance(target, list) else str(target) for target in targets)
+
 
 def build(rows: Rows, findings: Findings) -> dict[str, Any]:
     """The report as plain values; what a person must see goes to ``findings`` as warnings, damaged images as faults."""
@@ -122,7 +127,7 @@ def _conflicts(rows: Rows, findings: Findings) -> dict[str, Any]:
     named = filled[first[np.isin(keys, clashing[:EXAMPLES])]]
     by_key: dict[int, list[str]] = {}
     for row in named.tolist():
-        by_key.setdefault(int(content.key[row]), []).append(f"{rows.sources[row]} ({_target(rows, row)})")
+        by_key.setdefault(int(content.key[row]), []).append(f"{rows.sources[row]} ({rows.target(row)})")
     examples = [" / ".join(places) for places in by_key.values()]
     more = len(clashing) - len(examples)
     listed = "; ".join(examples) + (f"; and {more:,} more" if more > 0 else "")
@@ -159,11 +164,6 @@ def _pairs(content: Content) -> np.ndarray:
 
 def _base(content: Content) -> int:
     return int(content.target.max(initial=0)) + 1
-
-
-def _target(rows: Rows, row: int) -> str:
-    targets = [rows.table[name][row].as_py() for name, column in rows.columns.items() if column.target]
-    return ", ".join("|".join(target) if isinstance(target, list) else str(target) for target in targets)
 
 
 def _listed(rows: Rows, positions: np.ndarray) -> str:

@@ -65,7 +65,7 @@ def _tfidf(inputs: Inputs, targets: np.ndarray, labels: int, seed: int) -> Predi
         ]
     )
     features = FeatureUnion(parts)
-    model = _logistic(features.fit_transform(texts), targets, labels, strength=10.0)
+    model = logistic(features.fit_transform(texts), targets, labels, strength=10.0)
     return lambda rows: model(features.transform(list(rows)))
 
 
@@ -75,14 +75,14 @@ def _pixels(inputs: Inputs, targets: np.ndarray, labels: int, seed: int) -> Pred
     chosen = np.sort(rng.permutation(len(inputs))[:MOST_PICTURES])
     pixels = _scaled(np.asarray(inputs)[chosen])
     mean = pixels.mean(axis=0)
-    model = _logistic(pixels - mean, targets[chosen], labels, strength=0.1)
+    model = logistic(pixels - mean, targets[chosen], labels, strength=0.1)
     return lambda rows: model(_scaled(np.asarray(rows)) - mean)
 
 
-def _logistic(features: Any, targets: np.ndarray, labels: int, strength: float) -> Callable[[Any], np.ndarray]:
+def logistic(features: Any, targets: np.ndarray, labels: int, strength: float) -> Callable[[Any], np.ndarray]:
     """Multinomial regression over the labels that occur; one yes-or-no regression per label where rows have several."""
     if targets.ndim == 2:
-        columns = [_logistic(features, column.astype(np.int64), 2, strength) for column in targets.T]
+        columns = [logistic(features, column.astype(np.int64), 2, strength) for column in targets.T]
         return lambda rows: np.stack([column(rows)[:, 1] for column in columns], axis=1)
     present = np.unique(targets)
     if len(present) == 1:

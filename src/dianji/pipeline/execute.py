@@ -27,6 +27,7 @@ from dianji.evaluate.metric import Estimate
 from dianji.pipeline.encoded import encoded
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
+from dianji.pipeline.quality import look_closer, quality_of
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, Metrics, RunResult, StageResult
@@ -53,7 +54,7 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
             if reused:
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
-                for warning in work.data.warnings:
+                for warning in (*work.data.warnings, *look_closer(work)):
                     reporter.warn(warning)
                 _run(work, schedule.upto(work.name).filled(), store, reporter)
             results.append(_result(work, reused))
@@ -159,6 +160,7 @@ def _finish(
     documents = {
         "metrics": measured.to_json(),
         "data": with_token_lengths(work.data.report, lengths),
+        "quality": quality_of(work),
         "cost": asdict(cost),
         "spec": work.spec,
         "recipe": filled.to_json(),
@@ -203,7 +205,7 @@ def _result(work: Work, reused: bool) -> StageResult:
         cost=Cost(**found["cost"]),
         primary=work.task.metrics[0],
         baselines={name: _metrics(of) for name, of in found["baselines"].items()},
-        warnings=work.data.warnings,
+        warnings=(*work.data.warnings, *quality_of(work).get("warnings", ())),
     )
 
 

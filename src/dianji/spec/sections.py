@@ -162,7 +162,7 @@ class Data(Section):
     limit: Annotated[int, Field(gt=0)] | str | None = Field(
         default=None, description="rows of the training split to use: 1000, or '10 per label'"
     )
-    strict: bool = Field(default=False, description="leakage and conflicting labels are errors")
+    strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
 
     @field_validator("limit")
     @classmethod

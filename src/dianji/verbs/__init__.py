@@ -2,6 +2,17 @@
 
 from dianji.verbs.describing import report
 from dianji.verbs.running import check, finetune, run
+from dianji.verbs.surveying import survey
 from dianji.verbs.using import evaluate, open, predict_file, show
 
-__all__ = ["check", "evaluate", "finetune", "open", "predict_file", "report", "run", "show"]
+__all__ = [
+    "check",
+    "evaluate",
+    "finetune",
+    "open",
+    "predict_file",
+    "report",
+    "run",
+    "show",
+    "survey",
+]

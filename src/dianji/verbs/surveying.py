@@ -1,0 +1,69 @@
+"""Look at data without a recipe and without training anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dianji.bases.checks import require_modality
+from dianji.bases.resolve import resolve
+from dianji.data.survey import survey as look
+from dianji.errors import DataError
+from dianji.pipeline.label_errors import label_errors
+from dianji.reporting import Reporter, Silent
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What ``dianji data`` gives back: reports as plain values."""
+
+    data: str
+    #: What a task calls a column -> what the data calls it.
+    columns: Mapping[str, str]
+    report: Mapping[str, Any]
+    quality: Mapping[str, Any]
+    #: Empty unless a base was given.
+    label_errors: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "data": self.data,
+            "columns": dict(self.columns),
+            "report": dict(self.report),
+            "quality": dict(self.quality),
+            "label_errors": dict(self.label_errors),
+            "warnings": list(self.warnings),
+        }
+
+
+def survey(
+    path: str, *, columns: Mapping[str, str] | None = None, base: str | None = None, reporter: Reporter | None = None
+) -> Survey:
+    """The data report, near-duplicates and personal data; with a ``base`` also likely label errors.
+
+    Args:
+        path: a table or folder.
+        columns: text, image, label or labels -> what the data calls it; guessed where it is not given.
+        base: registered base, folder or Hub id whose frozen features tell which labels are probably wrong.
+        reporter: hears how it goes.
+
+    Raises:
+        DataError: what is wrong with the files; or there are no labels that could be wrong.
+        BaseError: the base is unknown or damaged.
+        RecipeError: the base does not read what the rows hold.
+    """
+    source = resolve(base, "text") if base is not None else None  # an unknown base is told before the long look
+    found = look(path, columns or {})
+    wrong: dict[str, Any] = {}
+    if source is not None:
+        if "label" not in found.columns:
+            raise DataError(
+                f"{path}: likely label errors need one label per row, and no column holds them. Name it with "
+                "--column label=…, or leave out --base."
+            )
+        require_modality(source.card(), found.modality, f"{found.modality}-classification")
+        wrong = label_errors(found.rows, found.modality, source, reporter or Silent())
+    return Survey(path, found.columns, found.report, found.quality, wrong, found.warnings)
