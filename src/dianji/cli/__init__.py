@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, evaluate, init, listing, predict, run, schema, show
+from dianji.cli import check, diff, evaluate, gc, init, listing, log, predict, run, schema, show, verify
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -30,6 +30,10 @@ app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("show")(show.show)
+app.command("verify")(verify.verify)
+app.command("log")(log.log)
+app.command("diff")(diff.diff)
+app.command("gc")(gc.gc)
 app.command("list")(listing.list_components)
 app.command("schema")(schema.schema)
 
@@ -75,7 +79,7 @@ def invoke(arguments: Sequence[str]) -> int:
         failure = Failure.of(error)
         failure.print(as_json=as_json)
         return failure.exit_code
-    return 0
+    return answer.exit_code
 
 
 def _command(arguments: list[str]) -> Answer:

@@ -1,6 +1,25 @@
 """What can be done, as functions: every skin (command line, HTTP, pages) calls these and adds nothing."""
 
+from dianji.verbs.collecting import delete_garbage, find_garbage
+from dianji.verbs.differing import diff
+from dianji.verbs.history import lineage, log
 from dianji.verbs.running import check, finetune, run
 from dianji.verbs.using import evaluate, open, predict_file, show
+from dianji.verbs.verifying import verify, verify_ledger
 
-__all__ = ["check", "evaluate", "finetune", "open", "predict_file", "run", "show"]
+__all__ = [
+    "check",
+    "delete_garbage",
+    "diff",
+    "evaluate",
+    "find_garbage",
+    "finetune",
+    "lineage",
+    "log",
+    "open",
+    "predict_file",
+    "run",
+    "show",
+    "verify",
+    "verify_ledger",
+]
