@@ -157,8 +157,9 @@ def _remove(path: Path) -> None:
 
 def _size(path: Path) -> int:
     """Bytes of all files; links are not followed."""
-    files = [path] if not path.is_dir() else path.rglob("*")
-    return sum(file.lstat().st_size for file in files if not file.is_dir() or file.is_symlink())
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
+    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_symlink() or not file.is_dir())
 
 
 def _names(store: Store) -> dict[str, str]:

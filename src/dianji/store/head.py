@@ -35,6 +35,8 @@ class Head:
             return None
         try:
             value = json.loads(self.path.read_text(encoding="utf-8"))
+            if value["entries"] < 0:
+                raise ValueError("less than no entries")
             return Mark(int(value["entries"]), str(value["last"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self.path}: damaged ({error}). Restore it from a copy of the store.") from error
@@ -54,7 +56,7 @@ class Head:
         lines = ledger.read_bytes().split(b"\n")[:-1]
         known, last = (mark.entries, mark.last) if mark is not None else (0, line_digest(b""))
         # A power cut after the last entry but one kept the head from following it; or this is the first entry.
-        if len(lines) <= known + 2 and last == line_digest(lines[known - 1] if known else b""):
+        if known <= len(lines) <= known + 2 and last == line_digest(lines[known - 1] if known else b""):
             self._write(len(lines), line)
 
     def _write(self, entries: int, line: bytes) -> None:

@@ -33,7 +33,7 @@ def test_an_honest_card(artefact: Path) -> None:
         ),
         (r"\| test \| accuracy \|", "| test | brilliance |", r"tells brilliance on test, of which .* knows nothing"),
         (r"type: log-loss\n      value: [\d.e-]+", "type: log-loss\n      value: 0.0001", r"tells log-loss 0.0001"),
-        (r"- type: log-loss\n      value: [\d.e-]+\n", "", r"model-index: log-loss on test is missing"),
+        (r" +- type: log-loss\n      value: [\d.e-]+\n", "", r"model-index: log-loss on test is missing"),
         (r"---\n", "", r"is not of the shape that Dianji writes"),
     ],
 )

@@ -59,8 +59,10 @@ def verify(folder: Path, store: Store, again: Again | None = None) -> Verificati
     manifest = read_manifest(folder, faults)
     subject = Subject(folder, manifest) if manifest is not None else None
     if subject is None or _unknown(subject, faults):
-        made = [_check("manifest", faults.found), _made("formats", lambda faults: formats.check(folder, faults))]
-        return Verification(folder, (*made, *_skipped(wanted[2:], "manifest", leave_out="formats")))
+        told = {check.name: check for check in _skipped(wanted, "manifest")}
+        told["manifest"] = _check("manifest", faults.found)
+        told["formats"] = _made("formats", partial(formats.check, folder))
+        return Verification(folder, tuple(told.values()))
     made = [_check("manifest", []), *(_made(name, partial(check, subject)) for name, check in _reading(store).items())]
     failed = next((check.name for check in made if check.name in {"files", "formats"} and check.faults), None)
     if failed is not None:
@@ -110,6 +112,6 @@ def _check(name: str, found: list[Fault], note: str | None = None) -> Check:
     return Check(name, ABOUT[name], unique, (note,) if note and not unique else ())
 
 
-def _skipped(names: Sequence[str], failed: str, leave_out: str = "") -> list[Check]:
+def _skipped(names: Sequence[str], failed: str) -> list[Check]:
     told = f"the check '{failed}' failed, so nothing of the folder is relied on for it"
-    return [Check(name, ABOUT[name], skipped=told) for name in names if name != leave_out]
+    return [Check(name, ABOUT[name], skipped=told) for name in names]
