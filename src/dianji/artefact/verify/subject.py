@@ -82,7 +82,7 @@ def read_manifest(folder: Path, faults: Faults) -> Manifest | None:
         faults.add(NAME, str(error).removeprefix(f"{folder / NAME}: "))
         return None
     try:
-        pydantic.TypeAdapter(Manifest).validate_python(vars(manifest), strict=True)
+        pydantic.TypeAdapter(Manifest).validate_json((folder / NAME).read_bytes(), strict=True)
     except pydantic.ValidationError as error:
         for fault in explain(error):
             faults.add(NAME, fault)
