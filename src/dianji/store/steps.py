@@ -115,11 +115,11 @@ class StepFolder:
         if not (self.folder / "lock").exists():
             return False
         lock = FileLock(self.folder / "lock")
-        try:
-            with translated(self.folder):
+        with translated(self.folder):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout:
-            return True
+            except Timeout:
+                return True
         lock.release()
         return False
 

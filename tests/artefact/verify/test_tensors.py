@@ -55,7 +55,11 @@ def test_bfloat16_is_told_as_torch_tells_it(tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize(
     ("header", "data", "expected"),
     [
-        (b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x", "the key 'a' stands twice"),
+        (
+            b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+            b"x",
+            "the key 'a' stands twice",
+        ),
         ({"a": entry(0, 2), "b": entry(1, 3)}, b"xyz", "overlap"),
         ({"a": entry(0, 1), "b": entry(2, 3)}, b"xyz", "leave room"),
         ({"a": entry(1, 3)}, b"xyz", "leave room"),
