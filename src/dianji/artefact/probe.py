@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
+from dianji.artefact.synthetic import invented
 from dianji.bases.base import Base
 from dianji.engine.evaluation import run_model
 from dianji.engine.seeding import generator
@@ -29,6 +31,8 @@ class Probe:
     rows: pa.Table
     outputs: Outputs
     seed: int
+    #: The rows were made up: no data leaves with the probe.
+    synthetic: bool = False
 
     @classmethod
     def draw(cls, task: Task, model: nn.Module, base: Base, table: pa.Table, seed: int) -> Probe:
@@ -37,6 +41,12 @@ class Probe:
         chosen = np.sort(generator(seed, 4).permutation(table.num_rows)[:ROWS])
         rows = table.select(inputs).take(pa.array(chosen)).combine_chunks()
         return cls(rows, answer(task, model, base, rows, seed), seed)
+
+    @classmethod
+    def invent(cls, task: Task, model: nn.Module, base: Base, seed: int) -> Probe:
+        """``ROWS`` rows that no data set has, drawn by seed, and what the model says of them."""
+        rows = invented(task.columns, base, ROWS, generator(seed, 4))
+        return cls(rows, answer(task, model, base, rows, seed), seed, synthetic=True)
 
     def write(self, folder: Path) -> None:
         """``probe.json`` holds texts and the tolerance, ``probe.safetensors`` outputs and binary inputs."""
@@ -49,8 +59,9 @@ class Probe:
             else:
                 tensors |= {f"input/{name}/{i}": np.frombuffer(v, dtype=np.uint8) for i, v in enumerate(values)}
         save_file(tensors, folder / "probe.safetensors")
-        described = {"rows": self.rows.num_rows, "seed": self.seed, "tolerance": {"fp32": TOLERANCE}, "texts": texts}
-        write_json(folder / "probe.json", described)
+        described = {"rows": self.rows.num_rows, "seed": self.seed, "tolerance": {"fp32": TOLERANCE}}
+        drawn = {"synthetic": True} if self.synthetic else {}
+        write_json(folder / "probe.json", {**described, **drawn, "texts": texts})
 
     @classmethod
     def read(cls, folder: Path) -> Probe:
@@ -66,10 +77,10 @@ class Probe:
             for name in sorted({key.split("/")[1] for key in tensors if key.startswith("input/")}):
                 blobs = [tensors[f"input/{name}/{i}"].tobytes() for i in range(described["rows"])]
                 columns[name] = pa.array(blobs, pa.binary())
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
             raise ArtefactError(f"{folder}: its probe cannot be read ({error}). Restore the folder.") from error
         outputs = {key.removeprefix("output/"): value for key, value in tensors.items() if key.startswith("output/")}
-        return cls(pa.table(columns), outputs, described["seed"])
+        return cls(pa.table(columns), outputs, described["seed"], described.get("synthetic", False))
 
     def compare(self, outputs: Outputs, where: Path) -> float:
         """The largest difference to what is expected, relative where values exceed one.

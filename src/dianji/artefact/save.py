@@ -93,8 +93,10 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
         return FRESH.check(folder)
 
 
-def draw_probe(learnt: Learnt, table: pa.Table, seed: int) -> Probe:
-    """The probe of a model that is not merged yet."""
+def draw_probe(learnt: Learnt, table: pa.Table | None, seed: int) -> Probe:
+    """The probe of a model that is not merged yet; without a table its rows are made up."""
+    if table is None:
+        return Probe.invent(learnt.task, learnt.model.model, learnt.base, seed)
     return Probe.draw(learnt.task, learnt.model.model, learnt.base, table, seed)
 
 

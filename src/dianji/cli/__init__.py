@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, data, evaluate, init, listing, predict, report, run, schema, show
+from dianji.cli import check, data, diff, evaluate, gc, init, listing, log, predict, report, run, schema, show, verify
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -32,6 +32,10 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("verify")(verify.verify)
+app.command("log")(log.log)
+app.command("diff")(diff.diff)
+app.command("gc")(gc.gc)
 app.command("list")(listing.list_components)
 app.command("schema")(schema.schema)
 
@@ -77,7 +81,7 @@ def invoke(arguments: Sequence[str]) -> int:
         failure = Failure.of(error)
         failure.print(as_json=as_json)
         return failure.exit_code
-    return 0
+    return answer.exit_code
 
 
 def _command(arguments: list[str]) -> Answer:

@@ -19,6 +19,8 @@ class Answer:
 
     document: Any
     show: Callable[[], None] = _nothing
+    #: 1 where the answer is that something is wrong.
+    exit_code: int = 0
 
     def print(self, *, as_json: bool) -> None:
         """One of the two, on stdout."""

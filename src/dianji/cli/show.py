@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from dianji.cli.answer import Answer
 from dianji.cli.options import Artefact, Json
+
+if TYPE_CHECKING:
+    from dianji.verbs.history import Ancestor, Lineage
+
+WithLineage = Annotated[bool, typer.Option("--lineage", help="Only where it comes from, back to data and base.")]
 
 #: Items of a list that people are shown; ``--json`` has them all.
 _FEW = 12
 
 
-def show(artefact: Artefact, as_json: Json = False) -> Answer:
+def show(artefact: Artefact, lineage: WithLineage = False, as_json: Json = False) -> Answer:
     """Show what an artefact is: task, labels, base, parents, metrics, cost, versions, files."""
     from dianji import verbs
 
+    if lineage:
+        found = verbs.lineage(artefact)
+        return Answer(found.to_json(), lambda: _show_lineage(found))
     told = verbs.show(artefact)
     return Answer(told, lambda: _show(told))
 
@@ -31,6 +41,22 @@ def _show(told: Mapping[str, Any]) -> None:
                 print_pairs(pairs)
         elif not _is_empty(value):
             print(f"{name}: {_line(value)}")
+
+
+def _show_lineage(found: Lineage) -> None:
+    from dianji.cli.tables import clean
+
+    print(found.artefact)
+    for depth, link in enumerate(found.links):
+        print(f"{'   ' * depth}└─ {clean(_link(link))}")
+
+
+def _link(link: Ancestor) -> str:
+    if link.kind == "base":
+        return f"base {link.name} ({link.digest})"
+    data = ", ".join(f"{name} ({digest})" for name, digest in link.data.items())
+    how = f": {link.task}, {link.adaptation}, on {data}" if link.task else ""
+    return f"stage {link.name} ({link.digest}){how}"
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dianji.artefact.manifest import NAME as MANIFEST
 from dianji.artefact.manifest import Manifest, Parent, versions
 from dianji.artefact.record import Record
 from dianji.artefact.reproduce import FRESH
@@ -33,6 +34,7 @@ from dianji.reporting import Reporter
 from dianji.results import Cost, Metrics, RunResult, StageResult
 from dianji.spec.sections import Recipe
 from dianji.store.atomic import new_folder
+from dianji.store.digest import digest_file
 from dianji.store.steps import Store
 
 
@@ -64,7 +66,7 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
 def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
     FRESH.start()  # imports while training runs
     work.step.begin(work.spec)
-    store.ledger.append("begin", recipe=work.recipe, stage=work.name, step=work.step.digest)
+    store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
     reset_peak()
     learnt, tables, examples = _prepare(work, store, reporter)
     parameters, trainable = count(learnt.model.model)
@@ -94,8 +96,9 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
     cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
     measured = _finish(work, filled, learnt, tables, examples, trained, cost, reporter)
+    # First the ledger: a step that is done is always known to it. After a kill in between it is noted twice.
+    store.ledger.append("done", **_identity(work), artefact=digest_file(work.step.artefact / MANIFEST))
     work.step.finish({**measured.to_json(), "cost": asdict(cost)})
-    store.ledger.append("done", recipe=work.recipe, stage=work.name, step=work.step.digest)
 
 
 def _prepare(
@@ -151,7 +154,8 @@ def _finish(
     adapter = work.step.folder / "adapter"
     settle(learnt)
     keep_apart(learnt, adapter)
-    probe = draw_probe(learnt, tables.get("validation", tables["train"]), work.seed)
+    rows = None if work.stage.probe == "synthetic" else tables.get("validation", tables["train"])
+    probe = draw_probe(learnt, rows, work.seed)
     merge(learnt)
     ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
     measured = measure_model(ruler, learnt.model.model, learnt.base, examples, reporter)
@@ -163,6 +167,7 @@ def _finish(
         "quality": quality_of(work),
         "cost": asdict(cost),
         "spec": work.spec,
+        "lineage": work.ancestors(),
         "recipe": filled.to_json(),
     }
     records = {
@@ -176,8 +181,20 @@ def _finish(
     return measured
 
 
-def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
+def _identity(work: Work) -> dict[str, str]:
+    return {"recipe": work.recipe, "stage": work.name, "step": work.step.digest}
+
+
+def _parent(work: Work) -> Parent:
     kind, name = ("stage", work.parent.name) if work.parent else ("base", work.card.name)
+    return Parent(kind, name, work.parent_digest)
+
+
+def _data(work: Work) -> dict[str, str]:
+    return {work.stage.data: str(work.spec["data"]["digest"])}
+
+
+def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
     return Manifest(
         recipe=work.recipe,
         stage=work.name,
@@ -187,8 +204,8 @@ def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
         adaptation=record_of(work.adaptation),
         techniques=[record_of(technique) for technique in work.techniques],
         base={**asdict(work.card), "languages": list(work.card.languages), "labels": list(work.card.labels)},
-        parents=[Parent(kind, name, work.parent_digest)],
-        data={work.stage.data: work.spec["data"]["digest"]},
+        parents=[_parent(work)],
+        data=_data(work),
         training=asdict(trained),
         versions=versions(),
     )

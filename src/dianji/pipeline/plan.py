@@ -53,6 +53,15 @@ class Work:
         """Of the earlier stage's step, or of the base."""
         return str(self.spec["parent"])
 
+    def ancestors(self) -> list[dict[str, Any]]:
+        """The stages before this one, nearest first; each spec names the digest of the next one's."""
+        before = self.parent
+        return [before.as_ancestor(), *before.ancestors()] if before else []
+
+    def as_ancestor(self) -> dict[str, Any]:
+        """What a later stage's artefact keeps of this one."""
+        return {"stage": self.name, "digest": self.step.digest, "spec": dict(self.spec)}
+
     def planned(self) -> PlannedStage:
         """What a person is shown."""
         return PlannedStage(
@@ -163,6 +172,8 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store)
         "parent": before.step.digest if before else _digest_of(source),
         "seed": recipe.seed,
     }
+    if stage.probe != "validation":  # the usual probe is not told, so that older steps keep their digests
+        spec["probe"] = stage.probe
     return Work(
         name=name,
         recipe=recipe.name,

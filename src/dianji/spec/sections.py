@@ -231,6 +231,9 @@ class Stage(Section):
     train: Train = Field(default_factory=lambda: Train.model_construct())
     techniques: list[TechniqueField] = Field(default_factory=list)
     evaluate: Evaluate = Field(default_factory=lambda: Evaluate.model_construct())
+    probe: Literal["validation", "synthetic"] = Field(
+        default="validation", description="rows that every copy of the model must reproduce; synthetic: made up"
+    )
     track: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(default_factory=list)
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)

@@ -26,6 +26,11 @@ def digest_value(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:LENGTH]
 
 
+def line_digest(line: bytes) -> str:
+    """Full sha256 of a line without its newline, as the ledger chains them."""
+    return hashlib.sha256(line).hexdigest()
+
+
 def digest_file(path: Path) -> str:
     """Full sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from filelock import FileLock
 
 from dianji.errors import StoreError
 from dianji.store.atomic import translated
-from dianji.store.digest import canonical
+from dianji.store.digest import canonical, line_digest
+from dianji.store.head import Head
 
 TAIL = 65536  # bytes
 
@@ -24,6 +24,11 @@ class Ledger:
     """Entries carry the sha256 of the line before, so that an edited or missing line shows."""
 
     path: Path
+
+    @property
+    def head(self) -> Head:
+        """What the last line is, kept beside the ledger: nothing follows it that could carry its sha256."""
+        return Head(self.path.with_suffix(".head"))
 
     def append(self, event: str, **facts: Any) -> None:
         """Add one entry; safe for several processes at once."""
@@ -35,11 +40,13 @@ class Ledger:
                     "time": datetime.now(UTC).isoformat(timespec="seconds"),
                     "event": event,
                     **facts,
-                    "before": hashlib.sha256(before).hexdigest(),
+                    "before": line_digest(before),
                 }
-                file.write(canonical(entry).encode() + b"\n")
+                line = canonical(entry).encode()
+                file.write(line + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+                self.head.follow(before, line, self.path)
 
     def entries(self) -> list[dict[str, Any]]:
         """All entries, oldest first.

@@ -41,6 +41,11 @@ class Store:
         """The step of that digest, whether it exists or not."""
         return StepFolder(self.home / "steps" / digest)
 
+    def steps(self) -> list[StepFolder]:
+        """Every step that has a folder."""
+        folder = self.home / "steps"
+        return [StepFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
     def cache(self, digest: str) -> Path:
         """Where something that can be made again may lie. Safe to delete."""
         return self.home / "cache" / digest
@@ -104,6 +109,20 @@ class StepFolder:
         except OSError:
             return ""
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process is working on this step now."""
+        if not (self.folder / "lock").exists():
+            return False
+        lock = FileLock(self.folder / "lock")
+        with translated(self.folder):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                return True
+        lock.release()
+        return False
+
     def begin(self, spec: Mapping[str, Any]) -> None:
         """Write what is about to be done; the lock must be held. What a kill left half-written is swept away."""
         with translated(self.folder):
@@ -118,13 +137,24 @@ class StepFolder:
         for name in ("checkpoint", "base", "adapter"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def spec(self) -> dict[str, Any]:
+        """What ``begin`` wrote; nothing for a step that is to do.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        return self._read("spec.json") if self.state != "to do" else {}
+
     def metrics(self) -> dict[str, Any]:
         """What ``finish`` wrote.
 
         Raises:
             StoreError: the file is damaged.
         """
-        path = self.folder / "metrics.json"
+        return self._read("metrics.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -1,0 +1,138 @@
+"""The whole evaluation again on a file, and every single prediction against what was recorded when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dianji.artefact.opened import Model
+from dianji.artefact.probe import TOLERANCE
+from dianji.artefact.record import Record
+from dianji.artefact.verify.scores import read_record
+from dianji.artefact.verify.subject import Faults, Subject
+from dianji.artefact.verify.verdict import Compared
+from dianji.data.content import examine
+from dianji.data.read import rows as read_rows
+from dianji.engine.evaluation import run_model
+from dianji.evaluate.outcome import Classified, Outcome
+from dianji.reporting import Meter, Reporter
+from dianji.spec.sections import Data
+
+#: Rows that are named; the others are counted.
+NAMED = 10
+
+
+def compare(
+    subject: Subject, path: str, columns: Mapping[str, str] | None, reporter: Reporter, faults: Faults
+) -> tuple[Compared, ...]:
+    """Match rows by their content, predict them, compare. The folder must have been found safe.
+
+    Args:
+        subject: whose records.
+        path: the file; how it is read, and its columns, are as in the recipe.
+        columns: what the task calls a column -> what the file calls it; instead of the recipe's.
+        reporter: hears how it goes.
+        faults: get a row that is predicted otherwise, or missing from a split that the file has rows of.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    model = Model.open(subject.folder, check_files=False)
+    spec = _described(subject, path, columns)
+    table = read_rows(path, model.task.columns, spec=spec, need_targets=True)
+    digests = examine(table, model.task.columns).order
+    place = {digest: row for row, digest in reversed(list(enumerate(digests.tolist())))}
+    found = []
+    for split in subject.document("metrics")["metrics"]:
+        record = None
+        with faults.at(f"evidence/{split}.safetensors"):
+            record = read_record(subject, split)
+        if record is None:
+            continue
+        with reporter.work(f"predicting {split}", record.outcome.rows, "rows") as meter:
+            found.append(_compare(model, split, record, _Rows(table, place), meter, faults))
+    if not any(split.compared for split in found):
+        faults.add(path, f"none of its {table.num_rows:,} rows is one that the model was evaluated on")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The file's rows, and where each digest stands first."""
+
+    table: pa.Table
+    place: Mapping[int, int]
+
+    def source(self, row: int) -> str:
+        return (
+            str(self.table["__source__"][row].as_py()) if "__source__" in self.table.column_names else f"row {row + 1}"
+        )
+
+
+def _described(subject: Subject, path: str, columns: Mapping[str, str] | None) -> Data:
+    """The data section of the recipe with another path."""
+    (name,) = subject.manifest.data
+    section = subject.document("recipe")["data"][name]
+    kept = {key: section[key] for key in ("format", "options", "encoding", "columns")}
+    spec = Data.model_validate({**kept, "path": str(Path(path).absolute())})
+    return spec.model_copy(update={"columns": dict(columns)}) if columns else spec
+
+
+def _compare(model: Model, split: str, record: Record, rows: _Rows, meter: Meter, faults: Faults) -> Compared:
+    places = np.array([rows.place.get(digest, -1) for digest in record.rows.tolist()], dtype=np.int64)
+    there = np.flatnonzero(places >= 0)
+    if not len(there):
+        return Compared(split, record.outcome.rows, 0, 0, 0.0, TOLERANCE)
+    missing = np.flatnonzero(places < 0)
+    if len(missing):
+        numbers = ", ".join(str(row + 1) for row in missing[:NAMED])
+        told = f"{len(missing):,} of {len(places):,} recorded rows are not in the file (rows {numbers}"
+        faults.add(split, f"{told}{', …' if len(missing) > NAMED else ''}); the evaluation is not whole")
+    outcome = _predicted(model, rows.table.take(pa.array(places[there])), meter)
+    apart = _apart(outcome, _taken(record.outcome, there))
+    wrong = np.flatnonzero(~(apart <= TOLERANCE))
+    for row in wrong[:NAMED]:
+        where = f"row {there[row] + 1} ({rows.source(int(places[there[row]]))})"
+        faults.add(split, f"{where}: {_told(outcome, _taken(record.outcome, there), int(row), float(apart[row]))}")
+    if len(wrong) > NAMED:
+        faults.add(split, f"{len(wrong) - NAMED:,} more rows are predicted otherwise than recorded")
+    return Compared(split, record.outcome.rows, len(there), len(wrong), float(apart.max(initial=0.0)), TOLERANCE)
+
+
+def _predicted(model: Model, table: pa.Table, meter: Meter) -> Outcome:
+    examples = model.task.encode(table, model.base)
+    outputs = run_model(model.task, model.network, model.base, examples, model.manifest.seed, meter)
+    return model.task.outcome(outputs, examples)
+
+
+def _taken(outcome: Outcome, rows: np.ndarray) -> Outcome:
+    arrays = {name: value[rows] for name, value in vars(outcome).items() if isinstance(value, np.ndarray)}
+    return replace(outcome, **arrays)
+
+
+def _apart(found: Outcome, expected: Outcome) -> np.ndarray:
+    """(rows,) the largest difference in a row's values, relative where they exceed one; NaN is infinitely far."""
+    worst = np.zeros(expected.rows)
+    for name, recorded in vars(expected).items():
+        if isinstance(recorded, np.ndarray):
+            wide = recorded.reshape(len(recorded), -1).astype(np.float64)
+            difference = np.abs(getattr(found, name).reshape(len(recorded), -1).astype(np.float64) - wide)
+            difference = np.where(np.isnan(difference), np.inf, difference / np.maximum(1.0, np.abs(wide)))
+            worst = np.maximum(worst, difference.max(axis=1, initial=0.0))
+    return worst
+
+
+def _told(found: Outcome, expected: Outcome, row: int, apart: float) -> str:
+    if not isinstance(found, Classified) or not isinstance(expected, Classified):
+        return f"predicted otherwise than recorded (difference {apart:.1e})"
+    was, now = (_best(outcome, row) for outcome in (expected, found))
+    return f"recorded as {was}, predicted as {now} (difference {apart:.1e})"
+
+
+def _best(outcome: Classified, row: int) -> str:
+    best = int(outcome.probabilities[row].argmax())
+    return f"'{outcome.labels[best]}' with {outcome.probabilities[row, best]:.4f}"
