@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from dianji.spec.sections import Recipe
-    from dianji.verbs import check, finetune, open, predict_file, run, show
+    from dianji.verbs import check, compare, finetune, open, predict_file, run, show
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "check",
+    "compare",
     "finetune",
     "open",
     "predict_file",
@@ -55,7 +56,7 @@ __all__ = [
 
 _HOMES = {"Recipe": "dianji.spec.sections", "Model": "dianji.artefact.opened"}
 # ``evaluate`` is not among them: it is the name of a package here, so call ``dianji.verbs.evaluate``.
-_VERBS = {"check", "finetune", "open", "predict_file", "run", "show"}
+_VERBS = {"check", "compare", "finetune", "open", "predict_file", "run", "show"}
 
 
 def __getattr__(name: str) -> Any:

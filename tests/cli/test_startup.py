@@ -38,7 +38,7 @@ def test_reading_a_recipe_imports_no_torch():
 
 
 def test_help_of_every_verb_imports_no_torch():
-    verbs = ["init", "check", "run", "predict", "evaluate", "show", "list", "schema"]
+    verbs = ["init", "check", "run", "compare", "predict", "evaluate", "show", "list", "schema"]
     code = f"from dianji.cli import invoke\nfor v in {verbs}: assert invoke([v, '--help']) == 0"
     assert loaded_by(code) in ([], ["pydantic"])  # typer takes pydantic where it finds it
 

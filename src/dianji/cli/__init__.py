@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, evaluate, init, listing, predict, run, schema, show
+from dianji.cli import check, compare, evaluate, init, listing, predict, run, schema, show
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("show")(show.show)

@@ -41,6 +41,10 @@ class Store:
         """The step of that digest, whether it exists or not."""
         return StepFolder(self.home / "steps" / digest)
 
+    def comparison(self, digest: str) -> Path:
+        """What came of a comparison: one JSON document."""
+        return self.home / "comparisons" / f"{digest}.json"
+
     def cache(self, digest: str) -> Path:
         """Where something that can be made again may lie. Safe to delete."""
         return self.home / "cache" / digest
@@ -135,7 +139,7 @@ class StepFolder:
         """Make a finished or interrupted step one that is to be done. The lock stays."""
         with translated(self.folder):
             (self.folder / "DONE").unlink(missing_ok=True)
-            for name in ("spec.json", "metrics.json", "events.jsonl"):
+            for name in ("spec.json", "metrics.json", "events.jsonl", "serving.json"):
                 (self.folder / name).unlink(missing_ok=True)
             for name in ("artefact", "checkpoint", "base", "adapter", "track"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
