@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from dianji.spec.sections import Recipe
-    from dianji.verbs import check, diff, finetune, open, predict_file, run, show, verify
+    from dianji.verbs import check, compare, diff, finetune, open, predict_file, run, show, verify
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "check",
+    "compare",
     "diff",
     "finetune",
     "open",
@@ -57,7 +58,7 @@ __all__ = [
 
 _HOMES = {"Recipe": "dianji.spec.sections", "Model": "dianji.artefact.opened"}
 # ``evaluate`` is not among them: it is the name of a package here, so call ``dianji.verbs.evaluate``.
-_VERBS = {"check", "diff", "finetune", "open", "predict_file", "run", "show", "verify"}
+_VERBS = {"check", "compare", "diff", "finetune", "open", "predict_file", "run", "show", "verify"}
 
 
 def __getattr__(name: str) -> Any:

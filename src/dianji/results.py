@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dianji.comparison import Comparison
 from dianji.evaluate.metric import Estimate
 
 #: split -> metric -> estimate
@@ -45,6 +46,16 @@ class PlannedStage:
 
 
 @dataclass(frozen=True)
+class PlannedVariant:
+    """One variant of a comparison, with a step for each seed; ``done`` of them are already in the store."""
+
+    name: str
+    stage: str
+    steps: tuple[str, ...]
+    done: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
 
@@ -54,6 +65,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     #: The recipe with every default written out.
     filled: Mapping[str, Any] = field(default_factory=dict)
+    #: What is compared.
+    variants: tuple[PlannedVariant, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -63,6 +76,7 @@ class Plan:
             "stages": [{**asdict(stage), "folder": str(stage.folder)} for stage in self.stages],
             "warnings": list(self.warnings),
             "filled": dict(self.filled),
+            "variants": [{**asdict(variant), "steps": list(variant.steps)} for variant in self.variants],
         }
 
 
@@ -103,10 +117,13 @@ class RunResult:
     recipe: str
     digest: str
     stages: tuple[StageResult, ...]
+    #: Where the recipe compares something and all of it was run.
+    comparison: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document that ``dianji run --json`` prints."""
-        return {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
+        told = {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
+        return told if self.comparison is None else {**told, "comparison": self.comparison.to_json()}
 
 
 @dataclass(frozen=True)

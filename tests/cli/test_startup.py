@@ -42,6 +42,7 @@ def test_help_of_every_verb_imports_no_torch():
         "init",
         "check",
         "run",
+        "compare",
         "predict",
         "evaluate",
         "show",

@@ -92,7 +92,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
         "bank.yaml, line 7: stages.intent.task: a component is its name, or {name: {argument: value}}; "
         "found ['text-classification']",
         "bank.yaml, line 8: stages.intent.trian: unknown key. Did you mean 'train'? "
-        "Known: adapt, data, evaluate, from, probe, task, techniques, track, train.",
+        "Known: adapt, data, evaluate, from, probe, seed, task, techniques, track, train.",
         "bank.yaml, line 9: stages.intent.train.steps: expected a whole number, found the text 'yes'",
         "bank.yaml, line 9: stages.intent.train.precision: unknown value 'bf61'. Did you mean 'bf16'? "
         "Known: auto, bf16, fp16, fp32.",

@@ -12,7 +12,23 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dianji import __version__
-from dianji.cli import check, data, diff, evaluate, gc, init, listing, log, predict, report, run, schema, show, verify
+from dianji.cli import (
+    check,
+    compare,
+    data,
+    diff,
+    evaluate,
+    gc,
+    init,
+    listing,
+    log,
+    predict,
+    report,
+    run,
+    schema,
+    show,
+    verify,
+)
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
 
@@ -28,6 +44,7 @@ app.command("init")(init.init)
 app.command("data")(data.data)
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("show")(show.show)

@@ -48,6 +48,10 @@ def _show(plan: Plan, recipe: str) -> None:
         for stage in plan.stages
     ]
     print_table(["stage", "task", "starts from", "adaptation", "data", "rows", "state"], rows)
+    if plan.variants:
+        print("\nIt compares:")
+        variants = [[of.name, of.stage, f"{of.done} of {len(of.steps)} runs done"] for of in plan.variants]
+        print_table(["variant", "stage", "state"], variants)
     for warning in plan.warnings:
         print(f"warning: {clean(warning)}")
     print(f"Next: dianji run {recipe}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dianji.cli import compare
 from dianji.cli.answer import Answer
 from dianji.cli.options import Json, Quiet, RecipeFile
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from dianji.evaluate.metric import Estimate
     from dianji.results import Cost, RunResult, StageResult
 
-StageName = Annotated[str | None, typer.Option("--stage", help="Only this stage and what it starts from.")]
+StageName = Annotated[
+    str | None, typer.Option("--stage", help="Only this stage and what it starts from; no comparison.")
+]
 Again = Annotated[bool, typer.Option("--again", help="Run the stage (or the last one) although it is done.")]
 
 
@@ -43,6 +46,8 @@ def run(
 def _show(result: RunResult) -> None:
     for stage in result.stages:
         _stage(stage)
+    if result.comparison is not None:
+        compare.show(result.comparison)
     _next(result.stages[-1])
 
 

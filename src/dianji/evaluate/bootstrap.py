@@ -59,12 +59,12 @@ def interval(statistic: Statistic, rows: int, resamples: int, seed: int) -> tupl
     if rows == 0:
         raise DataError("there are no rows to measure on. Expected at least one; check the split and the cleaning.")
     value = statistic(np.ones((1, rows)))[0]
-    drawn = np.concatenate([statistic(weights) for weights in _resamples(rows, resamples, seed)])
+    drawn = np.concatenate([statistic(weights) for weights in row_weights(rows, resamples, seed)])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return value, low, high
 
 
-def _resamples(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+def row_weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each row was drawn, in pieces (resamples, rows): multinomial counts with equal chances."""
     left = min(resamples, max(100, MOST_DRAWS // rows))
     rng = np.random.Generator(np.random.PCG64(seed))

@@ -11,6 +11,7 @@ from dianji.adapt.base import Adaptation
 from dianji.bases.base import BaseSource, Card
 from dianji.bases.checks import require_modality
 from dianji.bases.resolve import resolve
+from dianji.data.columns import Column
 from dianji.data.read import Loaded, load
 from dianji.engine.defaults import fill
 from dianji.engine.runtime import choose_precision
@@ -103,16 +104,17 @@ class Schedule:
     def filled(self) -> Recipe:
         """The planned part of the recipe with every default written out, also what follows from base and data.
 
-        Run again, it gives the same digests.
+        What is compared is not part of it: its variants are recipes of their own. Run again, it gives the same digests.
         """
         recipe = components.fill(self.recipe)
         stages = {}
         for work in self.works:
             stage = recipe.stages[work.name]
             parts = {"optimizer": stage.train.optimizer, "schedule": stage.train.schedule}
-            changes = {"from_": parent(recipe, work.name), "train": work.train.model_copy(update=parts)}
+            train = work.train.model_copy(update=parts)
+            changes = {"from_": parent(recipe, work.name), "train": train, "seed": work.seed}
             stages[work.name] = stage.model_copy(update=changes)
-        return recipe.model_copy(update={"stages": stages})
+        return recipe.model_copy(update={"stages": stages, "compare": None})
 
     def upto(self, stage: str) -> Schedule:
         """Only ``stage`` and what it starts from."""
@@ -123,8 +125,27 @@ class Schedule:
         return Schedule(self.recipe, tuple(work for work in self.works if work.name in wanted))
 
 
-def schedule(recipe: Recipe, store: Store) -> Schedule:
+class Shelf:
+    """Data that were read while recipes were planned: the variants of a comparison share most of theirs."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Loaded] = {}
+
+    def load(self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str) -> Loaded:
+        """As ``dianji.data.read.load``; the same request gets the same rows without reading them again."""
+        asked = digest_value([spec.model_dump(mode="json"), {key: repr(of) for key, of in columns.items()}, seed, name])
+        if asked not in self._loaded:
+            self._loaded[asked] = load(spec, columns, seed=seed, name=name)
+        return self._loaded[asked]
+
+
+def schedule(recipe: Recipe, store: Store, shelf: Shelf | None = None) -> Schedule:
     """Resolve a recipe.
+
+    Args:
+        recipe: what is asked for.
+        store: where steps lie.
+        shelf: data that were read for other recipes; default: none.
 
     Raises:
         RecipeError: with every fault of the recipe, its components, its data and its bases.
@@ -132,13 +153,14 @@ def schedule(recipe: Recipe, store: Store) -> Schedule:
     faults = [*check_references(recipe), *components.check_components(recipe)]
     if faults:
         raise RecipeError(*faults)
+    shelf = shelf or Shelf()
     works: dict[str, Work] = {}
     for name in order(recipe):
         start = parent(recipe, name)
         if isinstance(start, str) and start in recipe.stages and start not in works:
             continue  # its parent is at fault and has been told
         try:
-            works[name] = _resolve(recipe, name, works, store)
+            works[name] = _resolve(recipe, name, works, store, shelf)
         except RecipeError as error:
             faults.extend(error.faults)
         except DianjiError as error:
@@ -148,7 +170,7 @@ def schedule(recipe: Recipe, store: Store) -> Schedule:
     return Schedule(recipe, tuple(works.values()))
 
 
-def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store) -> Work:
+def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store, shelf: Shelf) -> Work:
     stage = recipe.stages[name]
     task: Task = _build("task", stage.task)
     adaptation: Adaptation = _build("adaptation", stage.adapt)
@@ -158,7 +180,9 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store)
     source = None if before else resolve(start, task.modality, seed=recipe.seed)
     card = _card_after(before) if before else _card_of(source)
     require_modality(card, task.modality, key_of(task).name)
-    data = load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
+    # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
+    seed = recipe.seed if stage.seed is None else stage.seed
+    data = shelf.load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
     spec = {
@@ -168,9 +192,9 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store)
         "techniques": [record_of(technique) for technique in techniques],
         "train": _filled_train(train),
         "evaluate": stage.evaluate.model_dump(mode="json"),
-        "data": {"digest": data.digest, **_without_paths(recipe.data[stage.data])},
+        "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
         "parent": before.step.digest if before else _digest_of(source),
-        "seed": recipe.seed,
+        "seed": seed,
     }
     if stage.probe != "validation":  # the usual probe is not told, so that older steps keep their digests
         spec["probe"] = stage.probe
@@ -188,7 +212,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store)
         parent=before,
         source=source,
         card=card,
-        seed=recipe.seed,
+        seed=seed,
     )
 
 

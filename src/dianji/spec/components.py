@@ -13,9 +13,9 @@ from typing import Any
 from dianji.errors import RecipeError, did_you_mean
 from dianji.registry import REGISTRY, record_of
 from dianji.spec.arguments import check_arguments
-from dianji.spec.document import Path
+from dianji.spec.document import LISTED, Path
 from dianji.spec.references import check_references
-from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage
+from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage, Variant
 
 _WORKS_ON = {"text-architecture": "text", "image-architecture": "images"}
 _ARCHITECTURES = tuple(_WORKS_ON)
@@ -74,6 +74,23 @@ def _uses(recipe: Recipe) -> Iterator[_Use]:
         yield _use("schedule", stage.train.schedule, (*at, "train", "schedule"))
         for index, technique in enumerate(stage.techniques):
             yield _use("technique", technique, (*at, "techniques", index))
+    for number, variant in enumerate(recipe.compare.variants if recipe.compare else ()):
+        yield from _uses_of(variant, ("compare", LISTED, number))
+
+
+def _uses_of(variant: Variant, at: Path) -> Iterator[_Use]:
+    """What is given; the rest is the stage's."""
+    train = variant.train
+    for kind, component, place in (
+        ("task", variant.task, (*at, "task")),
+        ("adaptation", variant.adapt, (*at, "adapt")),
+        ("optimizer", None if train is None else train.optimizer, (*at, "train", "optimizer")),
+        ("schedule", None if train is None else train.schedule, (*at, "train", "schedule")),
+    ):
+        if component is not None:
+            yield _use(kind, component, place)
+    for index, technique in enumerate(variant.techniques or ()):
+        yield _use("technique", technique, (*at, "techniques", index))
 
 
 def _use(kind: str, component: Component, at: Path) -> _Use:
@@ -87,6 +104,11 @@ def _bases(recipe: Recipe) -> Iterator[str]:
         start = stage.from_
         if isinstance(start, NewBase) or (isinstance(start, str) and start not in recipe.stages):
             yield from _base(recipe, start, ("stages", name, "from"), [name])
+    for index, variant in enumerate(recipe.compare.variants if recipe.compare else ()):
+        start = variant.from_
+        if isinstance(start, NewBase) or (isinstance(start, str) and start not in recipe.stages):
+            known = [variant.stage] if variant.stage in recipe.stages else []
+            yield from _base(recipe, start, ("compare", LISTED, index, "from"), known)
 
 
 def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) -> list[str]:

@@ -17,6 +17,9 @@ Path = tuple[str | int, ...]
 #: More than any recipe has; a few aliases of aliases reach it at once ("billion laughs").
 MOST_VALUES = 100_000
 
+#: Where a list stands for a section that holds it under this key (``compare: […]``), the key is in paths all the same.
+LISTED = "variants"
+
 _TAG = "tag:yaml.org,2002:"
 #: YAML 1.2's core schema: what text without quotes means, tried in this order.
 _PLAIN = {
@@ -58,6 +61,8 @@ class Origin:
         """Counted from 1; None where there is no text."""
         node, mark = self.root, None
         for part in path:
+            if part == LISTED and isinstance(node, SequenceNode):
+                continue
             found = _step(node, part)
             if found is None:
                 break

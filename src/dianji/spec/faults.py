@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails
 
 from dianji.errors import did_you_mean
-from dianji.spec.document import Origin, Path
+from dianji.spec.document import LISTED, Origin, Path
 
 _EXPECTED: Mapping[str, str] = {
     "string_type": "text",
@@ -36,6 +37,8 @@ _EXPECTED: Mapping[str, str] = {
     "enum": "{expected}",
     "string_pattern_mismatch": "letters, digits, '_', '.' and '-', the first one a letter or digit",
 }
+#: Branches of unions whose names stand in the middle of a place.
+_BRANCHES = ("str", "dict[]")
 
 
 def faults_of(
@@ -76,11 +79,15 @@ def _written(loc: Sequence[str | int], value: Any) -> Path:
         if isinstance(value, Mapping):
             if part == "[key]":
                 break
+            if part not in value and part in _BRANCHES:
+                continue
             path.append(part)
             value = value.get(str(part))
         elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
             path.append(part)
             value = value[part]
+        elif isinstance(value, list) and part == LISTED:  # the list stands for the section that would hold it
+            path.append(part)
         else:
             break
     return tuple(path)
@@ -130,13 +137,25 @@ def _keys(model: type[Any], place: Path) -> list[str]:
     """The keys that the section at ``place`` knows."""
     hint: Any = model
     for part in place:
-        while get_origin(hint) is Annotated:
-            hint = get_args(hint)[0]
+        hint = _plainly(hint)
         if isinstance(hint, type) and issubclass(hint, pydantic.BaseModel):
             hint = next(f.annotation for name, f in hint.model_fields.items() if (f.alias or name) == part)
         else:  # dict[str, Section] or list[Section]
             hint = get_args(hint)[-1]
-    return [field.alias or name for name, field in hint.model_fields.items()]
+    return [field.alias or name for name, field in _plainly(hint).model_fields.items()]
+
+
+def _plainly(hint: Any) -> Any:
+    """Without what is said about it, and without the other branches of a union."""
+    while get_origin(hint) in {Annotated, Union, types.UnionType}:
+        named = [branch for branch in get_args(hint) if _holds_sections(branch)]
+        hint = named[0] if named and get_origin(hint) is not Annotated else get_args(hint)[0]
+    return hint
+
+
+def _holds_sections(hint: Any) -> bool:
+    hint = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return get_origin(hint) is dict or (isinstance(hint, type) and issubclass(hint, pydantic.BaseModel))
 
 
 def _plain(value: Any) -> Any:

@@ -82,6 +82,12 @@ def _places(raw: Mapping[str, Any]) -> Iterator[tuple[_Key, Callable[[str, Path]
     for name, stage in stages.items():
         if isinstance(stage, Mapping) and stage.get("from") not in list(stages):
             yield from _existing(raw, ("stages", name, "from"), name_or_path)
+    compare = raw.get("compare")
+    at: _Key = ("compare", "variants") if isinstance(compare, Mapping) else ("compare",)
+    variants = compare.get("variants") if isinstance(compare, Mapping) else compare
+    for index, variant in enumerate(variants if isinstance(variants, list) else []):
+        if isinstance(variant, Mapping) and isinstance(variant.get("from"), str) and variant["from"] not in stages:
+            yield (*at, index, "from"), name_or_path
 
 
 def _existing(

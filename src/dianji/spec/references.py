@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dianji.errors import RecipeError, did_you_mean
+from dianji.spec.document import LISTED
 from dianji.spec.sections import NewBase, Recipe
 
 
 def check_references(recipe: Recipe) -> list[str]:
     """Every reference that leads nowhere or in a circle, one line each. Knows no registry, so a base is any text."""
-    return [*_data(recipe), *_without_start(recipe), *_circles(recipe)]
+    return [*_data(recipe), *_without_start(recipe), *_circles(recipe), *_variants(recipe)]
 
 
 def parent(recipe: Recipe, stage: str) -> str | NewBase:
@@ -38,20 +39,11 @@ def order(recipe: Recipe) -> list[str]:
         raise RecipeError(*circles)
     ordered: dict[str, None] = {}
     for name in recipe.stages:
-        ordered.update(dict.fromkeys(reversed(list(_line(recipe, name)))))
+        ordered.update(dict.fromkeys(reversed(list(lineage(recipe, name)))))
     return list(ordered)
 
 
-def _parent(recipe: Recipe, stage: str) -> str | NewBase | None:
-    given = recipe.stages[stage].from_
-    if given is not None:
-        return given
-    names = list(recipe.stages)
-    place = names.index(stage)
-    return names[place - 1] if place else recipe.base
-
-
-def _line(recipe: Recipe, stage: str) -> Iterator[str]:
+def lineage(recipe: Recipe, stage: str) -> Iterator[str]:
     """A stage, the one it starts from, and so on; ends when a stage comes up for the second time."""
     seen: set[str] = set()
     name: str | NewBase | None = stage
@@ -63,6 +55,15 @@ def _line(recipe: Recipe, stage: str) -> Iterator[str]:
         name = _parent(recipe, name)
 
 
+def _parent(recipe: Recipe, stage: str) -> str | NewBase | None:
+    given = recipe.stages[stage].from_
+    if given is not None:
+        return given
+    names = list(recipe.stages)
+    place = names.index(stage)
+    return names[place - 1] if place else recipe.base
+
+
 def _data(recipe: Recipe) -> Iterator[str]:
     for name, stage in recipe.stages.items():
         if stage.data not in recipe.data:
@@ -71,6 +72,18 @@ def _data(recipe: Recipe) -> Iterator[str]:
     for name, data in recipe.data.items():
         if not data.path and data.format != "sql":
             yield f"{recipe.where('data', name)}: the key 'path' is missing. Name a file, a folder or a list of them."
+
+
+def _variants(recipe: Recipe) -> Iterator[str]:
+    for index, variant in enumerate(recipe.compare.variants if recipe.compare else ()):
+        at = ("compare", LISTED, index)
+        if variant.stage not in recipe.stages:
+            where = recipe.where(*at, "stage")
+            yield f"{where}: there is no stage '{variant.stage}'. {did_you_mean(variant.stage, recipe.stages)}"
+        for name in [variant.data] if isinstance(variant.data, str) else list(variant.data or {}):
+            if name not in recipe.data:
+                where = recipe.where(*at, "data")
+                yield f"{where}: there is no data section '{name}'. {did_you_mean(name, recipe.data)}"
 
 
 def _without_start(recipe: Recipe) -> Iterator[str]:
@@ -90,7 +103,7 @@ def _circles(recipe: Recipe) -> Iterator[str]:
     """Each circle once, told at the first of its stages in the recipe."""
     told: set[str] = set()
     for name in recipe.stages:
-        line = list(_line(recipe, name))
+        line = list(lineage(recipe, name))
         circular = len(line) > len(set(line)) and line[-1] == name
         if circular and not told & set(line):
             told |= set(line)

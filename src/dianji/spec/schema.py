@@ -27,6 +27,8 @@ def json_schema() -> dict[str, Any]:
     parts["base"] = _base()
     parts["Data"] = {**parts["Data"], "allOf": [_options(name, cls) for name, cls in REGISTRY.names("source").items()]}
     parts["Data"]["properties"]["format"]["examples"] = ["auto", *REGISTRY.names("source")]
+    parts["Variant"] = {"anyOf": [{"type": "string", "description": "a stage as it is"}, parts["Variant"]]}
+    parts["Compare"] = {"anyOf": [parts["Compare"]["properties"]["variants"], parts["Compare"]]}
     told: dict[str, Any] = _with_kinds({**schema, "$defs": dict(sorted(parts.items()))})
     return {"$schema": DIALECT, **told}
 

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PrivateAttr,
+    Tag,
     WithJsonSchema,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -26,6 +30,7 @@ KIND = "x-component"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="letters, digits, '_', '.', '-'")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
@@ -140,6 +145,15 @@ class Clean(Section):
     max_length: int | None = Field(default=None, ge=1, description="characters of the text column")
 
 
+def _readable(value: int | str | None) -> int | str | None:
+    if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* per label", value):
+        raise ValueError(f"expected a number of rows, or text such as '10 per label', found {value!r:.60}")
+    return value
+
+
+LimitField = Annotated[Annotated[int, Field(gt=0)] | str | None, AfterValidator(_readable)]
+
+
 class Data(Section):
     """Where rows come from and what their columns mean."""
 
@@ -159,17 +173,8 @@ class Data(Section):
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
     drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
-    limit: Annotated[int, Field(gt=0)] | str | None = Field(
-        default=None, description="rows of the training split to use: 1000, or '10 per label'"
-    )
+    limit: LimitField = Field(default=None, description="rows of the training split to use: 1000, or '10 per label'")
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
-
-    @field_validator("limit")
-    @classmethod
-    def _readable(cls, value: int | str | None) -> int | str | None:
-        if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* per label", value):
-            raise ValueError(f"expected a number of rows, or text such as '10 per label', found {value!r:.60}")
-        return value
 
 
 class Train(Section):
@@ -235,18 +240,88 @@ class Stage(Section):
         default="validation", description="rows that every copy of the model must reproduce; synthetic: made up"
     )
     track: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(default_factory=list)
+    seed: Seed | None = Field(
+        default=None,
+        description="of new weights, batches and dropout; null: the recipe's, which alone decides how data are divided",
+    )
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class Limited(Section):
+    """The same data with fewer rows to train on; validation and test stay whole."""
+
+    limit: LimitField = Field(description="rows of the training split to use: 1000, or '10 per label'; null: all")
+
+
+def _data_kind(value: object) -> str:
+    return "dict[]" if isinstance(value, Mapping) else "str"
+
+
+#: The discriminator keeps the faults to the branch that was meant.
+DataField = Annotated[
+    Annotated[str, Tag("str")] | Annotated[dict[Name, Limited], Tag("dict[]")], Discriminator(_data_kind)
+]
+
+
+class Variant(Section):
+    """A stage with some of its fields changed; what is null stays as the stage has it."""
+
+    stage: str = Field(description="the stage that is varied; those it starts from stay as they are")
+    name: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="what tables call it; null: its stage and what differs"
+    )
+    from_: BaseField | None = Field(default=None, alias="from", description="an earlier stage or a base")
+    task: TaskField | None = None
+    data: DataField | None = Field(
+        default=None, description="other data, or {data: {limit: rows}}: fewer rows to train on"
+    )
+    adapt: AdaptationField | None = None
+    train: Train | None = Field(default=None, description="only the keys that differ")
+    techniques: list[TechniqueField] | None = None
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    @field_validator("data")
+    @classmethod
+    def _one_data(cls, value: str | dict[str, Limited] | None) -> str | dict[str, Limited] | None:
+        if isinstance(value, dict) and len(value) != 1:
+            raise ValueError(f"a stage uses one data section: {{data: {{limit: rows}}}}; found {len(value)} of them")
+        return value
+
+    @field_serializer("train")
+    def _as_given(self, value: Train | None) -> dict[str, Any] | None:
+        """A key that was not given is the stage's, not its default."""
+        return None if value is None else value.model_dump(mode="json", exclude_unset=True)
+
+
+def _variant(value: object) -> object:
+    """``intent`` -> {stage}."""
+    return {"stage": value} if isinstance(value, str) else value
+
+
+class Compare(Section):
+    """What did each choice buy? Variants of stages, on the same test rows and the same seeds, beside the first."""
+
+    variants: list[Annotated[Variant, BeforeValidator(_variant)]] = Field(min_length=2)
+    seeds: int = Field(default=3, ge=1, description="runs of each variant, each from a seed of its own; 3 or more")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A list stands for ``{variants: list}``."""
+        return {"variants": value} if isinstance(value, list) else value
 
 
 class Recipe(Section):
     """The frozen, complete description of a project."""
 
     name: Name
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: Seed = 0
     base: BaseField | None = None
     data: dict[Name, Data] = Field(min_length=1)
     stages: dict[Name, Stage] = Field(min_length=1)
+    compare: Compare | None = None
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

@@ -46,6 +46,10 @@ class Store:
         folder = self.home / "steps"
         return [StepFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
 
+    def comparison(self, digest: str) -> Path:
+        """What came of a comparison: one JSON document."""
+        return self.home / "comparisons" / f"{digest}.json"
+
     def cache(self, digest: str) -> Path:
         """Where something that can be made again may lie. Safe to delete."""
         return self.home / "cache" / digest
@@ -165,7 +169,7 @@ class StepFolder:
         """Make a finished or interrupted step one that is to be done. The lock stays."""
         with translated(self.folder):
             (self.folder / "DONE").unlink(missing_ok=True)
-            for name in ("spec.json", "metrics.json", "events.jsonl"):
+            for name in ("spec.json", "metrics.json", "events.jsonl", "serving.json"):
                 (self.folder / name).unlink(missing_ok=True)
             for name in ("artefact", "checkpoint", "base", "adapter", "track"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)

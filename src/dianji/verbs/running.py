@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dianji.artefact.opened import Model
+from dianji.comparison import Comparison
 from dianji.errors import RecipeError, did_you_mean
+from dianji.pipeline.compare import compare as compare_variants
+from dianji.pipeline.contest import contest
 from dianji.pipeline.execute import artefact_of, execute
-from dianji.pipeline.plan import schedule
+from dianji.pipeline.plan import Shelf, schedule
 from dianji.reporting import Reporter, Silent
 from dianji.results import Plan, RunResult
 from dianji.spec.sections import Recipe
+from dianji.spec.variants import section
 from dianji.store.steps import Store
 
 
@@ -20,7 +25,14 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     Raises:
         RecipeError: with all faults.
     """
-    return schedule(recipe, store or Store.default()).plan()
+    store = store or Store.default()
+    shelf = Shelf()
+    plan = schedule(recipe, store, shelf).plan()
+    if recipe.compare is None:
+        return plan
+    planned = contest(recipe, store, shelf)
+    filled = {**plan.filled, "compare": planned.filled().model_dump(mode="json", by_alias=True)}
+    return replace(plan, filled=filled, variants=tuple(entrant.planned() for entrant in planned.entrants))
 
 
 def run(
@@ -31,11 +43,11 @@ def run(
     reporter: Reporter | None = None,
     store: Store | None = None,
 ) -> RunResult:
-    """Run what is missing; finished steps are reused, an interrupted one goes on where it was.
+    """Run what is missing; finished steps are reused, an interrupted one goes on where it was; compare what is asked.
 
     Args:
         recipe: what to do.
-        stage: only this stage and what it starts from.
+        stage: only this stage and what it starts from, and no comparison.
         again: run ``stage`` (or the last one) although it is done.
         reporter: hears how it goes.
         store: where steps lie; default ``$DIANJI_HOME`` or ``.dianji``.
@@ -48,11 +60,33 @@ def run(
     store = store or Store.default()
     if stage is not None and stage not in recipe.stages:
         raise RecipeError(f"there is no stage '{stage}'. {did_you_mean(stage, recipe.stages)}")
-    planned = schedule(recipe, store)
+    shelf = Shelf()
+    planned = schedule(recipe, store, shelf)
+    # Planned before anything runs, so that its faults are told before anything runs.
+    compared = contest(recipe, store, shelf) if recipe.compare is not None and stage is None else None
     if stage is not None:
         planned = planned.upto(stage)
     redo = (stage or planned.works[-1].name) if again else None
-    return execute(planned, store, reporter or Silent(), again=redo)
+    reporter = reporter or Silent()
+    result = execute(planned, store, reporter, again=redo)
+    return result if compared is None else replace(result, comparison=compare_variants(compared, store, reporter))
+
+
+def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | None = None) -> Comparison:
+    """Run the variants of the recipe's section ``compare`` and tell which is better, at what cost, and what to ship.
+
+    Finished steps are reused, an interrupted comparison goes on where it was, and the result is kept in the store.
+
+    Raises:
+        RecipeError: with all faults, before anything is begun; also where variants do not share their test rows.
+        TrainingError: every variant failed.
+        StoreError: the disk is full.
+    """
+    section(recipe)
+    store = store or Store.default()
+    shelf = Shelf()
+    schedule(recipe, store, shelf)  # the recipe's own faults first: each variant would repeat them
+    return compare_variants(contest(recipe, store, shelf), store, reporter or Silent())
 
 
 def finetune(

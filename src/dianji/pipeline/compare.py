@@ -1,0 +1,204 @@
+"""Run a comparison: what is missing of every variant and seed, then what came of it.
+
+Finished steps are found by digest, so that a comparison that was interrupted goes on where it was, and what variants
+share runs once. Seeds go round: every variant with the first seed, then with the second, so that whatever disturbs a
+machine for a while disturbs all variants alike, and a variant that fails does so early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from dianji.artefact.record import Record
+from dianji.comparison import Comparison, Difference, VariantCost, VariantResult
+from dianji.errors import DianjiError, TrainingError
+from dianji.evaluate.metric import Metric
+from dianji.evaluate.paired import LEAST_ROWS
+from dianji.evaluate.replicates import Seen
+from dianji.pipeline import serving
+from dianji.pipeline.contest import Contest, Entrant
+from dianji.pipeline.execute import execute
+from dianji.pipeline.judge import RESAMPLES, Finished, Judge
+from dianji.pipeline.plan import Work
+from dianji.registry import REGISTRY
+from dianji.reporting import Meter, Reporter
+from dianji.results import Cost
+from dianji.store.atomic import write_json
+from dianji.store.digest import digest_value
+from dianji.store.steps import Store
+
+FORMAT = 1
+ENOUGH_SEEDS = 3
+SERVING = (
+    f"Milliseconds per prediction are the median of {serving.COUNTED} rows that come alone, after {serving.WARM_UP} "
+    f"that are not counted, on {serving.THREADS} thread of the CPU."
+)
+_SHARED = (
+    "Stages before the compared one ran once, with the recipe's seed, and are shared: what another seed would make of "
+    "them is not in the intervals."
+)
+
+
+def compare(planned: Contest, store: Store, reporter: Reporter) -> Comparison:
+    """Run every variant that is not done, judge them, and keep the result in the store.
+
+    A variant that fails is reported, and the others finish.
+
+    Raises:
+        TrainingError: all of them failed.
+        StoreError: the result cannot be written.
+    """
+    failures = _run(planned, store, reporter)
+    finished: list[Finished] = []
+    for entrant in planned.entrants:
+        if entrant.name not in failures:
+            try:
+                finished.append(_finished(entrant, planned.split))
+            except DianjiError as error:  # what was kept of it is damaged
+                failures[entrant.name] = str(error)
+    if not finished:
+        told = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
+        raise TrainingError(f"every variant of the comparison failed:\n{told}\nRepair the recipe and run it again.")
+    result = _judged(planned, Judge.of(_metric(planned), finished, planned.recipe.seed), failures)
+    write_json(store.comparison(result.digest), result.to_json())
+    return result
+
+
+def _run(planned: Contest, store: Store, reporter: Reporter) -> dict[str, str]:
+    """Execute what is missing; name -> what went wrong."""
+    failures: dict[str, str] = {}
+    said: set[str] = set()
+    for number, seed in enumerate(planned.seeds):
+        for entrant in planned.entrants:
+            if entrant.name in failures:
+                continue
+            try:
+                execute(entrant.schedules[number], store, _Told(reporter, f"{entrant.name}, seed {seed}", said))
+            except (DianjiError, MemoryError, RuntimeError) as error:  # torch's own faults are RuntimeErrors
+                kind = "" if isinstance(error, DianjiError) else f"{type(error).__name__}: "
+                failures[entrant.name] = f"with seed {seed}: {kind}{error}"
+                reporter.warn(f"'{entrant.name}' failed {failures[entrant.name]}; the others go on")
+    return failures
+
+
+def _finished(entrant: Entrant, split: str) -> Finished:
+    models = tuple(_seen(work, split) for work in entrant.works)
+    costs = [Cost(**work.step.metrics()["cost"]) for work in entrant.works]
+    step = entrant.works[0].step
+    cost = VariantCost(
+        parameters=costs[0].parameters,
+        trained_parameters=costs[0].trainable_parameters,
+        train_seconds=sum(cost.train_seconds for cost in costs) / len(costs),
+        peak_memory_mb=max(cost.peak_memory_mb for cost in costs),
+        milliseconds=serving.milliseconds(step),
+        bytes=serving.size(step),
+    )
+    return Finished(entrant.name, models, cost, step.artefact)
+
+
+def _seen(work: Work, split: str) -> Seen:
+    kinds = [kind for name in work.task.metrics for kind in REGISTRY.get("metric", name).outcomes]
+    record = Record.read(work.step.artefact / "evidence", split, kinds)
+    return Seen(record.outcome, record.rows)
+
+
+def _metric(planned: Contest) -> Metric:
+    metric: Metric = REGISTRY.build("metric", planned.metric, {})
+    return metric
+
+
+def _judged(planned: Contest, judge: Judge, failures: Mapping[str, str]) -> Comparison:
+    against_best = judge.against(judge.best)
+    return Comparison(
+        recipe=planned.recipe.name,
+        digest=_digest(planned),
+        metric=planned.metric,
+        higher_is_better=judge.metric.higher_is_better,
+        split=planned.split,
+        rows=judge.rows,
+        seeds=planned.seeds,
+        variants=tuple(_results(planned, judge, against_best, failures)),
+        recommendation=judge.recommend(against_best),
+        notes=tuple(_notes(planned, judge)),
+    )
+
+
+def _results(
+    planned: Contest, judge: Judge, against_best: Mapping[str, Difference], failures: Mapping[str, str]
+) -> Iterator[VariantResult]:
+    costs = {variant.name: variant.cost for variant in judge.finished}
+    against_first = judge.against(judge.finished[0])
+    for entrant in planned.entrants:
+        name, steps = entrant.name, [work.step for work in entrant.works]
+        artefacts = tuple(step.artefact for step in steps if step.state == "done")
+        row = VariantResult(name, entrant.works[0].name, tuple(step.digest for step in steps), artefacts)
+        if name in failures:
+            yield replace(row, failure=failures[name])
+            continue
+        found = judge.replicates[name]
+        yield replace(
+            row,
+            score=found.estimate(judge.rows),
+            values=tuple(found.plain.tolist()),
+            cost=costs[name],
+            against_first=against_first.get(name),
+            against_best=against_best.get(name),
+        )
+
+
+def _digest(planned: Contest) -> str:
+    """Of everything that is compared, and how."""
+    steps = [[entrant.name, *(work.step.digest for work in entrant.works)] for entrant in planned.entrants]
+    return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
+
+
+def _notes(planned: Contest, judge: Judge) -> Iterator[str]:
+    """What a reader must know."""
+    first = planned.entrants[0].name
+    if judge.finished[0].name != first:
+        yield f"'{first}' failed, so the others are set beside '{judge.finished[0].name}'."
+    if planned.split != "test":
+        yield f"There are no test rows: {planned.split} was used, which training may have looked at."
+    if judge.rows < LEAST_ROWS:
+        yield (
+            f"{judge.rows} {planned.split} rows: a paired test needs at least {LEAST_ROWS}, so no verdict and no "
+            "recommendation is given. Set more rows aside for the test."
+        )
+    if len(judge.finished) == 1:
+        yield f"Only '{judge.finished[0].name}' finished, so nothing was compared."
+    if len(planned.seeds) == 1:
+        yield f"One seed: what another one would change is not in the intervals. {ENOUGH_SEEDS} or more tell."
+    elif len(planned.seeds) < ENOUGH_SEEDS:
+        yield f"{len(planned.seeds)} seeds tell only roughly what another one would change. {ENOUGH_SEEDS} or more do."
+    if any(work.parent for entrant in planned.entrants for work in entrant.works):
+        yield _SHARED
+    yield SERVING
+
+
+@dataclass
+class _Told:
+    """A reporter that says of which variant and seed; what was said before of the same step or data is left out."""
+
+    reporter: Reporter
+    name: str
+    said: set[str] = field(default_factory=set)
+
+    def say(self, message: str) -> None:
+        if self._new(message):
+            self.reporter.say(f"{self.name}: {message}")
+
+    def warn(self, message: str) -> None:
+        if self._new(message):
+            self.reporter.warn(message)
+
+    @contextmanager
+    def work(self, title: str, total: int | None, unit: str, done: int = 0) -> Iterator[Meter]:
+        with self.reporter.work(f"{self.name}: {title}", total, unit, done) as meter:
+            yield meter
+
+    def _new(self, message: str) -> bool:
+        new = message not in self.said
+        self.said.add(message)
+        return new

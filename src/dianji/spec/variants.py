@@ -1,0 +1,160 @@
+"""What a comparison compares: each variant as a recipe of its own, and what to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dianji.errors import RecipeError
+from dianji.spec.document import LISTED
+from dianji.spec.references import lineage, parent
+from dianji.spec.sections import Compare, Component, Data, NewBase, Recipe, Stage, Train, Variant
+
+#: Of these keys of ``train`` one is given: the variant's takes the place of the stage's.
+_EITHER = (("epochs", "steps", "minutes"), ("batch_size", "batch_tokens"))
+
+
+def section(recipe: Recipe) -> Compare:
+    """What the recipe compares.
+
+    Raises:
+        RecipeError: nothing.
+    """
+    if recipe.compare is None:
+        stage = next(reversed(recipe.stages))
+        raise RecipeError(
+            f"{recipe.origin.source}: there is nothing to compare: the recipe has no section 'compare'. "
+            f"List variants of a stage in it, for instance compare: [{stage}, {{stage: {stage}, adapt: frozen}}]."
+        )
+    return recipe.compare
+
+
+def where(recipe: Recipe, index: int, *path: str | int) -> str:
+    """Begins an error about a variant: ``bank.yaml, line 30: compare.variants.1.from``."""
+    return recipe.where("compare", LISTED, index, *path)
+
+
+def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
+    """The variant's stage with its changes and ``seed``, and what it starts from as it is; nothing else.
+
+    The recipe's own seed still decides how data are divided.
+
+    Raises:
+        RecipeError: the stage starts from nothing, or in a circle.
+    """
+    variant = section(recipe).variants[index]
+    name = variant.stage
+    changed = _changed(recipe, variant).model_copy(update={"seed": seed})
+    whole = recipe.model_copy(update={"stages": {**recipe.stages, name: changed}})
+    _, *before = lineage(whole, name)
+    if name in before:
+        told = f"'{name}' would start from itself. Name another stage or a base."
+        raise RecipeError(f"{where(recipe, index, 'from')}: {told}")
+    data, used = _data(recipe, variant, before)
+    stages = {stage: _started(whole, stage) for stage in reversed(before)}
+    stages[name] = changed.model_copy(update={"data": used})
+    return recipe.model_copy(update={"stages": stages, "data": data, "compare": None})
+
+
+def label(recipe: Recipe, index: int) -> str:
+    """The variant's own name, or its stage and what differs: ``intent, adapt frozen``."""
+    variant = section(recipe).variants[index]
+    return variant.name or ", ".join([variant.stage, *_differences(variant)])
+
+
+def same_names(recipe: Recipe) -> Iterator[str]:
+    """Variants that a table could not tell apart, one line each."""
+    seen: dict[str, int] = {}
+    for index in range(len(recipe.compare.variants) if recipe.compare else 0):
+        name = label(recipe, index)
+        if name in seen:
+            yield (
+                f"{where(recipe, index)}: the variants {seen[name] + 1} and {index + 1} are both called '{name}'. "
+                "Change one of them, or give it another name."
+            )
+        seen.setdefault(name, index)
+
+
+def written_out(recipe: Recipe, index: int, stage: Stage) -> Variant:
+    """The variant with every field given as the filled ``stage`` has it: beside a filled recipe it says the same."""
+    variant = section(recipe).variants[index]
+    return Variant.model_validate(
+        {
+            "name": label(recipe, index),
+            "stage": variant.stage,
+            "from": stage.from_,
+            "task": stage.task,
+            "data": variant.data or stage.data,
+            "adapt": stage.adapt,
+            "train": Train.model_validate(dict(stage.train)),
+            "techniques": list(stage.techniques),
+        }
+    )
+
+
+def _changed(recipe: Recipe, variant: Variant) -> Stage:
+    """The stage as the variant wants it, on the data that it has."""
+    stage = recipe.stages[variant.stage]
+    changes: dict[str, Any] = {"from_": variant.from_ or parent(recipe, variant.stage)}
+    for field in ("task", "adapt", "techniques"):
+        given = getattr(variant, field)
+        changes |= {} if given is None else {field: given}
+    if variant.train is not None:
+        changes["train"] = _trained(stage.train, variant.train)
+    return stage.model_copy(update=changes)
+
+
+def _started(recipe: Recipe, stage: str) -> Stage:
+    """With its start written out: 'the stage before' means nothing where other stages are left out."""
+    return recipe.stages[stage].model_copy(update={"from_": parent(recipe, stage)})
+
+
+def _trained(stage: Train, given: Train) -> Train:
+    changes = {key: getattr(given, key) for key in given.model_fields_set}
+    for keys in _EITHER:
+        if any(changes.get(key) is not None for key in keys):
+            changes = {**dict.fromkeys(keys), **changes}
+    return stage.model_copy(update=changes)
+
+
+def _data(recipe: Recipe, variant: Variant, before: list[str]) -> tuple[dict[str, Data], str]:
+    """The data sections, and the name of the one that the variant uses.
+
+    A stage before it keeps all rows of data that the variant has fewer of: then those are a section of their own.
+    """
+    if not isinstance(variant.data, dict):
+        return recipe.data, variant.data or recipe.stages[variant.stage].data
+    ((name, change),) = variant.data.items()
+    fewer = recipe.data[name].model_copy(update={"limit": change.limit})
+    used = f"{name}.limited" if any(recipe.stages[stage].data == name for stage in before) else name
+    return {**recipe.data, used: fewer}, used
+
+
+def _differences(variant: Variant) -> Iterator[str]:
+    if variant.from_ is not None:
+        yield f"from {_told(variant.from_)}"
+    if variant.task is not None:
+        yield f"task {_told(variant.task)}"
+    if isinstance(variant.data, str):
+        yield f"data {variant.data}"
+    elif variant.data is not None:
+        limit = next(iter(variant.data.values())).limit
+        yield "all rows" if limit is None else limit if isinstance(limit, str) else f"{limit} rows"
+    if variant.adapt is not None:
+        yield f"adapt {_told(variant.adapt)}"
+    if variant.train is not None:
+        yield from (f"{key} {_plain(getattr(variant.train, key))}" for key in sorted(variant.train.model_fields_set))
+    if variant.techniques is not None:
+        yield " and ".join(_told(technique) for technique in variant.techniques) or "no techniques"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _told(part: str | Component | NewBase) -> str:
+    if isinstance(part, str):
+        return part
+    name = f"new {part.new}" if isinstance(part, NewBase) else str(part)
+    arguments = ", ".join(f"{key} {value}" for key, value in part.arguments.items())
+    return f"{name} ({arguments})" if arguments else name
