@@ -1,6 +1,7 @@
 """``dianji data`` on a toy: what people read, what machines read."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_label_errors_are_shown(path, monkeypatch, capsys):
         "suggested_probability": 0.85,
     }  # fmt: skip
     wrong = {"base": "minilm", "count": 1, "looked_at": {"rows": 4, "of": 4}, "rows": [entry]}
-    asked = {}
+    asked: dict[str, Any] = {}
 
     def survey(path, *, columns, base, reporter):
         asked.update(path=path, columns=columns, base=base)

@@ -1,6 +1,7 @@
 """Values over seeds and rows against a slow bootstrap, and against what simulation knows."""
 
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from dianji.errors import DataError
 from dianji.evaluate.bootstrap import estimate
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.outcome import Classified, Outcome
 from dianji.evaluate.paired import resampled
 from dianji.evaluate.replicates import Seen, replicate
-from tests.evaluate.test_metrics import take
+from tests.evaluate.test_metrics import plain, take
+from tests.narrow import sure
 
 ROWS = 40
 
@@ -47,7 +49,7 @@ def test_equals_a_slow_bootstrap_over_rows_and_seeds():
         middle = np.mean(values)
         expected.append(middle + (np.mean([values[place] for place in chosen]) - middle) * np.sqrt(3 / 2))
     assert found.drawn == pytest.approx(expected)
-    assert found.value == pytest.approx(np.mean([MacroF1()(m.outcome, np.ones((1, ROWS)))[0] for m in models]))
+    assert found.value == pytest.approx(np.mean([plain(MacroF1(), m.outcome) for m in models]))
     assert (found.estimate(ROWS).low, found.estimate(ROWS).high) == pytest.approx(np.percentile(expected, [2.5, 97.5]))
 
 
@@ -66,9 +68,10 @@ def test_rows_are_matched_whatever_their_order():
 def test_pairs_narrow_the_difference():
     """Two models that agree on most rows differ by far less than each of them varies."""
     first = seen(1, 0.6, 400)
-    near = first.outcome.probabilities.copy()
-    near[:10] = np.eye(3)[first.outcome.target[:10]]
-    second = Seen(replace(first.outcome, probabilities=near), first.rows)
+    said = sure(Classified, first.outcome)
+    near = said.probabilities.copy()
+    near[:10] = np.eye(3)[said.target[:10]]
+    second = Seen(replace(said, probabilities=near), first.rows)
     found = replicate(Accuracy(), {"a": [first], "b": [second]}, 500, 0)
     difference, alone = found["b"].minus(found["a"], 400), found["a"].estimate(400)
     assert difference.high - difference.low < 0.5 * (alone.high - alone.low)
@@ -93,10 +96,12 @@ def test_spread_between_seeds_is_what_it_should_be():
     values = np.array([0.2, 0.5, 0.6])
 
     class Given:
-        outcomes, higher_is_better, range = (Classified,), True, (0.0, 1.0)
+        outcomes: ClassVar[tuple[type[Outcome], ...]] = (Classified,)
+        higher_is_better: ClassVar[bool] = True
+        range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
-        def __call__(self, found, weights):
-            place = next(i for i, model in enumerate(models) if model.outcome is found)
+        def __call__(self, outcome: Any, weights: np.ndarray) -> np.ndarray:
+            place = next(i for i, model in enumerate(models) if model.outcome is outcome)
             return np.full(len(weights), values[place])
 
     drawn = replicate(Given(), {"a": models}, 20_000, 0)["a"].drawn

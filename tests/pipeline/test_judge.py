@@ -15,6 +15,7 @@ from dianji.evaluate.outcome import Classified
 from dianji.evaluate.paired import exact, holm
 from dianji.evaluate.replicates import Seen
 from dianji.pipeline.judge import Finished, Judge
+from tests.narrow import sure
 
 COST = VariantCost(1000, 1000, 100.0, 500.0, 4.0, 4000)
 
@@ -52,7 +53,8 @@ def test_verdicts_are_set_beside_the_first_and_corrected():
 def test_one_seed_of_one_label_is_mcnemars_case():
     first, second = variant("full", 40, seeds=1), variant("other", 60, seeds=1)
     found = judge(first, second).against(first)["other"]
-    right = [np.stack([m.outcome.probabilities.argmax(axis=1) == 0 for m in of.models]) for of in (first, second)]
+    said = [[sure(Classified, m.outcome).probabilities for m in of.models] for of in (first, second)]
+    right = [np.stack([shares.argmax(axis=1) == 0 for shares in of]) for of in said]
     assert found.tests["mcnemar"] == exact(*right)
     assert found.p == max(found.tests.values())
 

@@ -7,6 +7,7 @@ import pytest
 from dianji.report.blocks import Words
 from dianji.report.rows import Rows
 from dianji.report.subject import Subject
+from tests.narrow import sure
 from tests.report.toy import LABELS, artefact, rewrite, texts
 
 
@@ -59,19 +60,20 @@ def test_without_a_recipe_or_a_record(made):
     folder, _ = made
     (folder / "evidence" / "recipe.json").unlink()
     rewrite(folder)
-    assert "recipe" in Subject.open(folder).rows.en
+    assert "recipe" in sure(Words, Subject.open(folder).rows).en
     (folder / "evidence" / "test.safetensors").unlink()
     rewrite(folder)
-    assert "record" in Subject.open(folder).rows.en
+    assert "record" in sure(Words, Subject.open(folder).rows).en
 
 
 def test_a_task_that_is_not_installed(made):
     folder, _ = made
     rewrite(folder, task={"name": "unheard-of@1", "arguments": {"labels": list(LABELS)}})
-    assert "unheard-of" in Subject.open(folder).rows.en
+    assert "unheard-of" in sure(Words, Subject.open(folder).rows).en
 
 
 def test_a_copy_tells_the_same(made, tmp_path):
     folder, _ = made
     copy = shutil.copytree(folder, tmp_path / "elsewhere")
-    assert (Subject.open(copy).rows.place == Subject.open(folder).rows.place).all()
+    copied, there = (sure(Rows, Subject.open(where).rows) for where in (copy, folder))
+    assert (copied.place == there.place).all()

@@ -2,8 +2,10 @@
 
 import pytest
 
+from dianji.artefact.record import Record
 from dianji.errors import ArtefactError
 from dianji.report.subject import Subject
+from tests.narrow import sure
 from tests.report.toy import artefact, texts
 
 
@@ -18,7 +20,7 @@ def test_without_a_test_split_validation_is_told(subject):
     fresh = Subject(subject.folder, subject.manifest)
     fresh.__dict__["measured"] = {"metrics": {"validation": {"macro-f1": {}}}}
     assert (fresh.split, fresh.primary) == ("validation", "macro-f1")
-    assert fresh.record.outcome.rows == subject.evidence("data")["rows"]["validation"]
+    assert sure(Record, fresh.record).outcome.rows == subject.evidence("data")["rows"]["validation"]
 
 
 def test_a_file_that_was_changed_is_not_reported_on(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -113,7 +114,7 @@ def test_a_task_without_inputs_has_no_near_duplicates():
 
 def test_strict_refuses_near_leakage(tmp_path):
     files = write_csv(tmp_path / "a.csv", TRAIN[2:5] + TRAIN[:1]), write_csv(tmp_path / "b.csv", TEST[:1])
-    more = {"split": {"test": files[1], "validation": write_csv(tmp_path / "v.csv", TEST[2:])}}
+    more: dict[str, Any] = {"split": {"test": files[1], "validation": write_csv(tmp_path / "v.csv", TEST[2:])}}
     assert read(files[0], **more).warnings == ()
     with pytest.raises(
         DataError, match=r"1 input of test nearly repeats one of training: b.csv, line 2 ~ a.csv.*strict"

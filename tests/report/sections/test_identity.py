@@ -3,11 +3,13 @@
 from dianji.report.blocks import Table, Words
 from dianji.report.sections.identity import IDENTITY
 from dianji.report.subject import Subject
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 def facts(subject):
-    table = next(block for block in IDENTITY.tell(subject) if isinstance(block, Table))
-    return {name.en: value for name, value in table.rows}
+    table = next(block for block in blocks(IDENTITY, subject) if isinstance(block, Table))
+    return {sure(Words, name).en: value for name, value in table.rows}
 
 
 def test_the_manifest_is_told_in_words(subject):

@@ -5,8 +5,11 @@ import dataclasses
 import pytest
 
 from dianji.artefact.manifest import Parent
+from dianji.report.blocks import Items
 from dianji.report.sections.lineage import LINEAGE
 from dianji.report.subject import Subject
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def child(subject, tmp_path):
 
 
 def tree(subject):
-    return LINEAGE.tell(subject)[1].items[0]
+    return sure(Items, blocks(LINEAGE, subject)[1]).items[0]
 
 
 def test_every_step_back_is_told(child):

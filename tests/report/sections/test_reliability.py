@@ -5,9 +5,12 @@ import pytest
 
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError
 from dianji.evaluate.outcome import Classified, Modelled
+from dianji.report.blocks import Figure, Table, Words
 from dianji.report.sections.reliability import RELIABILITY, bins
 from dianji.report.subject import Subject
 from dianji.testing import toys
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 @pytest.mark.parametrize("quality", [0.3, 0.9])
@@ -21,9 +24,10 @@ def test_bins_are_those_of_the_calibration_error(quality):
 
 
 def test_the_figure_and_its_table_tell_the_same(subject):
-    figure, table = RELIABILITY.tell(subject)
+    figure, block = blocks(RELIABILITY, subject)
+    table = sure(Table, block)
     assert len(table.rows) == len(bins(subject.record.outcome))
-    assert table.rows[-1][2] in figure.alt.en
+    assert sure(str, table.rows[-1][2]) in sure(Words, sure(Figure, figure).alt).en
 
 
 def test_without_probabilities_or_record_there_is_none(subject):

@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 
-from dianji.report.blocks import Figure, Paragraph, Table
+from dianji.report.blocks import Figure, Paragraph, Table, Words
 from dianji.report.sections.scores import SCORES
 from dianji.report.subject import Subject
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 def estimate(low, high, value=None):
@@ -20,7 +22,7 @@ def told(subject, metric, model, *baselines):
     }
     fresh = Subject(subject.folder, dataclasses.replace(subject.manifest))
     fresh.__dict__["measured"] = measured
-    return SCORES.tell(fresh)
+    return blocks(SCORES, fresh)
 
 
 @pytest.mark.parametrize(
@@ -45,17 +47,17 @@ def test_the_best_of_the_baselines_is_compared_with(subject):
 
 
 def test_without_baselines_nothing_is_compared(subject):
-    blocks = told(subject, "accuracy", estimate(0.8, 0.9))
-    assert [type(block) for block in blocks] == [Table, Paragraph]
+    found = told(subject, "accuracy", estimate(0.8, 0.9))
+    assert [type(block) for block in found] == [Table, Paragraph]
 
 
 def test_each_split_has_its_table_and_the_test_comes_first(subject):
-    blocks = SCORES.tell(subject)
-    tables = [block for block in blocks if isinstance(block, Table)]
-    assert [table.caption.en.split()[2] for table in tables] == ["test", "validation"]
-    assert sum(isinstance(block, Figure) for block in blocks) == 1
-    found = subject.measured["metrics"]["test"]["accuracy"]
-    assert tables[0].rows[0][1] == f"{found['value']:.4f}"
+    found = blocks(SCORES, subject)
+    tables = [block for block in found if isinstance(block, Table)]
+    assert [sure(Words, table.caption).en.split()[2] for table in tables] == ["test", "validation"]
+    assert sum(isinstance(block, Figure) for block in found) == 1
+    accuracy = subject.measured["metrics"]["test"]["accuracy"]
+    assert tables[0].rows[0][1] == f"{accuracy['value']:.4f}"
 
 
 def test_nothing_measured_nothing_told(subject):

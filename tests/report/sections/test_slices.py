@@ -4,9 +4,12 @@ import numpy as np
 import pyarrow as pa
 
 from dianji.evaluate.outcome import Classified
+from dianji.report.blocks import Table, Words
 from dianji.report.rows import Rows
 from dianji.report.sections.slices import SLICES, by_frequency, by_language, by_length
 from dianji.report.subject import Subject
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 def rows(values, gone=()):
@@ -62,8 +65,8 @@ def test_a_clear_difference_is_marked_and_chance_is_not():
 
 
 def test_the_slices_of_an_artefact(subject):
-    blocks = SLICES.tell(subject)
-    assert {row[0].en for row in blocks[0].rows} >= {"language"}
+    table = sure(Table, blocks(SLICES, subject)[0])
+    assert {sure(Words, row[0]).en for row in table.rows} >= {"language"}
 
 
 def test_slices_of_few_rows_are_left_out():

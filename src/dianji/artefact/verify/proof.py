@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def _agrees_with_record(subject: Subject, probe: Probe, faults: Faults) -> None:
 def _probabilities(subject: Subject, probe: Probe) -> np.ndarray | None:
     """(rows, labels), in the order of the labels; None where the task's predictions have none."""
     model = Model.open(subject.folder, check_files=False)
-    told = [
+    told: list[Any] = [
         one.to_json(everything=True).get("probabilities") for one in model.task.predictions(probe.outputs, model.base)
     ]
     if not told or not isinstance(told[0], dict):
