@@ -180,7 +180,7 @@ def conclude(report: Report, home: Path) -> None:
         report.digests.append(digest)
     if story not in report.stories:
         report.stories.append(story)
-    allowed = {"lock", "holder", "spec.json", "events.jsonl", "metrics.json", "DONE", "artefact"}
+    allowed = {"lock", "holder", "spec.json", "quality.json", "events.jsonl", "metrics.json", "DONE", "artefact"}
     report.leftovers += [path.name for path in artefact.parent.iterdir() if path.name not in allowed]
 
 
