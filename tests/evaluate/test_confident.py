@@ -70,3 +70,11 @@ def test_swapped_labels_are_found():
     found = likely_errors(given_, probabilities).tolist()
     assert set(found) <= set(range(15))
     assert len(found) >= 13  # as many are taken as the joint estimates, which is not exact
+
+
+def test_a_mean_rounded_up_hides_no_error():
+    """The mean of equal probabilities is a little above them here, so that only their neighbourhood reaches it."""
+    truth, labels = np.arange(60) % 3, np.arange(60) % 3
+    labels[[3, 17]] = (truth[[3, 17]] + 1) % 3
+    equal = np.where(np.eye(3, dtype=bool)[truth], np.float32(0.94), np.float32(0.03)).astype(np.float64)
+    assert sorted(likely_errors(labels, equal)) == [3, 17]

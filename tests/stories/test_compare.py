@@ -13,6 +13,7 @@ from dianji.comparison import Comparison
 from dianji.errors import TrainingError
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
+from tests.report.page import Found
 from tests.stories.conftest import Watcher, write_recipe
 
 pytestmark = pytest.mark.slow
@@ -130,6 +131,19 @@ def test_again_it_says_the_same_without_training_and_is_kept_in_the_store(done: 
     assert kept == json.loads(json.dumps(again.to_json()))
     states = [(variant.name, variant.done) for variant in verbs.check(done.recipe, store=done.store).variants]
     assert states == [("intent", 2), ("idle", 2), ("broken", 0)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_report_on_the_recipe_tells_of_it(done: Done, tmp_path: Path, language: str):
+    before = done_at(done.store)
+    path = done.store.home.parent / "recipe.yaml"
+    found = verbs.report(path, out=tmp_path / "report.html", language=language, store=done.store)
+    page = Found(found.report.read_text(encoding="utf-8"))
+    assert page.faults == []
+    assert found.chapters[0] == {"en": "Comparison", "zh": "比较"}[language]
+    assert {"en": "Ship 'intent'", "zh": "建议采用“intent”"}[language] in page.text
+    assert "last-layers: 5 layers are asked for" in page.text
+    assert done_at(done.store) == before
 
 
 def test_one_stage_alone_compares_nothing(done: Done):

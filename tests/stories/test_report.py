@@ -36,6 +36,10 @@ def test_a_recipe_is_reported_on_stage_by_stage(project, tmp_path, monkeypatch):
     assert "Not finished yet: intent." in first.text
 
     result = verbs.run(recipe)
+    comparing = write_recipe(
+        tmp_path, project, f"{RECIPE}compare: [intent, {{stage: intent, adapt: frozen}}]", "c.yaml"
+    )
+    assert "The variants have not been compared yet" in verbs.report(comparing).report.read_text(encoding="utf-8")
     page = verbs.report(path, language="zh").report.read_text(encoding="utf-8")
     assert Found(page).faults == []
     assert "已完成的阶段：2 个。" in page

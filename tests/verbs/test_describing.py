@@ -4,7 +4,24 @@ import pytest
 
 from dianji import verbs
 from dianji.errors import ArtefactError, CapabilityError, RecipeError, StoreError
+from dianji.pipeline.compare import digest_of
+from dianji.pipeline.contest import contest
+from dianji.spec.sections import Recipe
+from dianji.store.atomic import write_json
+from dianji.store.steps import Store
+from tests.report.made import comparison
 from tests.report.page import Found
+from tests.report.toy import texts
+
+COMPARING = """
+name: desk
+base: {new: transformer, layers: 1, width: 16, heads: 2, length: 16, vocabulary: 60}
+data:
+  intents: {path: questions.csv, columns: {text: query, label: intent}}
+stages:
+  intent: {task: text-classification, data: intents}
+compare: [intent, {stage: intent, adapt: frozen}]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +78,24 @@ def test_the_artefact_stays_as_it_was(folder):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     verbs.report(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_comparison_is_found_without_any_finished_stage(tmp_path):
+    texts(tmp_path / "questions.csv")
+    path = tmp_path / "desk.yaml"
+    path.write_text(COMPARING, encoding="utf-8")
+    store = Store(tmp_path / "store")
+    with pytest.raises(StoreError, match="none of its stages is finished"):
+        verbs.report(path, store=store)
+    kept = store.comparison(digest_of(contest(Recipe.load(path), store)))
+    write_json(kept, comparison().to_json())
+    found = verbs.report(path, store=store)
+    assert found.chapters == ("Comparison",)
+    page = Found(found.report.read_text(encoding="utf-8"))
+    assert page.faults == []
+    assert "Finished stages: 0. Not finished yet: intent." in page.text
+    assert store.steps() == []
+
+    kept.write_text("{}")
+    with pytest.raises(StoreError, match="Run dianji compare again"):
+        verbs.report(path, store=store)

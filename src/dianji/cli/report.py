@@ -17,7 +17,7 @@ Target = Annotated[
     Path,
     typer.Argument(
         metavar="ARTEFACT|RECIPE",
-        help="A folder that a stage left, or a recipe file: then every finished stage of it.",
+        help="A folder that a stage left, or a recipe file: then every finished stage of it, and its comparison.",
         show_default=False,
     ),
 ]

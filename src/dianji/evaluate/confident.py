@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: A mean of equal probabilities may come out a little above them; a row so little below a threshold reaches it.
+_ROUNDING = 1e-6
+
 
 def joint(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Estimated rows by given label and true label, (classes, classes) float64; it sums to the number of rows.
@@ -56,7 +59,7 @@ def _confident(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     classes = probabilities.shape[1]
     own = probabilities[np.arange(len(labels)), labels]
     thresholds = np.bincount(labels, weights=own, minlength=classes) / np.bincount(labels, minlength=classes)
-    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    reached = np.where(probabilities >= thresholds - _ROUNDING, probabilities, -1.0)
     sure = reached.max(axis=1) >= 0
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels[sure], reached[sure].argmax(axis=1)), 1.0)

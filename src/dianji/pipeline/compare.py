@@ -66,6 +66,12 @@ def compare(planned: Contest, store: Store, reporter: Reporter) -> Comparison:
     return result
 
 
+def digest_of(planned: Contest) -> str:
+    """Under which a comparison lies in the store: of everything that is compared, and how."""
+    steps = [[entrant.name, *(work.step.digest for work in entrant.works)] for entrant in planned.entrants]
+    return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
+
+
 def _run(planned: Contest, store: Store, reporter: Reporter) -> dict[str, str]:
     """Execute what is missing; name -> what went wrong."""
     failures: dict[str, str] = {}
@@ -113,7 +119,7 @@ def _judged(planned: Contest, judge: Judge, failures: Mapping[str, str]) -> Comp
     against_best = judge.against(judge.best)
     return Comparison(
         recipe=planned.recipe.name,
-        digest=_digest(planned),
+        digest=digest_of(planned),
         metric=planned.metric,
         higher_is_better=judge.metric.higher_is_better,
         split=planned.split,
@@ -146,12 +152,6 @@ def _results(
             against_first=against_first.get(name),
             against_best=against_best.get(name),
         )
-
-
-def _digest(planned: Contest) -> str:
-    """Of everything that is compared, and how."""
-    steps = [[entrant.name, *(work.step.digest for work in entrant.works)] for entrant in planned.entrants]
-    return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
 
 
 def _notes(planned: Contest, judge: Judge) -> Iterator[str]:

@@ -16,24 +16,23 @@ def of_artefact(subject: Subject) -> Document:
     return Document(f"{manifest.recipe}: {manifest.stage}", headline(subject), chapters(subject))
 
 
-def of_recipe(name: str, subjects: Sequence[Subject], unfinished: Sequence[str]) -> Document:
+def of_recipe(
+    name: str, subjects: Sequence[Subject], unfinished: Sequence[str], compared: Chapter | None = None
+) -> Document:
     """The report on all finished stages of a recipe, one chapter each.
 
     Args:
         name: of the recipe.
         subjects: artefacts of the finished stages, in the order in which they ran.
         unfinished: names of the other stages.
+        compared: the chapter on the recipe's comparison, which comes first; None: it compares nothing.
     """
-    told, stages = len(subjects), ", ".join(unfinished)
-    left = Words(f" Not finished yet: {stages}.", f"尚未完成：{stages}。") if unfinished else Words("", "")
+    told, names = len(subjects), ", ".join(unfinished)
+    left = Words(f" Not finished yet: {names}.", f"尚未完成：{names}。") if unfinished else Words("", "")
     lead = Words(f"Finished stages: {told}.{left.en}", f"已完成的阶段：{told} 个。{left.zh}")
-    return Document(
-        name,
-        lead,
-        tuple(
-            Chapter(subject.manifest.stage, (Paragraph(headline(subject)),), chapters(subject)) for subject in subjects
-        ),
-    )
+    first = () if compared is None else (compared,)
+    stages = (Chapter(of.manifest.stage, (Paragraph(headline(of)),), chapters(of)) for of in subjects)
+    return Document(name, lead, (*first, *stages))
 
 
 def chapters(subject: Subject) -> tuple[Chapter, ...]:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from dianji.errors import CapabilityError, StoreError, did_you_mean
-from dianji.pipeline.plan import schedule
+from dianji.pipeline.contest import contest
+from dianji.pipeline.kept import kept
+from dianji.pipeline.plan import Shelf, schedule
 from dianji.report.blocks import LANGUAGES, Chapter, Document, Language, said
+from dianji.report.compared import comparison_chapter
 from dianji.report.compose import of_artefact, of_recipe
 from dianji.report.html import to_html
 from dianji.report.markdown import to_markdown
@@ -38,7 +41,7 @@ def report(
     Nothing is trained and nothing is measured again.
 
     Args:
-        subject: an artefact, or a recipe file whose finished stages are told of.
+        subject: an artefact, or a recipe file whose finished stages and comparison are told of.
         out: the file to write; default: named after recipe and stage, in the working folder.
         language: of Dianji's own words.
         format: default: as the suffix of ``out`` says, else ``html``.
@@ -74,17 +77,21 @@ def _of_recipe(path: Path, store: Store) -> Document:
     """Finished steps are found through the plan, so that a recipe that was changed is not taken for the one that ran.
 
     Raises:
-        StoreError: no stage is finished.
+        RecipeError: the recipe, or what it compares, has faults.
+        StoreError: no stage is finished and nothing was compared, or what was kept of a comparison is damaged.
     """
-    plan = schedule(Recipe.load(path), store).plan()
+    recipe, shelf = Recipe.load(path), Shelf()
+    plan = schedule(recipe, store, shelf).plan()
     done = [stage for stage in plan.stages if stage.state == "done"]
-    if not done:
+    compared = None if recipe.compare is None else kept(contest(recipe, store, shelf), store)
+    if not done and compared is None:
         raise StoreError(
             f"{path}: none of its stages is finished in {store.home}, as the recipe and its data are now. "
             f"Run it first: dianji run {path}"
         )
     unfinished = [stage.name for stage in plan.stages if stage.state != "done"]
-    return of_recipe(plan.recipe, [Subject.open(stage.folder / "artefact") for stage in done], unfinished)
+    about = None if recipe.compare is None else comparison_chapter(compared)
+    return of_recipe(plan.recipe, [Subject.open(stage.folder / "artefact") for stage in done], unfinished, about)
 
 
 def _file_name(document: Document) -> str:

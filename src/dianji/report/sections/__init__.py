@@ -9,6 +9,7 @@ from dianji.report.sections.cost import COST
 from dianji.report.sections.curves import CURVES
 from dianji.report.sections.data import DATA
 from dianji.report.sections.identity import IDENTITY
+from dianji.report.sections.label_errors import LABEL_ERRORS
 from dianji.report.sections.lineage import LINEAGE
 from dianji.report.sections.mistakes import MISTAKES
 from dianji.report.sections.reliability import RELIABILITY
@@ -25,6 +26,7 @@ SECTIONS: tuple[Section, ...] = (
     CONFUSION,
     RELIABILITY,
     MISTAKES,
+    LABEL_ERRORS,
     SLICES,
     COST,
     LINEAGE,

@@ -1,0 +1,45 @@
+"""Likely label errors among held-out rows."""
+
+import dataclasses
+
+import numpy as np
+
+from dianji.evaluate.outcome import Classified
+from dianji.report.blocks import Words
+from dianji.report.sections.label_errors import LABEL_ERRORS, suspects
+from dianji.report.subject import Subject
+
+
+def flipped(rows=60, labels=4, wrong=(3, 17)):
+    """A sure model, and two labels that are not what it says; the last label never occurs."""
+    truth = np.arange(rows) % (labels - 1)
+    target = truth.copy()
+    target[list(wrong)] = (truth[list(wrong)] + 1) % (labels - 1)
+    probabilities = np.full((rows, labels), 0.02)
+    probabilities[np.arange(rows), truth] = 0.94
+    return Classified(tuple("abcd"[:labels]), target, probabilities.astype(np.float32))
+
+
+def test_flipped_labels_are_found():
+    assert sorted(suspects(flipped())) == [3, 17]
+    assert len(suspects(flipped(wrong=()))) == 0
+
+
+def test_each_suspect_stands_with_its_text(subject):
+    fresh = Subject(subject.folder, subject.manifest)
+    rows = subject.record.outcome.rows
+    fresh.__dict__["record"] = dataclasses.replace(subject.record, outcome=flipped(rows))
+    about, table = LABEL_ERRORS.tell(fresh)
+    assert about.text.en.startswith(f"2 of the {rows} labels of test are probably wrong")
+    assert "held-out rows" in about.text.en
+    assert f"测试集的 {rows} 个标签中有 2 个" in about.text.zh
+    assert {row[0] for row in table.rows} == {"4", "18"}
+    assert " ".join(subject.rows.value(3).split()).startswith({row[0]: row[5] for row in table.rows}["4"][:40])
+    fresh.__dict__["rows"] = Words("gone", "没了")
+    assert len(LABEL_ERRORS.tell(fresh)[2].header) == 5
+
+
+def test_without_a_record_nothing_is_judged(subject):
+    fresh = Subject(subject.folder, subject.manifest)
+    fresh.__dict__["record"] = None
+    assert LABEL_ERRORS.tell(fresh) is None
