@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 # Parameters of glibc's mallopt(3).
-M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_KEPT = 32 * 2**20  # glibc's own bound; larger blocks would be torn up by small ones, and the heap would grow
 
 
 def reset_peak() -> None:
@@ -51,7 +52,7 @@ def steady_memory() -> Iterator[None]:
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     gc.collect()
     gc.freeze()  # imported libraries hold a million objects that outlive training anyway
