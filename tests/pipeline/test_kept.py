@@ -1,6 +1,7 @@
 """What came of a comparison, read back."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from dianji.store.atomic import write_json
 from dianji.store.steps import Store
 from tests.report.made import comparison
 
-PLANNED = SimpleNamespace(entrants=[], split="test", metric="accuracy")
+PLANNED: Any = SimpleNamespace(entrants=[], split="test", metric="accuracy")
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from dianji.report.blocks import Document, Figure, Paragraph, Table, said
+from dianji.report.blocks import Document, Figure, Paragraph, Table, Words, said
 from dianji.report.compared import comparison_chapter
 from dianji.report.html import to_html
 from dianji.report.markdown import to_markdown
+from tests.narrow import sure
 from tests.report.made import HOSTILE, comparison
 from tests.report.page import Found
 
@@ -21,21 +22,21 @@ def test_scores_costs_and_what_to_ship():
     assert [row[0] for row in scores.rows] == ["full", f"small {HOSTILE}"]
     assert scores.rows[0][1:] == ("0.9300", "0.9100 – 0.9500", "", "", "")
     assert scores.rows[1][3:5] == ("-0.0100", "-0.0200 – +0.0100")
-    assert said(scores.rows[1][5], "zh") == "无法区分（p 0.400）"
+    assert said(sure(Words, scores.rows[1][5]), "zh") == "无法区分（p 0.400）"
     assert costs.rows[1][1:] == ("200", "1,000", "12.0 s", "256 MB", "1.0 ms", "4.0 MB")
 
 
 def test_the_figure_sets_scores_beside_costs():
     (figure,) = (block for block in comparison_chapter(comparison()).blocks if isinstance(block, Figure))
-    assert "full 0.9300 after 120.0 s; small" in figure.alt.en
-    assert "up and to the left is better; the recommended variant stands out" in figure.caption.en
+    assert "full 0.9300 after 120.0 s; small" in sure(Words, figure.alt).en
+    assert "up and to the left is better; the recommended variant stands out" in sure(Words, figure.caption).en
     (lower,) = (
         block
         for block in comparison_chapter(comparison(higher_is_better=False, recommendation=None)).blocks
         if isinstance(block, Figure)
     )
-    assert lower.caption.en.endswith("down and to the left is better")
-    assert lower.caption.zh.endswith("越靠左下越好")
+    assert sure(Words, lower.caption).en.endswith("down and to the left is better")
+    assert sure(Words, lower.caption).zh.endswith("越靠左下越好")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -67,5 +68,5 @@ def test_nothing_is_recommended_where_nothing_was():
 def test_a_comparison_that_was_not_run_is_one_sentence():
     (only,) = comparison_chapter(None).blocks
     assert isinstance(only, Paragraph)
-    assert "have not been compared yet" in only.text.en
-    assert "尚未比较" in only.text.zh
+    assert "have not been compared yet" in sure(Words, only.text).en
+    assert "尚未比较" in sure(Words, only.text).zh

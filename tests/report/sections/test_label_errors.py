@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 
 from dianji.evaluate.outcome import Classified
-from dianji.report.blocks import Words
+from dianji.report.blocks import Paragraph, Table, Words
 from dianji.report.sections.label_errors import LABEL_ERRORS, suspects
 from dianji.report.subject import Subject
+from tests.narrow import sure
+from tests.report.told import blocks
 
 
 def flipped(rows=60, labels=4, wrong=(3, 17)):
@@ -29,14 +31,17 @@ def test_each_suspect_stands_with_its_text(subject):
     fresh = Subject(subject.folder, subject.manifest)
     rows = subject.record.outcome.rows
     fresh.__dict__["record"] = dataclasses.replace(subject.record, outcome=flipped(rows))
-    about, table = LABEL_ERRORS.tell(fresh)
-    assert about.text.en.startswith(f"2 of the {rows} labels of test are probably wrong")
-    assert "held-out rows" in about.text.en
-    assert f"测试集的 {rows} 个标签中有 2 个" in about.text.zh
+    paragraph, second = blocks(LABEL_ERRORS, fresh)
+    text, table = sure(Words, sure(Paragraph, paragraph).text), sure(Table, second)
+    assert text.en.startswith(f"2 of the {rows} labels of test are probably wrong")
+    assert "held-out rows" in text.en
+    assert f"测试集的 {rows} 个标签中有 2 个" in text.zh
     assert {row[0] for row in table.rows} == {"4", "18"}
-    assert " ".join(subject.rows.value(3).split()).startswith({row[0]: row[5] for row in table.rows}["4"][:40])
+    assert " ".join(subject.rows.value(3).split()).startswith(
+        sure(str, {row[0]: row[5] for row in table.rows}["4"])[:40]
+    )
     fresh.__dict__["rows"] = Words("gone", "没了")
-    assert len(LABEL_ERRORS.tell(fresh)[2].header) == 5
+    assert len(sure(Table, blocks(LABEL_ERRORS, fresh)[2]).header) == 5
 
 
 def test_without_a_record_nothing_is_judged(subject):
