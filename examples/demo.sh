@@ -33,6 +33,8 @@ Where everything lies
 
 What to try next
   $dianji show $artefact
+  $dianji verify $artefact
+  $dianji report $artefact
   $dianji predict $artefact --text "..."
   change a line of the recipe and run it again: only what the change touches is run
     $dianji run $example/recipe.yaml

@@ -37,9 +37,8 @@ def test_each_suspect_stands_with_its_text(subject):
     assert "held-out rows" in text.en
     assert f"测试集的 {rows} 个标签中有 2 个" in text.zh
     assert {row[0] for row in table.rows} == {"4", "18"}
-    assert " ".join(subject.rows.value(3).split()).startswith(
-        sure(str, {row[0]: row[5] for row in table.rows}["4"])[:40]
-    )
+    shown = sure(str, {row[0]: row[5] for row in table.rows}["4"])
+    assert " ".join(subject.rows.value(3).split()).startswith(shown[:40])
     fresh.__dict__["rows"] = Words("gone", "没了")
     assert len(sure(Table, blocks(LABEL_ERRORS, fresh)[2]).header) == 5
 
