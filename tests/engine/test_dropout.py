@@ -102,7 +102,7 @@ def padding(kind: torch.dtype) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", [None, torch.bool, torch.float32])
-@pytest.mark.parametrize("scale", [None, 0.3])
+@pytest.mark.parametrize("scale", [None, 0.3, 0.0])
 def test_attention_is_torchs_with_the_same_mask(kind: torch.dtype | None, scale: float | None) -> None:
     query, key, value = heads()
     kept = padding(kind) if kind is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
     work.step.begin(work.spec)
     store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
     reset_peak()
-    learnt, tables, examples = _prepare(work, store, reporter)
+    ready = _prepare(work, store, reporter)
+    learnt, examples = ready.learnt, ready.examples
     parameters, trainable = count(learnt.model.model)
     job = Job(
         name=work.name,
@@ -95,16 +96,21 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
         runtime.accelerator.end_training()
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
     cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
-    measured = _finish(work, filled, learnt, tables, examples, trained, cost, reporter)
+    measured = _finish(work, filled, ready, trained, cost, reporter)
     # First the ledger: a step that is done is always known to it. After a kill in between it is noted twice.
     store.ledger.append("done", **_identity(work), artefact=digest_file(work.step.artefact / MANIFEST))
     work.step.finish({**measured.to_json(), "cost": asdict(cost)})
 
 
-def _prepare(
-    work: Work, store: Store, reporter: Reporter
-) -> tuple[Learnt, Mapping[str, pa.Table], Mapping[str, pa.Table]]:
-    """The fitted task, the base with its head, the tables and the examples."""
+@dataclass(frozen=True)
+class _Ready:
+    """What a stage trains and measures: the fitted task with its model, and every split as examples."""
+
+    learnt: Learnt
+    examples: Mapping[str, pa.Table]
+
+
+def _prepare(work: Work, store: Store, reporter: Reporter) -> _Ready:
     tables = work.data.splits
     task = work.task.fit(tables["train"])
     base = _base(work)
@@ -118,7 +124,7 @@ def _prepare(
         with reporter.work(f"encoding {split}", None, "rows"):
             key = [work.parent_digest, work.spec["data"]["digest"], work.stage.data, split, *own]
             examples[split] = encoded(store, task, base, table, [*key, repr(sorted(work.spec["data"].items()))])
-    return Learnt(task, base, model, work.adaptation), tables, examples
+    return _Ready(Learnt(task, base, model, work.adaptation), examples)
 
 
 def _base(work: Work) -> Base:
@@ -140,17 +146,9 @@ def _base(work: Work) -> Base:
     return base
 
 
-def _finish(
-    work: Work,
-    filled: Recipe,
-    learnt: Learnt,
-    tables: Mapping[str, pa.Table],
-    examples: Mapping[str, pa.Table],
-    trained: Trained,
-    cost: Cost,
-    reporter: Reporter,
-) -> Measured:
+def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: Cost, reporter: Reporter) -> Measured:
     """Merge, measure, save, and have a fresh process agree."""
+    learnt, examples, tables = ready.learnt, ready.examples, work.data.splits
     adapter = work.step.folder / "adapter"
     settle(learnt)
     keep_apart(learnt, adapter)
