@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dianji.comparison import Comparison, Difference, VariantResult
 from dianji.report.advice import measured, note, recommendation, rule, verdict
 from dianji.report.blocks import Block, Chapter, Figure, Paragraph, Table, Text, Words
-from dianji.report.plots import Span, tradeoff
+from dianji.report.plots import Span
+from dianji.report.tradeoff import tradeoff
 from dianji.report.wording import INTERVAL, both, interval, named, number
 
 _TITLE = Words("Comparison", "比较")
