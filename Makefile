@@ -65,7 +65,7 @@ check: $(DEV)
 
 bench: $(DEV)
 	@for script in benchmarks/*.py; do \
-	  case $$script in benchmarks/_*|benchmarks/compare_banking77.py) continue ;; esac; \
+	  case $$script in benchmarks/_*|benchmarks/advise.py|benchmarks/compare_banking77.py) continue ;; esac; \
 	  echo "== $$script"; $(OFFLINE) $(BIN)/python $$script || exit 1; \
 	done
 

@@ -13,6 +13,7 @@ import typer
 
 from dianji import __version__
 from dianji.cli import (
+    advise,
     check,
     compare,
     data,
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("init")(init.init)
+app.command("advise")(advise.advise)
 app.command("data")(data.data)
 app.command("check")(check.check)
 app.command("run")(run.run)

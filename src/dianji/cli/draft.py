@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dianji.data.inspect import Inspection
-from dianji.errors import DataError
+from dianji.pipeline import sketch
 
-#: Languages written without spaces: read by character, not by word.
-_BY_CHARACTER = frozenset({"zh", "ja"})
 _PLAIN = re.compile(r"(\.{1,2}/)*[^\W\d_][\w./-]*")
 _MEANT_OTHERWISE = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -23,39 +21,24 @@ def draft(seen: Inspection, recipe: Path) -> str:
     Raises:
         DataError: there is nothing in the data that a task could learn from.
     """
-    if _has_labelled_images(seen):
-        lines = [*_IMAGE_BASE, *_data(seen, recipe, {"image": seen.image}), *_IMAGE_STAGE]
-    elif seen.text is not None:
-        lines = [*_text_base(seen), *_data(seen, recipe, {"text": seen.text}), *_text_stages(seen)]
+    sketch.require_learnable(seen)
+    if sketch.has_labelled_images(seen):
+        lines = [*_IMAGE_BASE, *_data(seen, recipe), *_IMAGE_STAGE]
     else:
-        found = ", ".join(f"'{column.name}' ({column.kind})" for column in seen.columns)
-        raise DataError(
-            f"{seen.path}: neither text nor labelled images were found to learn from, only {found}. "
-            "If a column was misjudged, write the recipe by hand and map it under data.<name>.columns."
-        )
+        lines = [*_text_base(seen), *_data(seen, recipe), *_text_stages(seen)]
     return "\n".join([*_head(seen, recipe), *lines]) + "\n"
-
-
-def language_of(seen: Inspection) -> str:
-    """The commonest language's code without its script; ``und`` where none was recognised."""
-    return seen.languages[0][0].partition("-")[0] if seen.languages else "und"
 
 
 def starts_from_minilm(seen: Inspection) -> bool:
     """Whether the recipe needs the weights of the extra ``starter``."""
-    return seen.text is not None and not _has_labelled_images(seen) and language_of(seen) == "en"
-
-
-def _has_labelled_images(seen: Inspection) -> bool:
-    return seen.image is not None and seen.label is not None
+    return sketch.modality(seen) == "text" and sketch.language(seen) == "en"
 
 
 def _head(seen: Inspection, recipe: Path) -> Iterator[str]:
     yield f"# A first recipe for {_comment(Path(seen.path).name)}: {seen.rows:,} rows of {seen.format}."
     yield f"#   dianji check {_comment(recipe.name)}    finds every fault and shows the plan"
     yield f"#   dianji run {_comment(recipe.name)}      does it; interrupted, the same command goes on"
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(seen.path).stem).strip("-_.")
-    yield f"name: {_scalar(name or 'project')}"
+    yield f"name: {_scalar(sketch.project_name(seen))}"
     yield "seed: 0"
     yield ""
 
@@ -81,52 +64,33 @@ def _text_base(seen: Inspection) -> Iterator[str]:
         yield "# Others: dianji list bases, a folder, or the Hub id of a text model."
         yield "base: minilm"
         return
-    language = language_of(seen)
-    tokenizer = "characters" if language in _BY_CHARACTER else "auto"
-    yield f"# A new model (language: {language}); the first stage teaches it from the texts alone."
+    reader = sketch.new_reader(seen)
+    yield f"# A new model (language: {sketch.language(seen)}); the first stage teaches it from the texts alone."
     yield "# If you have a pre-trained model, give its folder or Hub id instead."
-    yield f"base: {{new: transformer, tokenizer: {tokenizer}, length: {_length(seen, tokenizer)}}}"
+    yield f"base: {{new: transformer, tokenizer: {reader['tokenizer']}, length: {reader['length']}}}"
 
 
-def _length(seen: Inspection, tokenizer: str) -> int:
-    """Tokens that hold nearly every text: a power of two from 32 to 512."""
-    characters = seen.column(str(seen.text)).characters.get("p95", 128.0)
-    # A word piece has about three characters; two tokens mark beginning and end.
-    tokens = (characters if tokenizer == "characters" else characters / 3) + 2
-    return next((size for size in (32, 64, 128, 256) if tokens <= size), 512)
-
-
-def _data(seen: Inspection, recipe: Path, inputs: dict[str, str | None]) -> Iterator[str]:
-    columns = {**inputs, **({_target(seen): seen.label} if seen.label else {})}
-    mapped = ", ".join(f"{task}: {_scalar(str(column))}" for task, column in columns.items())
+def _data(seen: Inspection, recipe: Path) -> Iterator[str]:
+    section = sketch.data_section(seen, recipe)
+    mapped = ", ".join(f"{task}: {_scalar(str(column))}" for task, column in section["columns"].items())
     yield ""
     yield "data:"
     yield "  rows:"
-    yield f"    path: {_scalar(_relative(seen.path, recipe))}  # from this file's folder"
+    yield f"    path: {_scalar(section['path'])}  # from this file's folder"
     yield f"    columns: {{{mapped}}}  # what the task calls a column: what the data calls it"
-    if seen.text is not None and "text" in inputs and seen.column(seen.text).missing:
+    if "clean" in section:
         yield "    clean: {drop_empty: true}"
-    yield from _split(seen)
+    yield from _split(seen, section.get("split", {}))
 
 
-def _target(seen: Inspection) -> str:
-    """``label``, or ``labels`` where a row may have several."""
-    return seen.column(str(seen.label)).kind if _several(seen) else "label"
-
-
-def _several(seen: Inspection) -> bool:
-    return seen.label is not None and seen.column(seen.label).kind == "labels"
-
-
-def _split(seen: Inspection) -> Iterator[str]:
-    given = [f"{count:,} {split}" for split, count in seen.splits.items()]
+def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
+    given = [f"{count:,} {name}" for name, count in seen.splits.items()]
     if given:
         yield f"    # The data comes divided: {', '.join(given)}. What is missing is taken from the training rows."
+    if not split:
         return
-    if seen.label is None:
-        return
-    group = f", group: {_scalar(seen.group)}" if seen.group else ""
-    yield f"    split: {{validation: 0.1, test: 0.2{group}}}"
+    values = ", ".join(f"{key}: {_scalar(value) if isinstance(value, str) else value}" for key, value in split.items())
+    yield f"    split: {{{values}}}"
     if seen.group:
         yield "    # group: rows with the same value never stand in two splits; without it labels keep their shares"
     if seen.time:
@@ -143,16 +107,12 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
         yield f"    train: {{epochs: {3 if starts_from_minilm(seen) else 10}}}"
     if seen.label is not None:
         yield "  classify:"
-        yield f"    task: {'{text-classification: {several: true}}' if _several(seen) else 'text-classification'}"
+        several = sketch.several_labels(seen)
+        yield f"    task: {'{text-classification: {several: true}}' if several else 'text-classification'}"
         yield "    data: rows"
         yield "    # adapt: {lora: {rank: 8}}  # learn few weights; default: all of them"
         yield "    # train: {epochs: 6, learning_rate: 2.0e-4}  # defaults follow the base and the adaptation"
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
-
-
-def _relative(path: str, recipe: Path) -> str:
-    relative = os.path.relpath(Path(path).expanduser().absolute(), recipe.absolute().parent)
-    return Path(relative).as_posix()
 
 
 def _scalar(text: str) -> str:

@@ -66,8 +66,7 @@ def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Report
 
 def out_of_fold(features: np.ndarray, labels: np.ndarray, advance: Callable[[], None] | None = None) -> np.ndarray:
     """Probabilities (rows, classes) for every row by a regression that has not seen it; each class has FOLDS rows."""
-    spread = features.std(axis=0)
-    features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(features.shape[1])
+    features = standardised(features)
     classes = int(labels.max()) + 1
     fold = folds(labels)
     found = np.empty((len(labels), classes))
@@ -77,6 +76,14 @@ def out_of_fold(features: np.ndarray, labels: np.ndarray, advance: Callable[[], 
         if advance is not None:
             advance()
     return found
+
+
+def standardised(features: np.ndarray) -> np.ndarray:
+    """(rows, width), each feature with mean 0, each row of about length 1."""
+    spread = features.std(axis=0)
+    scaled: np.ndarray = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    scaled /= np.sqrt(features.shape[1])
+    return scaled
 
 
 def folds(labels: np.ndarray) -> np.ndarray:

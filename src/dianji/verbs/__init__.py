@@ -1,5 +1,6 @@
 """What can be done, as functions: every skin (command line, HTTP, pages) calls these and adds nothing."""
 
+from dianji.verbs.advising import advise
 from dianji.verbs.collecting import delete_garbage, find_garbage
 from dianji.verbs.describing import report
 from dianji.verbs.differing import diff
@@ -10,6 +11,7 @@ from dianji.verbs.using import evaluate, open, predict_file, show
 from dianji.verbs.verifying import verify, verify_ledger
 
 __all__ = [
+    "advise",
     "check",
     "compare",
     "delete_garbage",

@@ -1,0 +1,109 @@
+"""What ``dianji advise`` gives back: frozen values that a skin prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What running a candidate would cost, told from a few measured steps of each of its stages."""
+
+    seconds: float  # of the whole run but for baselines
+    #: stage -> seconds of its optimiser steps, as a run reports them.
+    stage_seconds: Mapping[str, float]
+    samples_per_second: float  # of the last stage
+    peak_memory_mb: float
+    steps: int  # of the last stage
+    parameters: int
+    trained_parameters: int
+
+    @property
+    def train_seconds(self) -> float:
+        """Of all stages."""
+        return sum(self.stage_seconds.values())
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a pre-trained base knows of these labels before it learns: accuracies of two quick models on held-out rows.
+
+    Both are logistic regressions on the same rows: one on the base's frozen features, one on counted words or pixels.
+    """
+
+    features: float
+    baseline: float
+    rows: int  # held out
+
+    @property
+    def helps(self) -> bool:
+        """Whether the base sees more in the rows than counting does."""
+        return self.features >= self.baseline
+
+
+@dataclass(frozen=True)
+class Option:
+    """One candidate, judged."""
+
+    name: str
+    base: str | Mapping[str, Any]
+    adapt: str | Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    #: Why it stands where it stands, one sentence each.
+    reasons: tuple[str, ...]
+    forecast: Forecast | None = None
+    #: Why it cannot be chosen: too slow, too large, or its trial failed. Empty where it can.
+    obstacle: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be chosen."""
+        return not self.obstacle
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "reasons": list(self.reasons), "fits": self.fits}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the trials ran, and so for what the forecasts hold."""
+
+    device: str  # "cpu, bf16, 2 threads"
+    memory_gb: float  # that may be used
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Candidates, the advised one first; those that cannot be chosen last."""
+
+    data: str
+    rows: int
+    #: In words: kind, labels, lengths, language.
+    facts: Mapping[str, str]
+    machine: Machine
+    options: tuple[Option, ...]
+    #: base -> what it knows; only bases that could be measured.
+    knowledge: Mapping[str, Knowledge] = field(default_factory=dict)
+    #: What a reader must know: bases that are there but cannot be used, and the like.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Option | None:
+        """The candidate to run; None where none fits."""
+        return next((option for option in self.options if option.fits), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "data": self.data,
+            "rows": self.rows,
+            "facts": dict(self.facts),
+            "machine": asdict(self.machine),
+            "chosen": None if self.chosen is None else self.chosen.name,
+            "options": [option.to_json() for option in self.options],
+            "knowledge": {name: {**asdict(known), "helps": known.helps} for name, known in self.knowledge.items()},
+            "notes": list(self.notes),
+        }

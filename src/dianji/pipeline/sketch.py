@@ -1,0 +1,90 @@
+"""What a recipe has to say of data that were looked at: its data section, the task, the language a new base reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from dianji.data.inspect import Inspection
+from dianji.errors import DataError
+
+#: Languages written without spaces: read by character, not by word.
+_BY_CHARACTER = frozenset({"zh", "ja"})
+
+
+def require_learnable(seen: Inspection) -> None:
+    """Refuse data that no task could learn from.
+
+    Raises:
+        DataError: there are neither texts nor labelled images.
+    """
+    if seen.text is None and not has_labelled_images(seen):
+        found = ", ".join(f"'{column.name}' ({column.kind})" for column in seen.columns)
+        raise DataError(
+            f"{seen.path}: neither text nor labelled images were found to learn from, only {found}. "
+            "If a column was misjudged, write the recipe by hand and map it under data.<name>.columns."
+        )
+
+
+def has_labelled_images(seen: Inspection) -> bool:
+    """Whether images are what is learnt from."""
+    return seen.image is not None and seen.label is not None
+
+
+def modality(seen: Inspection) -> Literal["text", "image"]:
+    """What a base must read."""
+    return "image" if has_labelled_images(seen) else "text"
+
+
+def language(seen: Inspection) -> str:
+    """The commonest language's code without its script; ``und`` where none was recognised."""
+    return seen.languages[0][0].partition("-")[0] if seen.languages else "und"
+
+
+def several_labels(seen: Inspection) -> bool:
+    """Whether a row may have more than one label."""
+    return seen.label is not None and seen.column(seen.label).kind == "labels"
+
+
+def project_name(seen: Inspection) -> str:
+    """A name for the recipe, from the data's file."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(seen.path).stem).strip("-_.") or "project"
+
+
+def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
+    """``path``, ``columns``, and where they are needed ``clean`` and ``split``.
+
+    Args:
+        seen: the data.
+        recipe: where the recipe is to lie: its paths are taken from there.
+    """
+    relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
+    columns = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
+    if seen.label is not None:
+        columns["labels" if several_labels(seen) else "label"] = seen.label
+    section: dict[str, Any] = {"path": Path(relative).as_posix(), "columns": columns}
+    if seen.text is not None and "text" in columns and seen.column(seen.text).missing:
+        section["clean"] = {"drop_empty": True}
+    if not seen.splits and seen.label is not None:
+        section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
+    return section
+
+
+def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
+    """What learns the labels; None where there are none."""
+    if has_labelled_images(seen):
+        return "image-classification"
+    if seen.label is None:
+        return None
+    return {"text-classification": {"several": True}} if several_labels(seen) else "text-classification"
+
+
+def new_reader(seen: Inspection) -> dict[str, Any]:
+    """Arguments of a new text architecture: ``tokenizer``, and ``length`` in tokens that holds nearly every text."""
+    tokenizer = "characters" if language(seen) in _BY_CHARACTER else "auto"
+    characters = seen.column(str(seen.text)).characters.get("p95", 128.0)
+    # A word piece has about three characters; two tokens mark beginning and end.
+    tokens = (characters if tokenizer == "characters" else characters / 3) + 2
+    return {"tokenizer": tokenizer, "length": next((size for size in (32, 64, 128, 256) if tokens <= size), 512)}
