@@ -19,7 +19,15 @@ from tests.conftest import ROOT
 from tests.docs.blocks import Block, anchors, blocks, prose, read
 
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
-DOCUMENTS = [ENGLISH, CHINESE, "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+DOCUMENTS = [
+    ENGLISH,
+    CHINESE,
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/comparing.md",
+    "docs/verifying.md",
+]
 PHRASINGS = {
     "card_arrival": ["where is my card", "my new card has not come yet", "when will the card arrive"],
     "card_stolen": ["my card was stolen", "somebody took my card", "block my card, it is gone"],

@@ -49,6 +49,11 @@ def test_a_recipe_is_reported_on_stage_by_stage(project, tmp_path, monkeypatch):
     assert any(phrase in whole.text for phrase in phrases)
     assert f"stage domain ({result.stages[0].digest})" in whole.text
 
+    private = Found(verbs.report(artefact, rows=False).report.read_text(encoding="utf-8"))
+    assert "asked to show none of the data" in private.text
+    assert not any(phrase in private.text for phrase in phrases)
+    assert not any(phrase in verbs.report(path, rows=False).report.read_text(encoding="utf-8") for phrase in phrases)
+
     data.unlink()
     partly = Found(verbs.report(artefact).report.read_text(encoding="utf-8"))
     assert partly.faults == []

@@ -31,12 +31,21 @@ Format = Annotated[
     typer.Option("--format", help="html (one file) or md (with its pictures beside it).", show_default=False),
 ]
 
+NoRows = Annotated[bool, typer.Option("--no-rows", help="Show no text and no picture of the data, figures alone.")]
 
-def report(target: Target, out: Out = None, lang: Lang = "en", format: Format = None, as_json: Json = False) -> Answer:
+
+def report(
+    target: Target,
+    out: Out = None,
+    lang: Lang = "en",
+    format: Format = None,
+    no_rows: NoRows = False,
+    as_json: Json = False,
+) -> Answer:
     """Write a report on a model: data, scores, mistakes, where it comes from. Nothing is trained."""
     from dianji import verbs
 
-    result = verbs.report(target, out=out, language=lang, format=format)
+    result = verbs.report(target, out=out, language=lang, format=format, rows=not no_rows)
     return Answer(result.to_json(), lambda: _show(result))
 
 

@@ -24,9 +24,11 @@ class Subject:
 
     folder: Path
     manifest: Manifest
+    #: Whether texts and pictures of the data may be shown.
+    shows_rows: bool = True
 
     @classmethod
-    def open(cls, folder: Path) -> Subject:
+    def open(cls, folder: Path, *, shows_rows: bool = True) -> Subject:
         """An artefact whose files are what was saved.
 
         Raises:
@@ -34,7 +36,7 @@ class Subject:
         """
         manifest = Manifest.read(folder)
         manifest.check_files(folder)
-        return cls(folder, manifest)
+        return cls(folder, manifest, shows_rows)
 
     def evidence(self, name: str) -> Mapping[str, Any]:
         """``evidence/<name>.json``; empty where there is none.
@@ -91,3 +93,10 @@ class Subject:
         if self.record is None:
             return Words("The artefact has no record of single rows.", "成品里没有逐行记录。")
         return read_again(self.manifest, self.evidence("recipe"), self.record.rows)
+
+    @property
+    def shown_rows(self) -> Rows | Words:
+        """``rows`` where a reader may see them; else why not."""
+        if not self.shows_rows:
+            return Words("The report was asked to show none of the data.", "生成报告时要求不显示数据内容。")
+        return self.rows

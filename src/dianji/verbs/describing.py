@@ -34,6 +34,7 @@ def report(
     out: Path | str | None = None,
     language: str = "en",
     format: str | None = None,
+    rows: bool = True,
     store: Store | None = None,
 ) -> Reported:
     """Write what is known of a model: one self-contained HTML file, or Markdown with its pictures beside it.
@@ -45,6 +46,7 @@ def report(
         out: the file to write; default: named after recipe and stage, in the working folder.
         language: of Dianji's own words.
         format: default: as the suffix of ``out`` says, else ``html``.
+        rows: whether texts and pictures of the data may be shown; figures are told either way.
         store: where a recipe's steps lie; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
@@ -56,7 +58,11 @@ def report(
     spoken = _known("language", language, LANGUAGES)
     path = Path(subject)
     is_recipe = path.is_file() or path.suffix.lower() in {".yaml", ".yml"}
-    document = _of_recipe(path, store or Store.default()) if is_recipe else of_artefact(Subject.open(path))
+    document = (
+        _of_recipe(path, store or Store.default(), rows=rows)
+        if is_recipe
+        else of_artefact(Subject.open(path, shows_rows=rows))
+    )
     suffix = Path(out or "").suffix.lower()
     form = _known("format", format or ("md" if suffix in {".md", ".markdown"} else "html"), FORMATS)
     target = Path(out) if out else Path(f"{_file_name(document)}.{form}")
@@ -73,7 +79,7 @@ def _known(what: str, given: str, known: tuple[T, ...]) -> T:
     return found
 
 
-def _of_recipe(path: Path, store: Store) -> Document:
+def _of_recipe(path: Path, store: Store, *, rows: bool) -> Document:
     """Finished steps are found through the plan, so that a recipe that was changed is not taken for the one that ran.
 
     Raises:
@@ -91,7 +97,8 @@ def _of_recipe(path: Path, store: Store) -> Document:
         )
     unfinished = [stage.name for stage in plan.stages if stage.state != "done"]
     about = None if recipe.compare is None else comparison_chapter(compared)
-    return of_recipe(plan.recipe, [Subject.open(stage.folder / "artefact") for stage in done], unfinished, about)
+    subjects = [Subject.open(stage.folder / "artefact", shows_rows=rows) for stage in done]
+    return of_recipe(plan.recipe, subjects, unfinished, about)
 
 
 def _file_name(document: Document) -> str:

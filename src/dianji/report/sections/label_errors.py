@@ -27,7 +27,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
     about = _about(len(found), outcome.rows, both(named(str(subject.split))))
     if not len(found):
         return [Paragraph(about)]
-    rows = subject.rows
+    rows = subject.shown_rows
     gone = [without_rows(rows)] if isinstance(rows, Words) else []
     return [Paragraph(about), *gone, _table(outcome, found, None if isinstance(rows, Words) else rows)]
 

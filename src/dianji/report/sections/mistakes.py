@@ -43,7 +43,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
     found = mistakes(outcome)
     if not found:
         return [Paragraph(Words("The model made no mistake on these rows.", "模型在这些行上没有犯错。"))]
-    rows = subject.rows
+    rows = subject.shown_rows
     if isinstance(rows, Words):
         return [without_rows(rows), _table(found, None)]
     return [*changed(rows), _table(found, rows)]
