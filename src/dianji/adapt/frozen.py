@@ -22,8 +22,9 @@ class Frozen:
     Dropout of the frozen trunk stays on during training: it is the noise that regularises the head.
     """
 
-    #: A head alone is a convex problem that stands larger steps than a trunk which must not forget.
-    learning_rate_factor: ClassVar[float] = 5.0
+    #: A head alone is a convex problem that stands far larger steps than a trunk which must not forget. Measured on
+    #: BANKING77 with all-MiniLM-L6-v2: 0.924 with 50, 0.900 with 5.
+    learning_rate_factor: ClassVar[float] = 50.0
 
     def attach(self, model: TaskModel) -> None:
         """Freeze all but the head.
