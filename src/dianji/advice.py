@@ -85,6 +85,7 @@ class Advice:
     facts: Mapping[str, str]
     machine: Machine
     options: tuple[Option, ...]
+    rule: str  # by which they are ranked
     #: base -> what it knows; only bases that could be measured.
     knowledge: Mapping[str, Knowledge] = field(default_factory=dict)
     #: What a reader must know: bases that are there but cannot be used, and the like.
@@ -104,6 +105,7 @@ class Advice:
             "machine": asdict(self.machine),
             "chosen": None if self.chosen is None else self.chosen.name,
             "options": [option.to_json() for option in self.options],
+            "rule": self.rule,
             "knowledge": {name: {**asdict(known), "helps": known.helps} for name, known in self.knowledge.items()},
             "notes": list(self.notes),
         }

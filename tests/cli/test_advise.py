@@ -31,7 +31,16 @@ def advice(*options: Option) -> Advice:
     facts = {"kind": "text", "labels": "3, 40 rows each on average"}
     machine = Machine("cpu, bf16, 2 threads", 20.0)
     known = {"minilm": Knowledge(0.8, 0.7, 100)}
-    return Advice("q.csv", 120, facts, machine, options, known, ("base 'other' was left out: it is damaged",))
+    return Advice(
+        "q.csv",
+        120,
+        facts,
+        machine,
+        options,
+        "The best one first.",
+        known,
+        ("base 'other' was left out: it is damaged",),
+    )
 
 
 @pytest.fixture
@@ -49,7 +58,15 @@ def test_the_first_is_written_and_all_are_shown(say, tmp_path: Path, capsys):
     say(advice(option("full"), option("frozen", "takes 9 minutes, and 2 may be used")))
     assert invoke(["advise", "q.csv", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
-    for words in ("1. minilm, full", "full is good", "cannot be chosen: takes 9 minutes", "1:40", "2:10", "1,500 MB"):
+    for words in (
+        "1. minilm, full",
+        "full is good",
+        "cannot be chosen: takes 9 minutes",
+        "1:40",
+        "2:10",
+        "1,500 MB",
+        "The rule: The best",
+    ):
         assert words in shown
     assert "Note: base 'other' was left out" in shown
     assert f"Next: dianji run {out}" in shown

@@ -99,7 +99,9 @@ def _costs(option: Option) -> str:
 def _show(advice: Advice, written: str | None) -> None:
     from dianji.cli.tables import clean, print_pairs, print_table
 
-    print_pairs([*advice.facts.items(), ("machine", f"{advice.machine.device}, {advice.machine.memory_gb:g} GB free")])
+    print_pairs(
+        [*advice.facts.items(), ("machine", f"{advice.machine.device}, {advice.machine.memory_gb:g} GB may be used")]
+    )
     print()
     header = ["", "candidate", "learns", "training", "whole run", "memory", "rows/s"]
     print_table(header, list(_lines(advice)), right=range(2, 7))
@@ -107,6 +109,7 @@ def _show(advice: Advice, written: str | None) -> None:
         print(f"\n{number}. {clean(option.name)}")
         for reason in (*option.reasons, *([f"cannot be chosen: {option.obstacle}"] if option.obstacle else [])):
             print(f"   {clean(reason)}")
+    print(f"\nThe rule: {advice.rule}")
     for note in advice.notes:
         print(f"Note: {clean(note)}")
     if written is None:

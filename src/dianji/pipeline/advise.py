@@ -18,7 +18,7 @@ from dianji.errors import CapabilityError, DianjiError
 from dianji.pipeline import sketch
 from dianji.pipeline.candidates import LEARN, PREPARE, Candidate, candidates
 from dianji.pipeline.knowledge import knowledge
-from dianji.pipeline.merit import Rows, judge
+from dianji.pipeline.merit import RULE, Rows, judge
 from dianji.pipeline.plan import Schedule, Shelf, schedule
 from dianji.pipeline.trial import Device, Trial, trial
 from dianji.reporting import Reporter
@@ -90,6 +90,7 @@ def advise(
         facts=_facts(seen, rows),
         machine=machine,
         options=tuple(option for _, option in sorted(options, key=lambda pair: pair[0])),
+        rule=RULE,
         knowledge=known,
         notes=tuple(f"base '{name}' was left out: {why}" for name, why in found.unusable.items()),
     )
