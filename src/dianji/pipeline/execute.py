@@ -56,7 +56,7 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
             if reused:
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
-                for warning in (*work.data.warnings, *look_closer(work)):
+                for warning in (*work.data.warnings, *look_closer(work, reporter)):
                     reporter.warn(warning)
                 _run(work, schedule.upto(work.name).filled(), store, reporter)
             results.append(_result(work, reused))

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from dianji.bases.base import BaseSource
+from dianji.bases.folder import FolderBase
 from dianji.data.findings import Findings
 from dianji.data.quality.near import QUICK
 from dianji.data.quality.report import assess, gathered
+from dianji.errors import StoreError
+from dianji.pipeline.label_errors import label_errors
 from dianji.pipeline.plan import Work
+from dianji.reporting import Reporter
 from dianji.store.atomic import write_json
 
 _FILE = "quality.json"
 
 
-def look_closer(work: Work) -> tuple[str, ...]:
+def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
     """Write the report into the step; its warnings. A resumed run finds the report that is there.
 
     Raises:
-        DataError: an image is damaged.
+        DataError: an image is damaged; or labels are to be judged of which there are too few rows.
     """
     if work.step.state != "interrupted" or not quality_of(work):
         findings = Findings()
-        report = assess(gathered(work.data.splits, work.task.columns), findings, QUICK)
+        rows = gathered(work.data.splits, work.task.columns)
+        report = assess(rows, findings, QUICK)
+        if work.stage.evaluate.label_errors:
+            report["label_errors"] = label_errors(rows, work.task.modality, _features_of(work), reporter)
+            _warn(report["label_errors"], findings)
         told = [f"data.{work.stage.data}: {warning}" for warning in findings.warnings]
         write_json(work.step.folder / _FILE, {**report, "warnings": told})
     return tuple(quality_of(work)["warnings"])
+
+
+def _features_of(work: Work) -> BaseSource:
+    """What the stage starts from: an earlier stage is done by now."""
+    if work.parent is not None:
+        return FolderBase(work.parent.step.artefact)
+    if work.source is None:
+        raise StoreError(f"stage {work.name} has neither a base nor an earlier stage")
+    return work.source
+
+
+def _warn(found: Mapping[str, Any], findings: Findings) -> None:
+    if found["count"]:
+        first = found["rows"][0]
+        findings.warn(
+            f"labels that are probably wrong: {found['count']:,}; the likeliest: {first['row']}, '{first['label']}' "
+            f"instead of '{first['suggested']}'. They stand in evidence/quality.json."
+        )
 
 
 def quality_of(work: Work) -> dict[str, Any]:

@@ -220,6 +220,9 @@ class Evaluate(Section):
 
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples behind each 95 % interval")
     baselines: bool = True
+    label_errors: bool = Field(
+        default=False, description="look for labels that are probably wrong, on frozen features of what is started from"
+    )
 
 
 class Stage(Section):
