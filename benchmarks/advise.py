@@ -60,7 +60,7 @@ def measure(data: Path, home: Path, seeds: int) -> dict[str, Any]:
     written["compare"]["seeds"] = seeds
     for stage in written["stages"].values():
         stage["evaluate"] = {"baselines": False}
-    recipe.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    recipe.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
     comparison = answer([dianji(), "compare", recipe, "--json"], DIANJI_HOME=str(home))
     return {"advise_seconds": seconds, "advice": advice, "comparison": comparison}
 

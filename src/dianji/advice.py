@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -39,8 +40,12 @@ class Knowledge:
 
     @property
     def helps(self) -> bool:
-        """Whether the base sees more in the rows than counting does."""
-        return self.features >= self.baseline
+        """Whether frozen features are not clearly worse than counting: by two standard errors of the difference.
+
+        Where they are about equal, a base that still learns ends above both.
+        """
+        variance = sum(share * (1 - share) for share in (self.features, self.baseline)) / self.rows
+        return self.features >= self.baseline - 2 * math.sqrt(variance)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def test_a_base_that_knows_the_labels_comes_before_new_networks_and_one_that_doe
     assert place(pretrained(), known=HELPS) < place(new("lstm")) < place(pretrained(), known=HINDERS)
 
 
+def test_clearly_worse_is_more_than_chance():
+    assert Knowledge(0.74, 0.76, 500).helps
+    assert not Knowledge(0.54, 0.77, 500).helps
+
+
 def test_where_nothing_was_measured_the_language_on_the_card_decides():
     assert place(pretrained()) < place(new("lstm")) < place(pretrained(languages=("zh",)))
     assert place(pretrained(languages=())) < place(new("lstm"))
