@@ -21,8 +21,8 @@ NEW: Mapping[str, Sequence[str]] = {
 }
 RULE = (
     "A base that was pre-trained comes first unless its frozen features tell the labels clearly worse than counted "
-    "words or pixels do: then after the new networks; of several, the one whose features tell most. Ways of tuning and "
-    "new networks stand in the order in which they came out when all of them were trained. What does not fit comes last."
+    "words or pixels do: then after the new networks; of several, the one whose features tell most. Ways of tuning "
+    "and new networks stand in the order in which they came out when all were trained. What does not fit comes last."
 )
 
 
