@@ -180,10 +180,13 @@ def test_a_trial_tells_what_a_run_takes(data: Path, tmp_path: Path):
     assert 1 / 2 < found.peak_memory_mb / cost.peak_memory_mb < 2
 
 
-def test_a_trial_that_cannot_be_made_says_why(data: Path):
+def test_a_trial_that_cannot_be_made_says_why(data: Path, monkeypatch):
     rows = {"path": str(data), "columns": {"text": "query", "label": "intent"}}
     stage = {"task": "text-classification", "data": "rows"}
     recipe = Recipe.parse({"name": "toy", "base": "minilm", "data": {"rows": rows}, "stages": {"classify": stage}})
     work = schedule(recipe, Store.default()).works[0]
     with pytest.raises(TrainingError, match="no registered base, and no folder"):
         trial(work, "gone", "cpu")
+    monkeypatch.setattr("dianji.pipeline.trial.MOST_SECONDS", 0.01)
+    with pytest.raises(TrainingError, match="a few steps took more than"):
+        trial(work, "minilm", "cpu")

@@ -46,6 +46,8 @@ PREDICTED = 256
 TIMED = 3
 #: Each timed step is taken again until so much time was measured; the median counts.
 LEAST_SECONDS, MOST_PASSES = 0.5, 8
+#: A candidate that cannot take its steps in this time is too slow for this machine.
+MOST_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,19 @@ def _ask(request: Mapping[str, Any], device: Device) -> dict[str, Any]:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     if device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    done = subprocess.run(
-        [sys.executable, "-m", "dianji.pipeline.trial"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        env=environment,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dianji.pipeline.trial"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            env=environment,
+            timeout=MOST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise TrainingError(f"a few steps took more than {MOST_SECONDS / 60:g} minutes") from None
     if not done.stdout.strip():  # killed, most likely for its memory
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "without a word")
         raise TrainingError(f"the trial ended with exit code {done.returncode}: {last[:300]}")
