@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dianji.data.inspect import inspect
-from dianji.errors import DataError
+from dianji.data.inspect import inspect, taken_as
+from dianji.errors import DataError, RecipeError
 from tests.data.helpers import write_csv, write_jsonl
 
 
@@ -84,3 +84,19 @@ def test_what_is_wrong_is_said(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"text,label\none\n")
     with pytest.raises(DataError, match="line 2: 1 cell"):
         inspect(str(tmp_path / "a.csv"))
+
+
+def test_a_caller_may_know_better(tmp_path):
+    path = tmp_path / "rows.csv"
+    lines = [f"please send my card number {n},the shop in street {n} is closed,{'ab'[n % 2]},{n}" for n in range(30)]
+    path.write_text("\n".join(["query,remark,kind,number", *lines]) + "\n", encoding="utf-8")
+    seen = inspect(str(path))
+    assert (seen.text, seen.label) == ("query", "kind")
+    taken = taken_as(seen, {"text": "remark"})
+    assert (taken.text, taken.label) == ("remark", "kind")
+    other = taken_as(seen, {"label": "query", "text": "remark"})
+    assert (other.text, other.label) == ("remark", "query")
+    with pytest.raises(RecipeError) as caught:
+        taken_as(seen, {"txt": "query", "label": "kin"})
+    assert "Did you mean 'text'" in str(caught.value)
+    assert "Did you mean 'kind'" in str(caught.value)

@@ -150,7 +150,7 @@ class TestRefused:
             verbs.advise(str(data), memory_gb=-1)
 
     def test_a_gpu_that_is_not_there(self, data: Path, monkeypatch):
-        monkeypatch.setattr(module.torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
         with pytest.raises(CapabilityError, match="finds no GPU"):
             verbs.advise(str(data), device="cuda")
 

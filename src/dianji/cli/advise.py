@@ -11,7 +11,7 @@ import typer
 
 from dianji.cli.answer import Answer
 from dianji.cli.init import DataPath, Force, Out
-from dianji.cli.options import Json, Quiet
+from dianji.cli.options import Columns, Json, Quiet, columns_of
 
 if TYPE_CHECKING:
     from dianji.advice import Advice, Option
@@ -33,6 +33,7 @@ Compare = Annotated[bool, typer.Option("--compare", help="Also write a compariso
 
 def advise(
     data: DataPath,
+    column: Columns = None,
     minutes: Minutes = None,
     memory: Memory = None,
     device: Device = "auto",
@@ -53,6 +54,7 @@ def advise(
         raise RecipeError(f"{out}: there is a file already. Name another with --out, or replace it with --force.")
     advice = verbs.advise(
         data,
+        columns=columns_of(column),
         minutes=minutes,
         memory_gb=memory,
         device=device,

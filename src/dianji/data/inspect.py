@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from dianji.data.language import detect
 from dianji.data.resolve import places
 from dianji.data.select import concatenate, names_of
 from dianji.data.source import SPLIT
+from dianji.errors import RecipeError, did_you_mean
 
 Role = Literal["text", "label", "group", "time"]
 
@@ -62,6 +63,32 @@ class Inspection:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+
+_ROLES = {"text": "text", "image": "image", "label": "label", "labels": "label", "group": "group", "time": "time"}
+
+
+def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
+    """The same data with columns taken as the caller says: text, image, label, labels, group or time -> name.
+
+    Raises:
+        RecipeError: one is none of these, or there is no such column.
+    """
+    faults, names = [], [column.name for column in seen.columns]
+    for role, name in columns.items():
+        if role not in _ROLES:
+            faults.append(f"--column {role}: expected one of {', '.join(_ROLES)}. {did_you_mean(role, _ROLES)}")
+        elif name not in names:
+            faults.append(f"--column {role}={name}: {seen.path} has no such column. {did_you_mean(name, names)}")
+    if faults:
+        raise RecipeError(*faults)
+    roles = {_ROLES[role]: name for role, name in columns.items()}
+    # A column has one role: what it was guessed to be gives way to what is said.
+    guessed = {role: None for role in set(_ROLES.values()) if getattr(seen, role) in roles.values()}
+    if "text" in roles and "image" not in roles:
+        guessed["image"] = None  # one of the two is read
+    changes: dict[str, Any] = {**guessed, **roles}
+    return replace(seen, **changes)
 
 
 def inspect(path: str | Sequence[str]) -> Inspection:

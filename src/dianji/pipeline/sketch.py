@@ -24,7 +24,7 @@ def require_learnable(seen: Inspection) -> None:
         found = ", ".join(f"'{column.name}' ({column.kind})" for column in seen.columns)
         raise DataError(
             f"{seen.path}: neither text nor labelled images were found to learn from, only {found}. "
-            "If a column was misjudged, write the recipe by hand and map it under data.<name>.columns."
+            "If a column was misjudged, name it: --column text=… or --column label=…"
         )
 
 

@@ -232,11 +232,12 @@ class _Stage:
     def seconds_per_row(self, *, precise: bool) -> float:
         """What measuring takes: in full precision as at the end, or as between epochs."""
         job = self.training.job
-        rows = job.examples.slice(0, PREDICTED)
+        rows: pa.Table = job.examples.slice(0, PREDICTED)
+        number = int(rows.num_rows)
         began = time.perf_counter()
         with nullcontext() if precise else self.training.runtime.products():
             run_model(job.task, job.model.model, job.base, rows, 0)
-        return (time.perf_counter() - began) / rows.num_rows
+        return (time.perf_counter() - began) / number
 
 
 def _weight(step: Sequence[np.ndarray], lengths: np.ndarray) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dianji.advice import Advice
-from dianji.data.inspect import inspect
+from dianji.data.inspect import inspect, taken_as
 from dianji.errors import RecipeError
 from dianji.pipeline.advise import Budget
 from dianji.pipeline.advise import advise as weigh
@@ -18,6 +18,7 @@ from dianji.store.steps import Store
 def advise(
     path: str,
     *,
+    columns: Mapping[str, str] | None = None,
     minutes: float | None = None,
     memory_gb: float | None = None,
     device: Device = "auto",
@@ -32,6 +33,7 @@ def advise(
 
     Args:
         path: a table or folder.
+        columns: text, image, label, labels, group or time -> what the data calls it; guessed where it is not given.
         minutes: how long a run may take.
         memory_gb: how much memory it may use; default: what is free.
         device: ``cpu`` or ``cuda``; ``auto`` is what a run would use.
@@ -41,7 +43,7 @@ def advise(
         store: whose own pre-trained models count as bases at hand; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
-        RecipeError: a budget is not positive; the rows cannot be divided.
+        RecipeError: a budget is not positive; a column is unknown; the rows cannot be divided.
         DataError: what is wrong with the files, or there is nothing to learn from.
         BaseError: a base that was named is unknown or damaged.
         CapabilityError: there is no such device.
@@ -50,6 +52,5 @@ def advise(
         if value is not None and value <= 0:
             raise RecipeError(f"--{name}: expected a number above 0, found {value:g}")
     budget = Budget(minutes, memory_gb, device)
-    return weigh(
-        inspect(path), store or Store.default(), budget, reporter or Silent(), bases=bases, recipe=Path(recipe)
-    )
+    seen = taken_as(inspect(path), columns or {})
+    return weigh(seen, store or Store.default(), budget, reporter or Silent(), bases=bases, recipe=Path(recipe))
