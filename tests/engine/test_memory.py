@@ -60,3 +60,20 @@ def test_the_collector_forgets_again_what_it_was_told_to_leave_alone():
     with steady_memory():
         assert gc.get_freeze_count() > frozen
     assert gc.get_freeze_count() == 0
+
+
+def test_what_only_holds_itself_is_not_counted():
+    class Knot:
+        def __init__(self):
+            self.block = np.ones(100 * 2**20, dtype=np.uint8)
+            self.own = self
+
+    gc.disable()
+    try:
+        knot = Knot()
+        high = peak_mb()
+        del knot
+        reset_peak()
+    finally:
+        gc.enable()
+    assert peak_mb() < high - 50

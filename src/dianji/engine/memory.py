@@ -21,6 +21,7 @@ def reset_peak() -> None:
     """Start measuring anew, where the system can (Linux, CUDA); elsewhere the peak is the process's whole life."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    gc.collect()  # a model that was trained before is in a circle with its hooks
     trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)  # what a stage before has kept is not this one's
