@@ -14,8 +14,8 @@ from dianji.pipeline.candidates import Candidate
 TUNINGS_MANY: Sequence[str] = ("full", "last-layers", "lora", "frozen")
 TUNINGS_FEW: Sequence[str] = ("last-layers", "frozen", "full", "lora")
 FEW = 20  # rows per label
-#: New networks by modality, the best first, as they came out in benchmarks/advise.py. To learn the language from the very
-#: rows whose labels are learnt next did not pay; from far more text it does.
+#: New networks by modality, the best first, as they came out in benchmarks/advise.py. To learn the language from the
+#: very rows whose labels are learnt next did not pay; from far more text it does.
 NEW: Mapping[str, Sequence[str]] = {
     "text": ("transformer", "lstm", "cnn", "transformer, masked-language first"),
     "image": ("cnn", "resnet", "vit"),
