@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dianji import verbs
 from dianji.data.inspect import inspect
@@ -140,6 +141,13 @@ def test_a_stores_own_pretrained_model_is_at_hand(data: Path, tmp_path: Path):
     field = candidates.candidates(inspect(str(data)), Store.default())
     own = [candidate for candidate in field.candidates if candidate.base == str(artefact)]
     assert {candidate.name for candidate in own} >= {"own/read, full", "own/read, frozen"}
+    for label in ("red", "blue"):
+        (tmp_path / "shapes" / label).mkdir(parents=True)
+        for number in range(6):
+            image = Image.new("RGB", (8, 8), (number * 20, 0, 200 if label == "blue" else 10))
+            image.save(tmp_path / "shapes" / label / f"{number}.png")
+    field = candidates.candidates(inspect(str(tmp_path / "shapes")), Store.default())
+    assert {candidate.card.modality for candidate in field.candidates} == {"image"}
 
 
 class TestRefused:

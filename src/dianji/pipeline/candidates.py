@@ -8,7 +8,7 @@ from typing import Any
 
 from dianji.artefact.manifest import Manifest
 from dianji.bases.at_hand import Found, at_hand
-from dianji.bases.base import Card
+from dianji.bases.base import Card, Modality
 from dianji.bases.resolve import resolve
 from dianji.data.inspect import Inspection
 from dianji.errors import ArtefactError, BaseError
@@ -67,7 +67,10 @@ def candidates(seen: Inspection, store: Store, given: Sequence[str] = ()) -> Fie
     sketch.require_learnable(seen)
     modality = sketch.modality(seen)
     task = sketch.supervised_task(seen)
-    found = [Found(spec, resolve(spec, modality).card()) for spec in given] or [*at_hand(modality), *_own(store)]
+    found = [Found(spec, resolve(spec, modality).card()) for spec in given] or [
+        *at_hand(modality),
+        *_own(store, modality),
+    ]
     for base in found:
         if given and base.card is not None and base.card.modality != modality:
             raise BaseError(f"base '{base.spec}' reads {base.card.modality}, and {seen.path} holds {modality}s.")
@@ -103,7 +106,7 @@ def _new(seen: Inspection, task: str | dict[str, Any] | None) -> Iterator[Candid
             yield Candidate(f"{name}, masked-language first" if task else name, base, card, "full", stages, bool(task))
 
 
-def _own(store: Store) -> Iterator[Found]:
+def _own(store: Store, modality: Modality) -> Iterator[Found]:
     """What this store has pre-trained, the newest first."""
     done = [step for step in store.steps() if step.state == "done" and (step.artefact / "dianji.json").is_file()]
     kept = 0
@@ -114,7 +117,9 @@ def _own(store: Store) -> Iterator[Found]:
             continue  # `dianji verify` tells what is wrong with it
         if str(manifest.task["name"]).partition("@")[0] not in SELF_SUPERVISED:
             continue
-        card = resolve(str(step.artefact), "text").card()
+        card = resolve(str(step.artefact), modality).card()
+        if card.modality != modality:
+            continue
         yield Found(str(step.artefact), replace(card, name=f"{manifest.recipe}/{manifest.stage}"))
         kept += 1
         if kept == MOST_OWN:
