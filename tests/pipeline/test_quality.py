@@ -85,6 +85,7 @@ def test_labels_are_judged_where_the_recipe_asks_for_it(tmp_path):
     assert any(warning.startswith(told) for warning in watcher.warnings)
     first = json.loads((result.stages[0].artefact / "evidence" / "quality.json").read_text())
     assert "label_errors" not in first
+    assert [verbs.verify(stage.artefact, store=store).faults for stage in result.stages] == [(), ()]
 
 
 def test_not_asking_for_it_changes_no_digest(tmp_path):
