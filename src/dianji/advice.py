@@ -67,6 +67,18 @@ class Option:
         """Whether it can be chosen."""
         return not self.obstacle
 
+    @property
+    def preparing(self) -> dict[str, Any]:
+        """The stages before the last one."""
+        stages: dict[str, Any] = dict(self.recipe["stages"])
+        stages.pop(list(stages)[-1])
+        return stages
+
+    @property
+    def begins_from(self) -> str | Mapping[str, Any]:
+        """What the last stage starts from: the stage before it, or the base."""
+        return next(reversed(self.preparing), self.base)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "reasons": list(self.reasons), "fits": self.fits}
@@ -100,6 +112,27 @@ class Advice:
     def chosen(self) -> Option | None:
         """The candidate to run; None where none fits."""
         return next((option for option in self.options if option.fits), None)
+
+    @property
+    def comparison(self) -> Mapping[str, Any] | None:
+        """The chosen recipe with a comparison of all that fit: what `dianji compare` would run.
+
+        None where fewer than two fit, or where there are no labels: language models with tokenizers of their own have
+        no score in common.
+        """
+        chosen, fitting = self.chosen, [option for option in self.options if option.fits]
+        if chosen is None or len(fitting) < 2 or "labels" not in self.facts:
+            return None
+        stages = dict(chosen.recipe["stages"])
+        learn = list(stages)[-1]
+        before = {name: {**stage, "from": of.base} for of in fitting for name, stage in of.preparing.items()}
+        stages = {**before, **stages, learn: {**stages[learn], "from": chosen.begins_from}}
+        variants = []
+        for option in fitting:
+            train = option.recipe["stages"][learn].get("train")
+            variant = {"stage": learn, "name": option.name, "from": option.begins_from, "adapt": option.adapt}
+            variants.append({**variant, **({"train": train} if train else {})})
+        return {**chosen.recipe, "stages": stages, "compare": {"variants": variants}}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

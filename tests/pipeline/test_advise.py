@@ -13,7 +13,7 @@ from dianji.data.inspect import inspect
 from dianji.errors import BaseError, CapabilityError, DataError, RecipeError, TrainingError
 from dianji.pipeline import advise as module
 from dianji.pipeline import candidates
-from dianji.pipeline.advise import compared
+from dianji.pipeline.merit import NEW
 from dianji.pipeline.plan import schedule
 from dianji.pipeline.trial import Trial, trial
 from dianji.spec.sections import Recipe
@@ -67,6 +67,20 @@ class TestBudget:
         names = {option.name for option in advice.options}
         assert {"minilm, frozen", "new transformer, masked-language first", "new lstm"} <= names
 
+    def test_new_networks_stand_in_the_order_that_is_known(self, data: Path, tmp_path: Path):
+        advice = verbs.advise(str(data), recipe=tmp_path / "recipe.yaml")
+        new = [option.name for option in advice.options if option.name.startswith("new ")]
+        assert new == [f"new {name}" for name in NEW["text"]]
+
+    def test_a_base_that_is_damaged_is_told_and_the_others_go_on(self, data: Path, tmp_path: Path, monkeypatch):
+        monkeypatch.setattr("dianji.bases.minilm.SHA256", "0" * 64)
+        advice = verbs.advise(str(data), recipe=tmp_path / "recipe.yaml")
+        assert advice.chosen is not None
+        assert advice.chosen.name.startswith("new ")
+        assert any("'minilm, full' was left out" in note and "sha256" in note for note in advice.notes)
+        with pytest.raises(RecipeError, match="sha256"):
+            verbs.advise(str(data), bases=["minilm"], recipe=tmp_path / "recipe.yaml")
+
     def test_fewer_epochs_where_half_of_them_fit(self, data: Path, tmp_path: Path):
         advice = verbs.advise(str(data), minutes=1.5, bases=["minilm"], recipe=tmp_path / "recipe.yaml")
         chosen = advice.chosen
@@ -115,7 +129,8 @@ def test_a_comparison_of_all_that_fit_has_no_faults(data: Path, tmp_path: Path):
     recipe = tmp_path / "recipe.yaml"
     advice = verbs.advise(str(data), recipe=recipe)
     assert advice.chosen is not None
-    written = compared(advice, advice.chosen)
+    written = advice.comparison
+    assert written is not None
     assert len(written["compare"]["variants"]) == len(advice.options)
     plan = verbs.check(Recipe.parse(json.loads(json.dumps(written)), folder=tmp_path))
     assert [variant.name for variant in plan.variants] == [option.name for option in advice.options]
@@ -129,6 +144,7 @@ def test_texts_without_labels_are_only_read(tmp_path: Path):
     assert {tuple(option.recipe["stages"]) for option in advice.options} == {("domain",)}
     assert advice.chosen is not None
     assert advice.chosen.name == "minilm, full"
+    assert advice.comparison is None
 
 
 @pytest.mark.usefixtures("pretend")
@@ -140,7 +156,9 @@ def test_a_stores_own_pretrained_model_is_at_hand(data: Path, tmp_path: Path):
     artefact = verbs.run(recipe).stages[0].artefact
     field = candidates.candidates(inspect(str(data)), Store.default())
     own = [candidate for candidate in field.candidates if candidate.base == str(artefact)]
-    assert {candidate.name for candidate in own} >= {"own/read, full", "own/read, frozen"}
+    assert {candidate.name for candidate in own} >= {
+        f"own/read {artefact.parent.name[:8]}, {way}" for way in ("full", "frozen")
+    }
     for label in ("red", "blue"):
         (tmp_path / "shapes" / label).mkdir(parents=True)
         for number in range(6):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dianji.cli.answer import Answer
-from dianji.cli.init import DataPath, Force, Out
-from dianji.cli.options import Columns, Json, Quiet, columns_of
+from dianji.cli.options import Columns, DataPath, Force, Json, Quiet, RecipeOut, columns_of, require_free
 
 if TYPE_CHECKING:
     from dianji.advice import Advice, Option
@@ -38,7 +37,7 @@ def advise(
     memory: Memory = None,
     device: Device = "auto",
     base: Bases = None,
-    out: Out = Path("recipe.yaml"),
+    out: RecipeOut = Path("recipe.yaml"),
     compare: Compare = False,
     force: Force = False,
     as_json: Json = False,
@@ -47,11 +46,9 @@ def advise(
     """Time what could be done with data on this machine, rank it, and write the recipe of the first."""
     from dianji import verbs
     from dianji.cli.progress import reporter
-    from dianji.errors import RecipeError
     from dianji.store.atomic import write_text
 
-    if out.exists() and not force:
-        raise RecipeError(f"{out}: there is a file already. Name another with --out, or replace it with --force.")
+    require_free(out, force=force)
     advice = verbs.advise(
         data,
         columns=columns_of(column),
@@ -67,7 +64,9 @@ def advise(
         write_text(out, _recipe(advice, chosen, out, compare=compare))
     written = None if chosen is None else str(out)
     return Answer(
-        {**advice.to_json(), "recipe": written}, lambda: _show(advice, written), exit_code=int(chosen is None)
+        {**advice.to_json(), "recipe": written},
+        lambda: _show(advice, written, compare=compare),
+        exit_code=int(chosen is None),
     )
 
 
@@ -76,10 +75,9 @@ def _recipe(advice: Advice, chosen: Option, out: Path, *, compare: bool) -> str:
     import yaml
 
     from dianji.cli.tables import clean
-    from dianji.pipeline.advise import compared
     from dianji.spec.sections import Recipe
 
-    recipe = compared(advice, chosen) if compare else chosen.recipe
+    recipe = (advice.comparison if compare else None) or chosen.recipe
     comments = [f"Advised for {clean(advice.data)} on {advice.machine.device}: {clean(chosen.name)}."]
     comments += [f"  {clean(reason)}" for reason in (*chosen.reasons, _costs(chosen))]
     text = "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(
@@ -98,7 +96,7 @@ def _costs(option: Option) -> str:
     return f"about {clock(forecast.seconds)} and {forecast.peak_memory_mb:,.0f} MB here"
 
 
-def _show(advice: Advice, written: str | None) -> None:
+def _show(advice: Advice, written: str | None, *, compare: bool) -> None:
     from dianji.cli.tables import clean, print_pairs, print_table
 
     print_pairs(
@@ -117,7 +115,10 @@ def _show(advice: Advice, written: str | None) -> None:
     if written is None:
         print("\nNo candidate fits. Allow more time (--minutes) or memory (--memory), or use fewer rows.")
         return
-    print(f"\nWritten: {written}\nNext: dianji run {shlex.quote(written)}")
+    if compare and advice.comparison is None:
+        print("Note: no comparison was written: it takes labels, and two candidates that fit.")
+    verb = "compare" if compare and advice.comparison is not None else "run"
+    print(f"\nWritten: {written}\nNext: dianji {verb} {shlex.quote(written)}")
 
 
 def _lines(advice: Advice) -> Iterator[Sequence[str]]:

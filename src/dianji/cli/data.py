@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dianji.cli.answer import Answer
-from dianji.cli.options import Columns, Json, Quiet, columns_of
+from dianji.cli.options import Columns, DataPath, Json, Quiet, columns_of
 
 if TYPE_CHECKING:
     from dianji.verbs.surveying import Survey
 
-DataPath = Annotated[
-    str, typer.Argument(metavar="DATA", help="A table, a text file, a folder, or a glob.", show_default=False)
-]
 Base = Annotated[
     str | None,
     typer.Option(

@@ -5,40 +5,30 @@ from __future__ import annotations
 import importlib.util
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from dianji.cli.answer import Answer
-from dianji.cli.options import Columns, Json, columns_of
+from dianji.cli.options import Columns, DataPath, Force, Json, RecipeOut, columns_of, require_free
 
 if TYPE_CHECKING:
     from dianji.data.column_kinds import Inspected
     from dianji.data.inspect import Inspection
 
-DataPath = Annotated[
-    str, typer.Argument(metavar="DATA", help="A table, a text file, a folder, or a glob.", show_default=False)
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write the recipe.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")]
-
 
 def init(
     data: DataPath,
     column: Columns = None,
-    out: Out = Path("recipe.yaml"),
+    out: RecipeOut = Path("recipe.yaml"),
     force: Force = False,
     as_json: Json = False,
 ) -> Answer:
     """Look at a table or folder and write a commented recipe that runs as it stands."""
     from dianji.cli.draft import draft
     from dianji.data.inspect import inspect, taken_as
-    from dianji.errors import RecipeError
     from dianji.spec.sections import Recipe
     from dianji.store.atomic import write_text
 
-    if out.exists() and not force:
-        raise RecipeError(f"{out}: there is a file already. Name another with --out, or replace it with --force.")
+    require_free(out, force=force)
     seen = taken_as(inspect(data), columns_of(column))
     text = draft(seen, out)
     Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read

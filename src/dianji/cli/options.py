@@ -13,6 +13,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
 Artefact = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A folder that a stage left.", show_default=False)]
+DataPath = Annotated[
+    str, typer.Argument(metavar="DATA", help="A table, a text file, a folder, or a glob.", show_default=False)
+]
+RecipeOut = Annotated[Path, typer.Option("--out", "-o", help="Where to write the recipe.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -38,3 +43,13 @@ def columns_of(given: list[str] | None) -> dict[str, str]:
     if faults:
         raise RecipeError(*faults)
     return {name: column for name, _, column in pairs}
+
+
+def require_free(path: Path, *, force: bool) -> None:
+    """Refuse to write over a file unless that is asked for.
+
+    Raises:
+        RecipeError: there is one.
+    """
+    if path.exists() and not force:
+        raise RecipeError(f"{path}: there is a file already. Name another with --out, or replace it with --force.")

@@ -16,7 +16,7 @@ from dianji.data.inspect import Inspection
 from dianji.engine.runtime import choose_precision
 from dianji.errors import CapabilityError, DianjiError
 from dianji.pipeline import sketch
-from dianji.pipeline.candidates import LEARN, PREPARE, Candidate, candidates
+from dianji.pipeline.candidates import Candidate, candidates
 from dianji.pipeline.knowledge import knowledge
 from dianji.pipeline.merit import RULE, Rows, judge
 from dianji.pipeline.plan import Schedule, Shelf, schedule
@@ -71,10 +71,16 @@ def advise(
     section = sketch.data_section(seen, recipe)
     shelf = Shelf()
     planned: list[_Planned] = []
+    faults: dict[str, DianjiError] = {}
     for candidate in found.candidates:
         written = candidate.recipe(sketch.project_name(seen), section)
         parsed = Recipe.parse(written, folder=recipe.absolute().parent)
-        planned.append(_Planned(candidate, written, schedule(parsed, store, shelf)))
+        try:
+            planned.append(_Planned(candidate, written, schedule(parsed, store, shelf)))
+        except DianjiError as error:
+            faults[candidate.name] = error
+    if not planned:  # what is wrong is wrong with the rows, or with all that was asked for
+        raise next(iter(faults.values()))
     known = _known(planned, reporter)
     rows = _rows(seen, planned[0])
     options: list[tuple[tuple[float, ...], Option]] = []
@@ -92,7 +98,7 @@ def advise(
         options=tuple(option for _, option in sorted(options, key=lambda pair: pair[0])),
         rule=RULE,
         knowledge=known,
-        notes=tuple(f"base '{name}' was left out: {why}" for name, why in found.unusable.items()),
+        notes=tuple(f"'{name}' was left out: {why}" for name, why in {**found.unusable, **faults}.items()),
     )
 
 
@@ -116,7 +122,10 @@ def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowled
         candidate, work = plan.candidate, plan.schedule.works[-1]
         if candidate.card.pretrained and candidate.card.name not in found and isinstance(candidate.base, str):
             source = resolve(candidate.base, work.task.modality)
-            measured = knowledge(work.task, source, work.data.splits["train"], reporter)
+            try:
+                measured = knowledge(work.task, source, work.data.splits["train"], reporter)
+            except DianjiError:
+                continue  # its trials fail for the same reason, and tell it
             if measured is not None:
                 found[candidate.card.name] = measured
     return found
@@ -190,22 +199,3 @@ def _facts(seen: Inspection, rows: Rows) -> dict[str, str]:
         sizes = seen.column(str(seen.image)).sizes
         facts["sizes"] = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:3])
     return facts
-
-
-def compared(advice: Advice, chosen: Option) -> Mapping[str, Any]:
-    """The chosen candidate's recipe with a comparison of all that fit: what `dianji compare` would run."""
-    fitting = [option for option in advice.options if option.fits]
-    if len(fitting) < 2:
-        return chosen.recipe  # nothing to compare it with
-    prepared = next((option for option in fitting if PREPARE in option.recipe["stages"]), None)
-    recipe = dict(chosen.recipe)
-    if prepared is not None and PREPARE not in recipe["stages"]:
-        before = {**prepared.recipe["stages"][PREPARE], "from": prepared.base}
-        recipe["stages"] = {PREPARE: before, LEARN: {**recipe["stages"][LEARN], "from": chosen.base}}
-    variants = []
-    for option in fitting:
-        stage = option.recipe["stages"][LEARN]
-        start = PREPARE if PREPARE in option.recipe["stages"] else option.base
-        variant = {"stage": LEARN, "name": option.name, "from": start, "adapt": option.adapt}
-        variants.append({**variant, **({"train": stage["train"]} if "train" in stage else {})})
-    return {**recipe, "compare": {"variants": variants}}

@@ -67,7 +67,7 @@ def candidates(seen: Inspection, store: Store, given: Sequence[str] = ()) -> Fie
     sketch.require_learnable(seen)
     modality = sketch.modality(seen)
     task = sketch.supervised_task(seen)
-    found = [Found(spec, resolve(spec, modality).card()) for spec in given] or [
+    found = [Found(spec, replace(resolve(spec, modality).card(), name=spec)) for spec in given] or [
         *at_hand(modality),
         *_own(store, modality),
     ]
@@ -120,7 +120,7 @@ def _own(store: Store, modality: Modality) -> Iterator[Found]:
         card = resolve(str(step.artefact), modality).card()
         if card.modality != modality:
             continue
-        yield Found(str(step.artefact), replace(card, name=f"{manifest.recipe}/{manifest.stage}"))
+        yield Found(str(step.artefact), replace(card, name=f"{manifest.recipe}/{manifest.stage} {manifest.digest[:8]}"))
         kept += 1
         if kept == MOST_OWN:
             return

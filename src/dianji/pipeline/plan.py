@@ -183,8 +183,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
     data = shelf.load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
-    looks = stage.evaluate.label_errors  # told only where it is asked for, so that older steps keep their digests
-    if looks:
+    if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
@@ -194,7 +193,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         "adaptation": record_of(adaptation),
         "techniques": [record_of(technique) for technique in techniques],
         "train": _filled_train(train),
-        "evaluate": stage.evaluate.model_dump(mode="json", exclude=set() if looks else {"label_errors"}),
+        "evaluate": stage.evaluate.model_dump(mode="json"),
         "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
         "parent": before.step.digest if before else _digest_of(source),
         "seed": seed,

@@ -105,7 +105,7 @@ def trial(work: Work, base: str | Mapping[str, Any], device: Device = "auto") ->
         "base": base,
         "rows": {name: split.num_rows for name, split in work.data.splits.items()},
         # What a run holds in memory besides: the rows that the trial is not given.
-        "held_mb": sum(split.nbytes for split in work.data.splits.values()) / 2**20,
+        "held_mb": (sum(split.nbytes for split in work.data.splits.values()) - table.nbytes) / 2**20,
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.arrow"
@@ -135,7 +135,7 @@ def _ask(request: Mapping[str, Any], device: Device) -> dict[str, Any]:
     if not done.stdout.strip():  # killed, most likely for its memory
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "without a word")
         raise TrainingError(f"the trial ended with exit code {done.returncode}: {last[:300]}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if "fault" in answer:
         raise TrainingError(str(answer["fault"]))
     return answer
@@ -171,7 +171,7 @@ def measure(request: Mapping[str, Any], began: float) -> Trial:
     with steady_memory():
         training.step(course[heaviest], Silent())  # warms up, and takes the most memory
         taken = [_timed(training, course[number]) for number in chosen]
-    peak = peak_mb() + request["held_mb"] - stage.table_mb
+    peak = peak_mb() + request["held_mb"]
     seconds = sum(taken) / len(taken)
     share = rows["train"] / stage.sampled  # more rows give more steps of the same kind
     train = training.job.train
@@ -204,7 +204,6 @@ class _Stage:
     training: Training
     rows: Mapping[str, int]  # of every split, all of them
     sampled: int
-    table_mb: float
     encode_seconds: float
     parameters: int
     trained_parameters: int
@@ -227,7 +226,7 @@ class _Stage:
         parameters, trained = count(model.model)
         job = Job("trial", task, base, model, adaptation, (), train, examples, None, 0)
         training = Training(job, make_runtime(train.precision), Path(request["folder"]), Silent())
-        return cls(training, request["rows"], table.num_rows, table.nbytes / 2**20, encoded, parameters, trained)
+        return cls(training, request["rows"], table.num_rows, encoded, parameters, trained)
 
     def seconds_per_row(self, *, precise: bool) -> float:
         """What measuring takes: in full precision as at the end, or as between epochs."""

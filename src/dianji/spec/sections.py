@@ -15,6 +15,7 @@ from pydantic import (
     Discriminator,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
     field_serializer,
@@ -223,6 +224,12 @@ class Evaluate(Section):
     label_errors: bool = Field(
         default=False, description="look for labels that are probably wrong, on frozen features of what is started from"
     )
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Label errors are told only where they are asked for, so that older steps keep their digests."""
+        told: dict[str, Any] = plain(self)
+        return told if self.label_errors else {key: value for key, value in told.items() if key != "label_errors"}
 
 
 class Stage(Section):

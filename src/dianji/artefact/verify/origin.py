@@ -53,8 +53,7 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
         "adaptation": _record(stage["adapt"]),
         "techniques": [_record(technique) for technique in stage["techniques"]],
         "train": {**train, **{kind: _record(train[kind]) for kind in ("optimizer", "schedule")}},
-        # A step tells of label errors only where they were asked for: older ones do not know the key.
-        "evaluate": {key: value for key, value in stage["evaluate"].items() if key != "label_errors" or value},
+        "evaluate": stage["evaluate"],
         "seed": recipe["seed"],
     }
     faults.expect(RECIPE, "name", recipe["name"], manifest.recipe)
