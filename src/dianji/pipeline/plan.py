@@ -20,14 +20,14 @@ from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
 from dianji.spec import components
 from dianji.spec.references import check_references, order, parent
-from dianji.spec.sections import Component, Data, Recipe, Stage, Train
+from dianji.spec.sections import WITHOUT_EFFECT, Component, Data, Recipe, Stage, Train
 from dianji.store.digest import digest_value
 from dianji.store.steps import StepFolder, Store
 from dianji.tasks.base import Task
 from dianji.techniques.base import Technique
 
 #: Changes when a change of Dianji makes old steps differ from what would be computed now.
-STEP_FORMAT = 1
+STEP_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -249,9 +249,9 @@ def _digest_of(source: BaseSource | None) -> str:
 
 
 def _filled_train(train: Train) -> dict[str, Any]:
-    """When to save does not change what is learnt, so it is not part of the digest; components get their defaults."""
+    """Without what does not change what is learnt; components get their defaults."""
     parts = {kind: record_of(_build(kind, getattr(train, kind))) for kind in ("optimizer", "schedule")}
-    return {**train.model_dump(mode="json", exclude={"checkpoint_every"}), **parts}
+    return {**train.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)), **parts}
 
 
 def _without_paths(data: Data) -> dict[str, Any]:

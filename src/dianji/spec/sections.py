@@ -178,6 +178,10 @@ class Data(Section):
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
 
 
+#: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.
+WITHOUT_EFFECT = frozenset({"checkpoint_every", "cache"})
+
+
 class Train(Section):
     """How long, how large, how fast. What is null is filled from the base, the adaptation and the task."""
 
@@ -205,6 +209,22 @@ class Train(Section):
     )
     checkpoint_every: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="optimiser steps between checkpoints; null: every two minutes"
+    )
+    solver: Literal["auto", "lbfgs", "loop"] = Field(
+        default="auto",
+        description="lbfgs fits a linear head on frozen features to its optimum; auto: where only such a head learns",
+    )
+    cache: Literal["auto", "off"] = Field(
+        default="auto", description="compute what comes before the first weight that learns once, where that is exact"
+    )
+    lean: Literal["auto", "off"] = Field(
+        default="auto", description="the same mathematics in fewer operations, for architectures that are known"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        default="auto", description="torch.compile; auto: where a measurement says that it pays"
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="compute activations again in the backward pass: less memory, about a third more time"
     )
 
     @model_validator(mode="after")

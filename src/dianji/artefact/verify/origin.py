@@ -8,6 +8,7 @@ from typing import Any
 
 from dianji.artefact.manifest import NAME
 from dianji.artefact.verify.subject import Faults, Subject
+from dianji.spec.sections import WITHOUT_EFFECT
 from dianji.store.digest import digest_value
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{32,64}")
@@ -47,7 +48,7 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
     """The filled recipe says the same as the spec, wherever both speak of a thing."""
     recipe, manifest = subject.document("recipe"), subject.manifest
     stage = recipe["stages"][manifest.stage]
-    train = {key: value for key, value in stage["train"].items() if key != "checkpoint_every"}
+    train = {key: value for key, value in stage["train"].items() if key not in WITHOUT_EFFECT}
     said = {
         "task": _record(stage["task"]),
         "adaptation": _record(stage["adapt"]),
