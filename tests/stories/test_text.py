@@ -33,7 +33,7 @@ stages:
   intent:
     task: text-classification
     data: intents
-    train: {epochs: 8, learning_rate: 5.0e-3}
+    train: {epochs: 16, learning_rate: 3.0e-3}
     techniques: [early-stopping]
   light:
     from: domain

@@ -46,13 +46,19 @@ def mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
 
     The rate is rounded to a multiple of 2^-16, and the scale follows the rounded one, so that the mean is exact.
     """
-    dropped = round(rate * LEVELS)
+    kept = bits(shape, rate).neg_()  # 0 or 1
+    return kept.to(dtype).mul_(LEVELS / (LEVELS - round(rate * LEVELS)))
+
+
+def bits(shape: torch.Size, rate: float) -> torch.Tensor:
+    """int16: zero with probability ``rate``, else -1, which is all bits, so that ``and`` lays it over a tensor."""
     elements = shape.numel()
     seed = int(torch.randint(2**62, ()))
     words = np.random.SFC64(seed).random_raw(-(-elements // 4))
     halves = torch.from_numpy(words.view(np.int16))[:elements].view(shape)
-    kept = halves >= dropped - LEVELS // 2
-    return kept.to(dtype).mul_(LEVELS / (LEVELS - dropped))
+    bound = LEVELS // 2 - round(rate * LEVELS)  # what is below stays
+    # Three passes of plain arithmetic, where a comparison would leave bytes that must be widened again.
+    return halves.clamp_(bound - 1, bound).sub_(bound)
 
 
 def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:

@@ -20,6 +20,7 @@ from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
+from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
@@ -80,6 +81,7 @@ class Training:
         train = job.train
         self.model: nn.Module = job.model.model
         runtime.place(self.model)
+        self.lean = lean_path(job, runtime.device)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
@@ -106,6 +108,7 @@ class Training:
             TrainingError: the loss is not a number.
             Interrupted: a signal came; the checkpoint is written.
         """
+        self.reporter.say(f"{self.job.name}: lean path: {self.lean.told}")
         self.resume()
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
@@ -120,6 +123,7 @@ class Training:
             self.save()  # measuring and saving may be interrupted too; the training is not done again
         for listener in self.listeners:
             listener.finish(self.progress)
+        self.lean.end()
         position, reason = self.position, self.progress.stop_reason
         return Trained(position.seconds, position.samples, self.progress.step, reason or "budget used up")
 
@@ -144,11 +148,11 @@ class Training:
         self.model.train()
         hold_still(self.model)
         items, total = 0, 0.0
-        for number, indices in enumerate(batches):
-            with self.runtime.training():
+        with self.runtime.training(), self.lean.on():
+            for number, indices in enumerate(batches):
                 loss = self.micro_batch(number, indices, share=len(batches) > 1)
-            items += loss.items
-            total += loss.value.item() * loss.items
+                items += loss.items
+                total += loss.value.item() * loss.items
         self.update(items if len(batches) > 1 else 1)
         self.progress.step += 1
         for listener in self.listeners:
@@ -234,7 +238,7 @@ class Training:
         with ExitStack() as stack:
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
-            with self.runtime.products():
+            with self.runtime.products(), self.lean.evaluating():
                 outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
             measured = values(task.outcome(outputs, self.job.validation), task.metrics)
             primary = task.metrics[0]

@@ -22,6 +22,8 @@ class Optimizer(Protocol):
 
     #: What full fine-tuning gets unless a recipe says otherwise; None: what suits Adam on the same base.
     default_learning_rate: ClassVar[float | None]
+    #: Whether each number moves by its own gradients alone, so that one which never has a gradient never moves.
+    elementwise: ClassVar[bool]
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """The torch optimizer over ``groups``."""
@@ -34,6 +36,7 @@ class AdamW:
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019, arXiv:1711.05101)."""
 
     default_learning_rate: ClassVar[float | None] = None
+    elementwise: ClassVar[bool] = True
 
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: Positive = 1e-8
@@ -49,6 +52,7 @@ class Adam:
     """Adam (Kingma & Ba, 2015, arXiv:1412.6980); weight decay is an L2 term in the gradient."""
 
     default_learning_rate: ClassVar[float | None] = None
+    elementwise: ClassVar[bool] = True
 
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: Positive = 1e-8
@@ -64,6 +68,7 @@ class Sgd:
     """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al., 2013)."""
 
     default_learning_rate: ClassVar[float | None] = 0.01
+    elementwise: ClassVar[bool] = True
 
     momentum: Decay = 0.9
     nesterov: bool = False
@@ -83,6 +88,7 @@ class Adafactor:
     """
 
     default_learning_rate: ClassVar[float | None] = 0.005
+    elementwise: ClassVar[bool] = False  # moments are shared by rows and columns
 
     beta2_decay: Annotated[float, Field(lt=0)] = -0.8
     clip_threshold: Annotated[float, Field(ge=1)] = 1.0  # largest RMS of an update before the rate
@@ -98,6 +104,7 @@ class Adagrad:
     """Rates fall with the sum of squared gradients, for sparse features (Duchi et al., 2011)."""
 
     default_learning_rate: ClassVar[float | None] = 0.01
+    elementwise: ClassVar[bool] = True
 
     initial_accumulator: Annotated[float, Field(ge=0)] = 0.0
     eps: Positive = 1e-10
@@ -115,6 +122,7 @@ class Adadelta:
     """Steps in the units of the weights; the learning rate is a factor near 1 (Zeiler, 2012, arXiv:1212.5701)."""
 
     default_learning_rate: ClassVar[float | None] = 1.0
+    elementwise: ClassVar[bool] = True
 
     rho: Decay = 0.9
     eps: Positive = 1e-6

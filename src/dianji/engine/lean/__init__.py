@@ -1,0 +1,1 @@
+"""The lean path: encoder layers in fewer operations, with the same mathematics."""

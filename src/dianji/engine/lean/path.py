@@ -1,0 +1,169 @@
+"""The lean path of a model: encoder layers in fewer operations, a word table of the rows that occur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from dianji.engine.lean.attention import Shape
+from dianji.engine.lean.blocks import Attention, attention_half, feed_forward_half
+from dianji.engine.lean.families import Layer, pad_bias, parts_of
+from dianji.engine.lean.noise import Noise
+from dianji.engine.lean.table import CompactTable, shrink_table
+from dianji.registry import REGISTRY
+from dianji.tasks.base import random_batches
+
+if TYPE_CHECKING:
+    from dianji.engine.loop import Job
+
+#: Largest difference of a lean layer to the plain one in fp32, on states of size 1.
+TOLERANCE = 2e-4
+
+
+@dataclass
+class LeanPath:
+    """Layers of one model that have a lean form; ``told`` says in words what they are, or why there are none."""
+
+    layers: dict[nn.Module, Layer] = field(default_factory=dict)
+    told: str = "off"
+    table: CompactTable | None = None
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """While active, the layers compute their lean form; no optimiser may step meanwhile.
+
+        Modules, names and parameters stay as they are.
+        """
+        masks = _Masks()
+        for layer, parts in self.layers.items():
+            layer.forward = _Lean(parts, masks)
+            for product in parts.products:
+                product.renew()
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                del layer.forward
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """As ``on``, for rows that may hold other words than those which are learnt from: the word table is whole."""
+        with self.on(), self.table.whole() if self.table is not None else nullcontext():
+            yield
+
+    def end(self) -> None:
+        """Leave the model as it would be without the lean path, and give back what it held."""
+        if self.table is not None:
+            self.table.restore()
+            self.table = None
+        for parts in self.layers.values():
+            for product in parts.products:
+                product.forget()
+
+
+def lean_path(job: Job, device: torch.device) -> LeanPath:
+    """What of a stage's model can be lean; call it before the optimiser is made, which must see the smaller table."""
+    if job.train.lean == "off":
+        return LeanPath()
+    model: nn.Module = job.model.model
+    path = find_lean(model, device) if job.train.compile != "on" else LeanPath(told="none, the model is compiled")
+    elementwise = getattr(REGISTRY.get("optimizer", job.train.optimizer.name), "elementwise", False)
+    if elementwise and not random_batches(job.task):
+        processor = job.base.processor
+        special = [*getattr(processor, "all_special_ids", []), getattr(job.base.config, "pad_token_id", None)]
+        path.table = shrink_table(model, job.examples, {0, *(token for token in special if token is not None)})
+    if path.table is not None:
+        path.told += f"; {len(path.table.weight):,} of {path.table.rows_before:,} word vectors occur"
+    return path
+
+
+def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
+    """The lean path of a model, proved on its own layers; an empty one, with the reason, where it has none."""
+    if device.type != "cpu":
+        return LeanPath(told=f"none on {device.type}")
+    candidates = [(layer, config) for layer, config in _layers(model)]
+    if not candidates:
+        return LeanPath(told=f"none, {type(model).__name__} has no encoder layers of transformers")
+    found: dict[nn.Module, Layer] = {}
+    for layer, config in candidates:
+        parts = parts_of(layer, config)
+        if isinstance(parts, str):
+            return LeanPath(told=f"none, {parts}")
+        found[layer] = parts
+    layer, parts = next(iter(found.items()))
+    apart = _difference(layer, parts)
+    if not apart <= TOLERANCE:
+        return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
+    return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}")
+
+
+class _Masks:
+    """The mask of one forward pass, made once for all layers."""
+
+    def __init__(self) -> None:
+        self._mask: Tensor | None = None
+        self._bias: Tensor | None = None
+
+    def bias(self, mask: Tensor | None) -> Tensor | None:
+        if mask is None:
+            return None
+        if mask is not self._mask:
+            self._mask, self._bias = mask, pad_bias(mask)
+        return self._bias
+
+
+@dataclass
+class _Lean:
+    """Takes the place of a layer's ``forward``."""
+
+    parts: Layer
+    masks: _Masks
+
+    def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
+        batch, time, width = hidden_states.shape
+        parts = self.parts
+        weights, after_attention, after_feed_forward = (Noise(rate.now()) for rate in parts.rates)
+        shape = Shape(batch, time, parts.heads, width // parts.heads)
+        attention = Attention(self.masks.bias(attention_mask), shape, parts.scale, weights)
+        x = hidden_states.reshape(batch * time, width)
+        x = attention_half(x, parts.attention, attention, after_attention)
+        x = feed_forward_half(x, parts.feed_forward, parts.activation, after_feed_forward)
+        return x.view(batch, time, width)
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, Any]]:
+    """Modules of transformers that hold attention and feed-forward, outermost only, with their configuration."""
+    for owner in model.modules():
+        if not isinstance(owner, PreTrainedModel):
+            continue
+        for module in owner.modules():
+            children = dict(module.named_children())
+            if "attention" in children and len(children) > 1 and not isinstance(module, PreTrainedModel):
+                yield module, owner.config
+        return
+
+
+def _difference(layer: nn.Module, parts: Layer) -> float:
+    """Between the lean and the plain form of a layer, in evaluation mode, on random states and a mask."""
+    width = parts.attention.norm.normalized_shape[0]
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn((2, 5, width), generator=generator)
+    mask = torch.zeros((2, 1, 5, 5))  # to be added, which every attention of transformers understands
+    mask[1, :, :, 3:] = torch.finfo(torch.float32).min
+    training = {module: module.training for module in layer.modules()}
+    layer.eval()
+    try:
+        with torch.no_grad():
+            plain = layer(states, mask)
+            lean = _Lean(parts, _Masks())(states, mask)
+    finally:
+        for module, was in training.items():
+            module.training = was
+    first = plain[0] if isinstance(plain, tuple) else plain
+    return float((first - lean).abs().max())

@@ -1,0 +1,159 @@
+"""Matrix products of a layer: linear modules side by side, their weights cast once a step, their gradients by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+Gradients = list[Tensor | None]
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """What LoRA adds to a weight (out, in): ``scale * up @ down``, with ``down`` (rank, in) and ``up`` (out, rank)."""
+
+    down: Tensor
+    up: Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One linear module: ``weight`` (out, in), ``bias`` (out,) or none, and what LoRA adds."""
+
+    weight: Tensor
+    bias: Tensor | None
+    low_rank: LowRank | None = None
+
+
+class _Cast(NamedTuple):
+    """The parts' weights one below the other, in the products' precision."""
+
+    weight: Tensor  # (out, in)
+    bias: Tensor | None  # (out,)
+    down: Tensor | None  # (ranks, in)
+    up: Tensor | None  # (out, ranks), scaled; zero where a rank is another part's
+
+
+@dataclass
+class Product:
+    """``x @ weight.T + bias`` for parts that read the same input; their outputs lie side by side.
+
+    Weights are kept in the products' precision for a whole optimiser step, however many micro-batches it has. A write
+    in between is seen by the parameter's version; fused optimisers write without counting, hence ``renew``.
+    """
+
+    parts: Sequence[Part]
+    _cast: _Cast | None = field(default=None, repr=False)
+    _made_from: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All of them, in the order in which ``gradients`` answers: weights, biases, then low-rank parts."""
+        biases = [part.bias for part in self.parts if part.bias is not None]
+        low = [part.low_rank for part in self.parts if part.low_rank is not None]
+        return [*(part.weight for part in self.parts), *biases, *(p for one in low for p in (one.down, one.up))]
+
+    def cast(self, dtype: torch.dtype) -> _Cast:
+        """The weights in ``dtype``, made anew only where a parameter has changed."""
+        made_from = (dtype, *((p.data_ptr(), p._version) for p in self.parameters))
+        if self._cast is None or self._made_from != made_from:
+            self._cast, self._made_from = self._make(dtype), made_from
+        return self._cast
+
+    def renew(self) -> None:
+        """Cast anew when next needed: the weights may have changed unseen. The memory is used again."""
+        self._made_from = ()
+
+    def forget(self) -> None:
+        """Give the memory of the cast weights back."""
+        self._cast, self._made_from = None, ()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(rows, in) to (rows, out), and the low-rank middle (rows, ranks) that ``gradients`` needs."""
+        weight, bias, down, up = self.cast(x.dtype)
+        y = torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
+        if down is None or up is None:
+            return y, None
+        middle = x @ down.t()
+        return y.addmm_(middle, up.t()), middle
+
+    def input_gradient(self, dy: Tensor) -> Tensor:
+        """(rows, out) to (rows, in)."""
+        weight, _, down, up = self.cast(dy.dtype)
+        dx = dy @ weight
+        return dx if down is None or up is None else dx.addmm_(dy @ up, down)
+
+    def gradients(self, dy: Tensor, x: Tensor, middle: Tensor | None, wanted: Sequence[bool]) -> Gradients:
+        """Gradients of ``parameters`` in fp32, where they are wanted."""
+        count = len(self.parts)
+        found: Gradients = [None] * len(wanted)
+        rows = self._rows()
+        if any(wanted[:count]):
+            whole = (dy.t() @ x).float()
+            found[:count] = [whole[of] if want else None for of, want in zip(rows, wanted, strict=False)]
+        biased = [of for part, of in zip(self.parts, rows, strict=True) if part.bias is not None]
+        if biased and any(wanted[count : count + len(biased)]):
+            total = dy.sum(dim=0).float()
+            found[count : count + len(biased)] = [total[of] for of in biased]
+        if middle is not None:
+            found[count + len(biased) :] = self._low_rank_gradients(dy, x, middle)
+        return found
+
+    def _low_rank_gradients(self, dy: Tensor, x: Tensor, middle: Tensor) -> Gradients:
+        up = cast(Tensor, self.cast(dy.dtype).up)
+        d_down, d_up = ((dy @ up).t() @ x).float(), (dy.t() @ middle).float()
+        found: Gradients = []
+        first = 0
+        for part, of in zip(self.parts, self._rows(), strict=True):
+            if part.low_rank is not None:
+                ranks = slice(first, first + len(part.low_rank.down))
+                found += [d_down[ranks], d_up[of, ranks] * part.low_rank.scale]
+                first = ranks.stop
+        return found
+
+    def _rows(self) -> list[slice]:
+        """Which rows of the joined weight are whose."""
+        found, first = [], 0
+        for part in self.parts:
+            found.append(slice(first, first + len(part.weight)))
+            first = found[-1].stop
+        return found
+
+    def _make(self, dtype: torch.dtype) -> _Cast:
+        with torch.no_grad():
+            before = self._cast.weight if self._cast is not None and self._cast.weight.dtype == dtype else None
+            weight = self._joined([part.weight for part in self.parts], dtype, before)
+            biases = [part.bias for part in self.parts if part.bias is not None]
+            bias = self._joined(self._all_biases(), dtype, None) if biases else None
+            if all(part.low_rank is None for part in self.parts):
+                return _Cast(weight, bias, None, None)
+            low = [part.low_rank for part in self.parts if part.low_rank is not None]
+            up = weight.new_zeros((len(weight), sum(len(one.down) for one in low)))
+            first = 0
+            for part, of in zip(self.parts, self._rows(), strict=True):
+                if part.low_rank is not None:
+                    ranks = slice(first, first + len(part.low_rank.down))
+                    up[of, ranks] = (part.low_rank.up * part.low_rank.scale).to(dtype)
+                    first = ranks.stop
+            return _Cast(weight, bias, torch.cat([one.down.to(dtype) for one in low]), up)
+
+    def _all_biases(self) -> list[Tensor]:
+        return [part.weight.new_zeros(len(part.weight)) if part.bias is None else part.bias for part in self.parts]
+
+    @staticmethod
+    def _joined(tensors: Sequence[Tensor], dtype: torch.dtype, into: Tensor | None) -> Tensor:
+        """One below the other, in ``dtype``; a single fp32 weight is taken as it is."""
+        if len(tensors) == 1 and tensors[0].dtype == dtype:
+            return tensors[0].detach()
+        if into is None:
+            into = torch.empty((sum(map(len, tensors)), *tensors[0].shape[1:]), dtype=dtype)
+        first = 0
+        for tensor in tensors:
+            into[first : first + len(tensor)].copy_(tensor)
+            first += len(tensor)
+        return into
