@@ -7,6 +7,7 @@ on a CPU than ``scaled_dot_product_attention``, which knows no dropout there any
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from dianji.engine.lean.noise import Noise
 
+BLOCK = 2**22  # scores that are worked on together: 16 MiB in fp32, which a C library still keeps from step to step
 SHORT = 16  # numbers in a vector register; rows of fewer are normalised another way
 APART = 80.0  # scores this far apart are still told from zero after exp in fp32
 
@@ -48,10 +50,16 @@ def attend(joined: Tensor, bias: Tensor | None, shape: Shape, scale: float, nois
     batch, time, heads, width = shape
     apart = joined.view(batch, time, 3, heads, width).permute(2, 0, 3, 1, 4).contiguous()
     query, key, value = apart.view(3, batch * heads, time, width)
-    scores = _fp32(torch.bmm(query, key.transpose(1, 2))).mul_(scale)
-    weights = softmax(scores, bias, batch).to(joined.dtype)
+    weights = joined.new_empty((batch * heads, time, time))
     kept = noise.draw(weights.shape)
-    mixed = torch.bmm(noise.apply(weights, kept), value)
+    mixed = torch.empty_like(query)
+    for some, rows in _blocks(shape):
+        scores = _fp32(torch.bmm(query[rows], key[rows].transpose(1, 2))).mul_(scale)
+        normal = softmax(scores, bias if bias is None or len(bias) == 1 else bias[some], some.stop - some.start)
+        block = weights[rows].copy_(normal)
+        torch.bmm(noise.mask(block, _at(kept, rows)), value[rows], out=mixed[rows])
+    if kept is not None:
+        mixed.mul_(noise.scale)  # here, where there are fewer numbers than among the weights
     whole = mixed.view(batch, heads, time, width).transpose(1, 2).reshape(batch * time, heads * width)
     return whole, Attended(apart.view(3, batch * heads, time, width), weights, kept)
 
@@ -61,13 +69,29 @@ def attend_backward(grad: Tensor, saved: Attended, shape: Shape, scale: float, n
     batch, time, heads, width = shape
     query, key, value = saved.heads
     d_mixed = grad.view(batch, time, heads, width).transpose(1, 2).reshape(batch * heads, time, width)
+    if saved.kept is not None:
+        d_mixed = d_mixed * noise.scale
     apart = torch.empty_like(saved.heads)
-    torch.bmm(noise.apply(saved.weights, saved.kept).transpose(1, 2), d_mixed, out=apart[2])
-    d_weights = noise.apply(torch.bmm(d_mixed, value.transpose(1, 2)), saved.kept)
-    d_scores = softmax_backward(_fp32(d_weights), saved.weights.float()).mul_(scale).to(grad.dtype)
-    torch.bmm(d_scores, key, out=apart[0])
-    torch.bmm(d_scores.transpose(1, 2), query, out=apart[1])
+    for _, rows in _blocks(shape):
+        kept, weights, d_block = _at(saved.kept, rows), saved.weights[rows], d_mixed[rows]
+        torch.bmm(noise.mask(weights, kept).transpose(1, 2), d_block, out=apart[2, rows])
+        d_weights = noise.mask(torch.bmm(d_block, value[rows].transpose(1, 2)), kept)
+        d_scores = softmax_backward(_fp32(d_weights), weights.float()).mul_(scale).to(grad.dtype)
+        torch.bmm(d_scores, key[rows], out=apart[0, rows])
+        torch.bmm(d_scores.transpose(1, 2), query[rows], out=apart[1, rows])
     return apart.view(3, batch, heads, time, width).permute(1, 3, 0, 2, 4).reshape(batch * time, 3 * heads * width)
+
+
+def _blocks(shape: Shape) -> Iterator[tuple[slice, slice]]:
+    """Examples, as many at a time as ``BLOCK`` allows, and their heads."""
+    each = max(1, BLOCK // (shape.heads * shape.time * shape.time))
+    for first in range(0, shape.batch, each):
+        some = slice(first, min(first + each, shape.batch))
+        yield some, slice(some.start * shape.heads, some.stop * shape.heads)
+
+
+def _at(kept: Tensor | None, rows: slice) -> Tensor | None:
+    return None if kept is None else kept[rows]
 
 
 def softmax(scores: Tensor, bias: Tensor | None, batch: int) -> Tensor:
