@@ -80,11 +80,11 @@ def test_evaluation_draws_follow_from_the_tokens_alone(rng):
 
 def test_han_tokens_are_told_by_the_vocabulary(tokenizer):
     encoded = tokenizer(["my 银行卡s"])
-    words = [[SPECIAL if word is None else word for word in encoded.word_ids(0)]]
-    marked = mark_han(encoded["input_ids"], words, tokenizer)
+    words = np.array([SPECIAL if word is None else word for word in encoded.word_ids(0)])
+    marked = mark_han(np.array(encoded["input_ids"][0]), words, tokenizer)
     tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"][0])
-    assert [word == HAN for word in marked[0]] == [token in "银行卡" for token in tokens]
-    assert marked[0][0] == marked[0][-1] == SPECIAL
+    assert [word == HAN for word in marked] == [token in "银行卡" for token in tokens]
+    assert marked[0] == marked[-1] == SPECIAL
 
 
 def test_ordinary_tokens_are_not_special(tokenizer):

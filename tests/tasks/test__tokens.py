@@ -51,18 +51,28 @@ def test_an_empty_text_has_a_token_even_without_special_ones(bert):
     plain = bert.processor.__class__(vocab=bert.processor.get_vocab())
     plain.backend_tokenizer.post_processor = Sequence([])
     base = replace(bert, processor=plain)
-    found, more = _tokens.beginnings(["", "my card"], base, 8)
+    found, whole = _tokens.beginnings(["", "my card"], base, 8)
     assert [len(tokens) for tokens in found.tokens] == [1, 2]
-    assert more == [False, False]
+    assert whole.tolist() == [1, 2]
     both = _tokens.windows(["", "my card"], base, 8, words=True)
-    assert both.words == [[-1], [0, 1]]
+    assert both.words is not None
+    assert both.words.to_pylist() == [[-1], [0, 1]]
+
+
+def test_how_long_a_text_is_that_was_cut(bert):
+    texts = ["where is my card how do i pay", "pay", " ".join(["card"] * 23)]
+    found, whole = _tokens.beginnings(texts, bert, 5)
+    assert [len(tokens) for tokens in found.tokens] == [5, 3, 5]
+    assert whole.tolist() == [len(tokens) for tokens in bert.processor(texts)["input_ids"]]
 
 
 def test_many_texts_are_encoded_in_parts(bert, monkeypatch):
     texts = ["where is my card how do i pay", "pay", "", "cash from the bank"] * 2
     whole = _tokens.windows(texts, bert, 5, words=True)
-    monkeypatch.setattr(_tokens, "_CHUNK", 3)
-    assert _tokens.windows(texts, bert, 5, words=True) == whole
+    monkeypatch.setattr(_tokens, "_CHARACTERS", 12)
+    parts = _tokens.windows(texts, bert, 5, words=True)
+    assert parts.words is not None
+    assert parts.table(words=parts.words).equals(whole.table(words=whole.words))
     assert _tokens.beginnings([], bert, 5)[0].table().num_rows == 0
 
 

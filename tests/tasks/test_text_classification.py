@@ -72,7 +72,9 @@ def test_encoding_says_what_was_cut_off(questions, bert):
     task = TextClassification(length=4).fit(questions)
     examples = task.encode(questions, bert)
     assert examples["length"].to_pylist() == [4, 4, 4, 4, 2, 4]
-    assert examples["truncated"].to_pylist() == [True, True, True, False, False, True]
+    uncut = TextClassification().fit(questions).encode(questions, bert)
+    assert examples["whole"].to_pylist() == uncut["length"].to_pylist()
+    assert (np.array(uncut["length"]) > 4).tolist() == [True, True, True, False, False, True]
     assert examples["row"].to_pylist() == list(range(6))
     assert "target" not in task.encode(questions.drop(["label"]), bert).column_names
 

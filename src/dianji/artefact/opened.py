@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,19 @@ from dianji.registry import from_record
 from dianji.reporting import Meter
 from dianji.store.atomic import new_folder
 from dianji.tasks.base import Outputs, Prediction, Task
+from dianji.tasks.cut import Cut, cut
+
+#: Rows that are sorted by length and predicted together; the largest piece that is held in memory.
+WINDOW = 4096
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Rows beside what a model says of them, and how many of them were too long."""
+
+    rows: pa.Table
+    predictions: Sequence[Prediction]
+    cut: Cut
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,20 @@ class Model:
 
     def outputs(self, rows: pa.Table, meter: Meter | None = None) -> Outputs:
         """The task's outputs as arrays, one entry per row."""
-        examples = self.task.encode(rows, self.base)
-        return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
+        return self._answers(self.task.encode(rows, self.base), meter)
+
+    def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[Answered]:
+        """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
+
+        Raises:
+            DataError: a row is not of the kind the task reads; what came before it has been given.
+        """
+        for rows in chunks:
+            for start in range(0, rows.num_rows, WINDOW):
+                window = rows.slice(start, WINDOW)
+                examples = self.task.encode(window, self.base)
+                outputs = self._answers(examples, meter)
+                yield Answered(window, self.task.predictions(outputs, self.base), cut(examples))
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.
@@ -78,7 +103,7 @@ class Model:
         if isinstance(rows, str | bytes):
             raise DataError(f"predict takes a list of rows, found a single {type(rows).__name__}. Write [row].")
         table = rows if isinstance(rows, pa.Table) else self._table(rows)
-        return self.task.predictions(self.outputs(table), self.base) if table.num_rows else []
+        return [prediction for answered in self.stream([table]) for prediction in answered.predictions]
 
     def save(self, folder: Path | str) -> Path:
         """Copy the artefact to a new folder, whole.
@@ -112,6 +137,9 @@ class Model:
     def input_column(self) -> str:
         """The one column that predicting needs."""
         return next(name for name, column in self.task.columns.items() if not column.target)
+
+    def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
+        return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
 
     def _table(self, rows: Sequence[Any]) -> pa.Table:
         name = self.input_column

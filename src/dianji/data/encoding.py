@@ -44,23 +44,44 @@ def decode(place: Place, encoding: str, findings: Findings) -> str:
         DataError: empty, binary, or not in the encoding (with byte offset and line).
     """
     data = place.read_bytes()
+    refuse_empty(data, place.name)
+    refuse_binary(data, place.name)
+    codec = recognise(data) if encoding == "auto" else named(encoding, data, place.name)
+    text = _decode(data, codec, place.name)
+    told(codec, encoding, place.name, findings)
+    _find_nuls(text, place.name, findings)
+    return text
+
+
+def refuse_empty(data: bytes, name: str) -> None:
+    """Refuse a file of nothing but white space.
+
+    Raises:
+        DataError: it is one.
+    """
     if not data.removeprefix(codecs.BOM_UTF8).strip():
-        raise DataError(f"{place.name} is empty: at least one row is needed. Check the path, or write the rows.")
+        raise DataError(f"{name} is empty: at least one row is needed. Check the path, or write the rows.")
+
+
+def refuse_binary(data: bytes, name: str) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        DataError: names what it looks like.
+    """
     kind = binary_kind(data)
     if kind:
         raise DataError(
-            f"{place.name} is {kind}, not text. Unpack it or export it as CSV or JSON lines; "
+            f"{name} is {kind}, not text. Unpack it or export it as CSV or JSON lines; "
             "where it is a format that can be read, give it its own ending or name it as the data's format."
         )
-    codec = recognise(data) if encoding == "auto" else _named(encoding, data, place.name)
-    text = _decode(data, codec, place.name)
-    findings.encodings[place.name] = _SHOWN_AS.get(codec, codec)
+
+
+def told(codec: str, encoding: str, name: str, findings: Findings) -> None:
+    """Remember how a file is read, and warn where that is a guess."""
+    findings.encodings[name] = _SHOWN_AS.get(codec, codec)
     if encoding == "auto" and _SHOWN_AS.get(codec, codec) == "latin-1":
-        findings.warn(
-            f"{place.name} is neither UTF-8 nor GB18030 and was read as Latin-1; name its encoding to be sure"
-        )
-    _find_nuls(text, place.name, findings)
-    return text
+        findings.warn(f"{name} is neither UTF-8 nor GB18030 and was read as Latin-1; name its encoding to be sure")
 
 
 def binary_kind(data: bytes) -> str | None:
@@ -79,9 +100,9 @@ def binary_kind(data: bytes) -> str | None:
 
 def recognise(data: bytes) -> str:
     """The codec of text: by its mark, else UTF-8 where that fits (but for a few broken bytes), GB18030, Latin-1."""
-    for bom, codec in _BOMS:
-        if data.startswith(bom):
-            return codec
+    mark = marked(data)
+    if mark:
+        return mark
     try:
         data.decode("utf-8")
         return "utf-8"
@@ -98,7 +119,17 @@ def recognise(data: bytes) -> str:
     return "cp1252" if _fits(data, "cp1252") else "latin-1"
 
 
-def _named(encoding: str, data: bytes, name: str) -> str:
+def marked(data: bytes) -> str | None:
+    """The codec that a byte order mark names."""
+    return next((codec for bom, codec in _BOMS if data.startswith(bom)), None)
+
+
+def named(encoding: str, data: bytes, name: str) -> str:
+    """The codec of an encoding that a person named.
+
+    Raises:
+        DataError: the file's own mark says something else.
+    """
     if data.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
         raise DataError(
             f"{name} starts with a UTF-8 byte order mark, but the recipe says encoding: {encoding}. Write "
@@ -116,7 +147,7 @@ def _decode(data: bytes, codec: str, name: str) -> str:
         if codec.startswith("utf-8"):
             faults, more = _broken_utf8(data, name)
         else:
-            faults, more = [_broken_byte(data, error.start, codec, name)], 0
+            faults, more = [_broken_in(data, error.start, codec, name)], 0
     other = recognise(data)
     looks = _SHOWN_AS.get(other, other)
     same = looks == _SHOWN_AS.get(codec, codec)
@@ -128,10 +159,18 @@ def _decode(data: bytes, codec: str, name: str) -> str:
     raise DataError("\n".join([*faults, *([f"… and {more:,} more broken bytes"] if more else []), advice]))
 
 
-def _broken_byte(data: bytes, offset: int, codec: str, name: str) -> str:
-    line = data.count(b"\n", 0, offset) + 1
-    shown = _SHOWN_AS.get(codec, codec).upper()
-    return f"{name}, line {line}: byte 0x{data[offset]:02x} at offset {offset:,} is not {shown}"
+def broken_byte(byte: int, line: int, offset: int, codec: str, name: str) -> str:
+    """What is said of a byte that an encoding does not have."""
+    return f"{name}, line {line}: byte 0x{byte:02x} at offset {offset:,} is not {_SHOWN_AS.get(codec, codec).upper()}"
+
+
+def nul(name: str, line: int) -> str:
+    """What is said of a NUL character."""
+    return f"{name}, line {line}: a NUL character. The file is damaged or binary: write it again from its source."
+
+
+def _broken_in(data: bytes, offset: int, codec: str, name: str) -> str:
+    return broken_byte(data[offset], data.count(b"\n", 0, offset) + 1, offset, codec, name)
 
 
 def _broken_utf8(data: bytes, name: str) -> tuple[list[str], int]:
@@ -143,7 +182,7 @@ def _broken_utf8(data: bytes, name: str) -> tuple[list[str], int]:
             data[position:].decode("utf-8")
             return faults, 0
         except UnicodeDecodeError as error:
-            faults.append(_broken_byte(data, position + error.start, "utf-8", name))
+            faults.append(_broken_in(data, position + error.start, "utf-8", name))
             position += error.end
     return faults, data[position:].decode("utf-8", "replace").count("\ufffd")
 
@@ -193,9 +232,7 @@ def _find_nuls(text: str, name: str, findings: Findings) -> None:
     position = text.find("\0")
     while position >= 0:
         line = text.count("\n", 0, position) + 1
-        findings.fault(
-            f"{name}, line {line}: a NUL character. The file is damaged or binary: write it again from its source."
-        )
+        findings.fault(nul(name, line))
         if findings.count >= SHOWN:
             findings.count += text.count("\0", position + 1)
             return

@@ -72,17 +72,17 @@ def places(path: str | Sequence[str], format_: str, options: Mapping[str, object
     """Readings of a path, a glob, a folder, ``-``, or several of them."""
     if format_ != "auto":
         found = expand(path, whole=_reads(format_) == "folder")
-        return [_reading(place, format_, options) for place in found]
+        return [reading_of(place, format_, options) for place in found]
     readings: list[Reading] = []
     whole: list[str] = []
     parts: list[str] = []
     for item in [path] if isinstance(path, str) else path:
         (whole if folder_format(Path(item).expanduser()) else parts).append(item)
     for place in expand(whole, whole=True) if whole else []:
-        readings.append(_reading(place, folder_format(Path(place.path)) or "", options))
+        readings.append(reading_of(place, folder_format(Path(place.path)) or "", options))
     if parts or not readings:
         readings += [
-            _reading(place, folder_format(Path(place.path)) or file_format(place), options) for place in expand(parts)
+            reading_of(place, folder_format(Path(place.path)) or file_format(place), options) for place in expand(parts)
         ]
     return readings
 
@@ -117,7 +117,7 @@ def _main(spec: Data, section: str) -> list[Reading]:
     if spec.path is None:
         if not service:
             raise DataError(f"{section}: path is missing. Write the file, the folder or the glob that holds the rows.")
-        return [_reading(Place("", section), spec.format, spec.options)]
+        return [reading_of(Place("", section), spec.format, spec.options)]
     if not service:
         return places(spec.path, spec.format, spec.options)
     paths = [spec.path] if isinstance(spec.path, str) else spec.path
@@ -126,7 +126,7 @@ def _main(spec: Data, section: str) -> list[Reading]:
         if Path(path).is_dir():  # a folder of the Hub's layout needs neither the Hub nor its package
             readings += places(path, "auto", {})
         else:
-            readings.append(_reading(Place(path, path), spec.format, spec.options))
+            readings.append(reading_of(Place(path, path), spec.format, spec.options))
     return readings
 
 
@@ -134,7 +134,7 @@ def _reads(format_: str) -> str:
     return "file" if format_ == "auto" else str(REGISTRY.get("source", format_).reads)
 
 
-def _reading(place: Place, format_: str, options: Mapping[str, object]) -> Reading:
+def reading_of(place: Place, format_: str, options: Mapping[str, object]) -> Reading:
     return Reading(place, format_, REGISTRY.build("source", format_, options))
 
 

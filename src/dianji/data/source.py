@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import BinaryIO, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
@@ -17,6 +18,13 @@ SOURCE = "__source__"
 #: Column of tables whose source already divides its rows; null where it does not say.
 SPLIT = "__split__"
 SPLITS = ("train", "validation", "test")
+
+#: Rows of one chunk where rows come a chunk at a time …
+CHUNK_ROWS = 4096
+#: … and characters (or bytes of images), so that long documents make smaller chunks.
+CHUNK_SIZE = 2**24
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,28 @@ class Place:
     split: str | None = None
     #: Standard input, already read.
     content: bytes | None = None
+    #: Standard input, to be read once, as it comes; its first bytes can be looked at before.
+    live: Peekable | None = None
 
     @property
     def folder(self) -> Path:
         """Where relative paths inside the file start."""
-        return Path() if self.content is not None else Path(self.path).parent
+        return Path() if self.content is not None or self.live is not None else Path(self.path).parent
+
+    def open(self) -> BinaryIO:
+        """The bytes, from the first one on.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        if self.live is not None:
+            return io.BufferedReader(self.live)
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        try:
+            return Path(self.path).open("rb")
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def read_bytes(self) -> bytes:
         """All bytes.
@@ -42,26 +67,44 @@ class Place:
         Raises:
             DataError: the file cannot be read.
         """
-        if self.content is not None:
-            return self.content
-        try:
-            return Path(self.path).read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{self.path} cannot be read: {error.strerror}. Check the path and its permissions."
-            ) from None
+        with self.open() as file:
+            try:
+                return file.read()
+            except OSError as error:
+                raise self._unreadable(error) from None
 
     def head(self, size: int = 65536) -> bytes:
         """The first bytes, for recognising the format."""
-        if self.content is not None:
-            return self.content[:size]
-        try:
-            with Path(self.path).open("rb") as file:
+        if self.live is not None:
+            return self.live.head
+        with self.open() as file:
+            try:
                 return file.read(size)
-        except OSError as error:
-            raise DataError(
-                f"{self.path} cannot be read: {error.strerror}. Check the path and its permissions."
-            ) from None
+            except OSError as error:
+                raise self._unreadable(error) from None
+
+    def _unreadable(self, error: OSError) -> DataError:
+        return DataError(f"{self.path} cannot be read: {error.strerror}. Check the path and its permissions.")
+
+
+class Peekable(io.RawIOBase):
+    """A pipe whose first bytes were looked at and are read again."""
+
+    def __init__(self, source: io.BufferedIOBase, size: int = 65536) -> None:
+        self.head = source.read1(size)
+        self._left = memoryview(self.head)
+        self._source = source
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any buffer
+        """As much as there is, without waiting for more."""
+        part = self._left[: len(buffer)] if self._left else self._source.read1(len(buffer))
+        self._left = self._left[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
 class Source(Protocol):
@@ -83,6 +126,33 @@ class Source(Protocol):
             CapabilityError: an optional package is missing.
         """
         ...
+
+
+@runtime_checkable
+class Streamed(Source, Protocol):
+    """A source that can give its rows a chunk at a time, in memory that does not grow with them."""
+
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """What ``read`` gives, in pieces of about ``CHUNK_ROWS`` rows; types are those of each piece.
+
+        Raises:
+            DataError: as ``read``, where the place's fault is met.
+        """
+        ...
+
+
+def pieces(items: Iterable[T], size: Callable[[T], int], most: int = CHUNK_SIZE) -> Iterator[list[T]]:
+    """Lists of at most ``CHUNK_ROWS`` items, fewer where their sizes sum up to ``most``; no empty ones."""
+    held: list[T] = []
+    total = 0
+    for item in items:
+        held.append(item)
+        total += size(item)
+        if len(held) == CHUNK_ROWS or total >= most:
+            yield held
+            held, total = [], 0
+    if held:
+        yield held
 
 
 def with_sources(table: pa.Table, places: Sequence[str] | pa.Array) -> pa.Table:

@@ -1,26 +1,34 @@
-"""Encoded sets: rows become examples once, and are memory-mapped afterwards."""
+"""Encoded sets: rows become examples once, a chunk at a time, and are memory-mapped afterwards."""
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dianji.bases.base import Base
+from dianji.pipeline.columns import GrowingTable, Unfit, slices
 from dianji.registry import record_of
+from dianji.reporting import Meter, Silent
 from dianji.store.atomic import translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
 
 #: Changes when encoding changes without a new version of the task.
-FORMAT = 1
+FORMAT = 2
+#: Rows that are encoded at a time, and about how many bytes of them.
+_ROWS, _BYTES = 8192, 2**24
 
 
-def encoded(store: Store, task: Task, base: Base, table: pa.Table, key: list[str]) -> pa.Table:
-    """The examples of ``table``, from the cache where they are.
+def encoded(
+    store: Store, task: Task, base: Base, table: pa.Table, key: list[str], meter: Meter | None = None
+) -> pa.Table:
+    """The examples of ``table``, from the cache where they are: one record batch, memory-mapped.
 
     Args:
         store: holds the cache.
@@ -28,24 +36,47 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, key: list[str
         base: whose processor encodes.
         table: one split.
         key: digests and names that together determine base and table.
+        meter: counts rows.
     """
     path = store.cache(digest_value([FORMAT, record_of(task), *key])) / "examples.arrow"
     if not path.exists():
-        _write(path, task.encode(table, base))
+        _write(path, task, base, table, meter or Silent())
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 
 
-def _write(path: Path, examples: pa.Table) -> None:
-    """As a single record batch: taking rows from one chunk is far quicker than from many."""
+def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | None = None) -> Iterator[pa.Table]:
+    """What ``task.encode`` makes of the table, in pieces whose memory is bounded; ``row`` counts through all of them."""
+    first = 0
+    for piece in slices(table, _ROWS, _BYTES):
+        examples = task.encode(piece, base)
+        number = examples.schema.get_field_index("row")
+        rows = pc.add(examples["row"], pa.scalar(first, pa.int64()))
+        yield examples.set_column(number, examples.schema.field(number), rows)
+        first += piece.num_rows
+        if meter is not None:
+            meter.advance(piece.num_rows)
+
+
+def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:
     with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        os.close(handle)
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".encoding."))
         try:
-            with pa.OSFile(name, "wb") as sink, pa.ipc.new_file(sink, examples.schema) as writer:
-                writer.write_table(examples.combine_chunks())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            written = folder / path.name
+            batch = _grown(folder, task, base, table, meter)
+            with pa.OSFile(str(written), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+                writer.write(batch)
+            written.replace(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _grown(folder: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> pa.RecordBatch | pa.Table:
+    growing = GrowingTable(folder)
+    try:
+        for examples in encode_in_chunks(task, base, table, meter):
+            growing.append(examples)
+    except Unfit:  # a task with columns of other types: joined in memory
+        return pa.concat_tables(encode_in_chunks(task, base, table)).combine_chunks()
+    return growing.finish()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,36 @@ TARGET = "labels"
 
 ONE_LABEL = ("accuracy", "macro-f1", "micro-f1", "weighted-f1", "log-loss", "expected-calibration-error")
 SEVERAL_LABELS = ("micro-f1", "macro-f1", "weighted-f1", "accuracy", "log-loss", "expected-calibration-error")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked(Mapping[str, float]):
+    """label -> probability, most likely first; ranked when it is first gone through, which most predictions never are.
+
+    Args:
+        chances: (labels,) float32 by class number.
+        number: label -> class number.
+    """
+
+    chances: np.ndarray
+    number: Mapping[str, int]
+
+    def __getitem__(self, label: str) -> float:
+        return float(self.chances[self.number[label]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names = list(self.number)
+        return [names[number] for number in np.argsort(-self.chances, kind="stable").tolist()]
 
 
 @dataclass(frozen=True)
@@ -87,20 +118,25 @@ def tagged(labels: tuple[str, ...], outputs: Outputs, examples: pa.Table, thresh
 
 def label_predictions(labels: tuple[str, ...], outputs: Outputs) -> list[LabelPrediction]:
     """One per row of logits."""
-    ranked = _ranked(labels, softmax(outputs["logits"]))
-    return [LabelPrediction(*next(iter(every.items())), every) for every in ranked]
+    probabilities, number = softmax(outputs["logits"]), _numbers(labels)
+    best = probabilities.argmax(axis=1)
+    values = probabilities[np.arange(len(best)), best]
+    return [
+        LabelPrediction(labels[label], value, Ranked(row, number))
+        for label, value, row in zip(best.tolist(), values.tolist(), probabilities, strict=True)
+    ]
 
 
 def labels_predictions(labels: tuple[str, ...], outputs: Outputs, threshold: float) -> list[LabelsPrediction]:
     """One per row of logits."""
-    ranked = _ranked(labels, sigmoid(outputs["logits"]))
-    return [LabelsPrediction(tuple(name for name, p in every.items() if p >= threshold), every) for every in ranked]
+    number = _numbers(labels)
+    predictions = []
+    for row in sigmoid(outputs["logits"]):
+        found = np.flatnonzero(row >= threshold)
+        ranked = found[np.argsort(-row[found], kind="stable")]
+        predictions.append(LabelsPrediction(tuple(labels[label] for label in ranked.tolist()), Ranked(row, number)))
+    return predictions
 
 
-def _ranked(labels: tuple[str, ...], probabilities: np.ndarray) -> list[dict[str, float]]:
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    values = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        {labels[number]: value for number, value in zip(*pair, strict=True)}
-        for pair in zip(order.tolist(), values.tolist(), strict=True)
-    ]
+def _numbers(labels: tuple[str, ...]) -> dict[str, int]:
+    return {label: number for number, label in enumerate(labels)}

@@ -80,14 +80,11 @@ def word_starts(words: np.ndarray, draw: np.ndarray) -> np.ndarray:
     return starts
 
 
-def mark_han(tokens: list[list[int]], words: list[list[int]], processor: Any) -> list[list[int]]:
-    """The words with HAN in the place of every token that is made of Han characters."""
+def mark_han(tokens: np.ndarray, words: np.ndarray, processor: Any) -> np.ndarray:
+    """The words with HAN in the place of every token that is made of Han characters; both are (tokens,)."""
     vocabulary = processor.convert_ids_to_tokens(range(len(processor)))
-    han = {number for number, token in enumerate(vocabulary) if _HAN.fullmatch(_MARKS.sub("", token))}
-    return [
-        [HAN if token in han and word != SPECIAL else word for token, word in zip(*pair, strict=True)]
-        for pair in zip(tokens, words, strict=True)
-    ]
+    han = np.array([_HAN.fullmatch(_MARKS.sub("", token)) is not None for token in vocabulary], dtype=bool)
+    return np.where(han[tokens] & (words != SPECIAL), HAN, words)
 
 
 def ordinary_tokens(processor: Any, vocabulary: int) -> np.ndarray:

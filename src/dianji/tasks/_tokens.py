@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from dianji.bases.base import Base
+from dianji.data.source import pieces
 from dianji.errors import CapabilityError
 from dianji.tasks.base import Batch
 
@@ -24,27 +27,23 @@ _SHIFTED = frozenset(
 TOKENS = pa.large_list(pa.int32())
 #: Tokenizers without a limit say so by a very large number.
 _UNLIMITED = 10**9
-_CHUNK = 4096  # texts; bounds the memory that encodings take
+_CHARACTERS = 2**20  # of the texts that are encoded at a time
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Texts as token numbers."""
+    """Texts as token numbers; arrays with an entry per window."""
 
-    tokens: list[list[int]] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)  # which text a window is of
-    #: The tokenizer's word of each token, -1 for special ones; empty unless asked for.
-    words: list[list[int]] = field(default_factory=list)
+    tokens: pa.LargeListArray
+    rows: np.ndarray  # which text a window is of
+    #: The tokenizer's word of each token, -1 for special ones; None unless asked for.
+    words: pa.LargeListArray | None = None
 
     def table(self, **columns: pa.Array) -> pa.Table:
         """``row``, ``length``, ``input_ids``, then ``columns``."""
+        length = pc.list_value_length(self.tokens).cast(pa.int32())
         return pa.table(
-            {
-                "row": pa.array(self.rows, pa.int64()),
-                "length": pa.array([len(window) for window in self.tokens], pa.int32()),
-                "input_ids": pa.array(self.tokens, TOKENS),
-                **columns,
-            }
+            {"row": pa.array(self.rows, pa.int64()), "length": length, "input_ids": self.tokens, **columns}
         )
 
 
@@ -74,28 +73,54 @@ def limit(base: Base, wanted: int | None, default: int) -> int:
     return length
 
 
-def beginnings(texts: Sequence[str], base: Base, length: int) -> tuple[Windows, list[bool]]:
-    """One window per text: its first ``length`` tokens, special ones included; and whether it had more."""
-    found, more = Windows(rows=list(range(len(texts)))), list[bool]()
-    for start in range(0, len(texts), _CHUNK):
-        encoded = _call(base, texts[start : start + _CHUNK], length)
-        found.tokens.extend(_nothing_empty(encoded["input_ids"], base))
-        more.extend(bool(encoding.overflowing) for encoding in encoded.encodings)
-    return found, more
+def beginnings(texts: Sequence[str], base: Base, length: int) -> tuple[Windows, np.ndarray]:
+    """One window per text: its first ``length`` tokens, special ones included; and (texts,) int32, how many it has.
+
+    That is more than ``length`` where the text was cut.
+    """
+    tokens: list[pa.LargeListArray] = []
+    whole: list[np.ndarray] = []
+    for part in _parts(texts):
+        encoded = _call(base, part, length)
+        found = lists(_nothing_empty(encoded["input_ids"], base))
+        special = base.processor.num_special_tokens_to_add()  # which each overflowing part has too
+        cut = [sum(len(rest.ids) - special for rest in encoding.overflowing) for encoding in encoded.encodings]
+        tokens.append(found)
+        whole.append(np.diff(found.offsets.to_numpy()) + np.array(cut, dtype=np.int64))
+    windows = Windows(_joined(tokens), np.arange(len(texts)))
+    return windows, np.concatenate([*whole, np.empty(0)]).astype(np.int32)
 
 
 def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = False) -> Windows:
     """All of every text, in windows of at most ``length`` tokens that do not overlap; at least one per text."""
-    found = Windows()
-    for start in range(0, len(texts), _CHUNK):
-        encoded = _call(base, texts[start : start + _CHUNK], length, return_overflowing_tokens=True)
-        found.tokens.extend(_nothing_empty(encoded["input_ids"], base))
-        found.rows.extend(start + row for row in encoded["overflow_to_sample_mapping"])
+    tokens: list[pa.LargeListArray] = []
+    marked: list[pa.LargeListArray] = []
+    rows: list[np.ndarray] = []
+    first = 0
+    for part in _parts(texts):
+        encoded = _call(base, part, length, return_overflowing_tokens=True)
+        tokens.append(lists(_nothing_empty(encoded["input_ids"], base)))
+        rows.append(np.array(encoded["overflow_to_sample_mapping"], dtype=np.int64) + first)
+        first += len(part)
         if words:
-            found.words.extend(
-                [-1 if word is None else word for word in encoding.word_ids] or [-1] for encoding in encoded.encodings
+            marked.append(
+                lists(
+                    [
+                        [-1 if word is None else word for word in encoding.word_ids] or [-1]
+                        for encoding in encoded.encodings
+                    ]
+                )
             )
-    return found
+    found = np.concatenate([*rows, np.empty(0, dtype=np.int64)])
+    return Windows(_joined(tokens), found, _joined(marked) if words else None)
+
+
+def lists(values: Sequence[Sequence[int]]) -> pa.LargeListArray:
+    """Lists of numbers as one Arrow array, without an Arrow scalar for each number."""
+    ends = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=ends[1:])
+    flat = np.fromiter(chain.from_iterable(values), dtype=np.int32, count=int(ends[-1]))
+    return pa.LargeListArray.from_arrays(ends, flat)
 
 
 def padded(column: pa.ChunkedArray, fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +145,15 @@ def model_inputs(ids: np.ndarray, real: np.ndarray) -> Batch:
     Token types are left out: for single texts they are the zeros that every architecture assumes.
     """
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(real.astype(np.int64))}
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Encodings hold a hundred bytes and more for each token: so many texts that this does not matter."""
+    return pieces(texts, len, _CHARACTERS)
+
+
+def _joined(arrays: list[pa.LargeListArray]) -> pa.LargeListArray:
+    return pa.concat_arrays(arrays) if arrays else pa.array([], TOKENS)
 
 
 def _nothing_empty(tokens: list[list[int]], base: Base) -> list[list[int]]:

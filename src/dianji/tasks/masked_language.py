@@ -84,10 +84,11 @@ class MaskedLanguage:
         """``input_ids``; with ``whole_word`` also ``words``, as ``_masking`` marks them."""
         length = _tokens.limit(base, self.length, _language.LENGTH)
         found = _tokens.windows(texts(table), base, length, words=self.whole_word)
-        if not self.whole_word:
+        if found.words is None:
             return found.table()
-        words = _masking.mark_han(found.tokens, found.words, base.processor)
-        return found.table(words=pa.array(words, _tokens.TOKENS))
+        tokens, words = (array.flatten().to_numpy() for array in (found.tokens, found.words))
+        marked = pa.array(_masking.mark_han(tokens, words, base.processor), pa.int32())
+        return found.table(words=pa.LargeListArray.from_arrays(found.words.offsets, marked))
 
     def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
         """Corrupted ``input_ids``, ``attention_mask``, ``labels`` (batch, longest); when not training also ``fill``."""

@@ -72,10 +72,13 @@ class TextClassification:
         return self._pooled(base, pooling, names)
 
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
-        """``input_ids``, ``truncated`` (bool), and ``target``: int64, or a list of int64 for several labels."""
-        found, more = _tokens.beginnings(texts(table), base, self._length(base))
+        """``input_ids``, ``whole`` (int32), and ``target``: int64, or a list of int64 for several labels.
+
+        ``whole``: tokens of the whole text, more than ``length`` where it was cut.
+        """
+        found, whole = _tokens.beginnings(texts(table), base, self._length(base))
         target = {"target": self._targets(table)} if self._target in table.column_names else {}
-        return found.table(truncated=pa.array(more, pa.bool_()), **target)
+        return found.table(whole=pa.array(whole, pa.int32()), **target)
 
     def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
         """``input_ids``, ``attention_mask`` (batch, longest); ``labels`` (batch,), for several (batch, labels) 0/1."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow as pa
 import pytest
 
 from dianji.data.findings import Findings
-from dianji.data.source import SOURCE, SPLIT, SPLITS, Place, Source
+from dianji.data.source import SOURCE, SPLIT, SPLITS, Place, Source, Streamed
 from dianji.errors import DataError
 from dianji.testing.component import ComponentContract
 
@@ -53,6 +54,19 @@ class SourceContract(ComponentContract):
         place = self.place(tmp_path)
         first, second = (self.source(tmp_path).read(place, "auto", Findings()) for _ in range(2))
         assert first.equals(second)
+
+    def test_chunks_are_what_is_read_as_a_whole(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source, place = self.source(tmp_path), self.place(tmp_path)
+        if not isinstance(source, Streamed):
+            pytest.skip(f"{type(source).__name__} gives its rows as a whole")
+        whole = source.read(place, "auto", Findings())
+        for module in ("source", "sources.parquet", "sources.arrow"):
+            monkeypatch.setattr(f"dianji.data.{module}.CHUNK_ROWS", 5)
+        findings = Findings()
+        chunks = list(source.chunks(place, "auto", findings))
+        findings.check()
+        assert all(0 < chunk.num_rows <= 5 for chunk in chunks)
+        assert pa.concat_tables(chunks).combine_chunks().equals(whole.combine_chunks())
 
     def test_says_what_is_missing(self, tmp_path: Path) -> None:
         missing = str(tmp_path / "nowhere" / "missing.file")

@@ -11,15 +11,16 @@ import pyarrow as pa
 
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.opened import Model
+from dianji.data.arrow_types import is_string
 from dianji.data.read import rows as read_rows
+from dianji.data.source import SOURCE
+from dianji.data.stream import open_stream
 from dianji.engine.evaluation import run_model
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
 from dianji.spec.sections import Data, Evaluate
-
-#: Rows that are read, predicted and written at a time.
-CHUNK = 4096
+from dianji.tasks.cut import Cut, cut
 
 
 def open(folder: Path | str) -> Model:
@@ -41,23 +42,31 @@ def predict_file(
 ) -> Iterator[dict[str, Any]]:
     """Predict the rows of a file, a folder or standard input (``-``), a chunk at a time.
 
+    However many rows there are, one chunk of them is held in memory.
+
     Yields:
         ``{"row": 1, <input>: …, "prediction": {…}}`` for each row, in order.
+
+    Raises:
+        DataError: what is wrong with files, rows and columns. A file's faults are told before the first row is given,
+            those of standard input when they are met.
     """
     model = Model.open(artefact)
-    data = Data(path=source, columns=dict(columns or {}))
-    table = read_rows(source, model.task.columns, spec=data, need_targets=False)
+    inputs = {name: column for name, column in model.task.columns.items() if not column.target}
+    stream = open_stream(source, inputs, columns or {})
     reporter = reporter or Silent()
-    with reporter.work("predicting", table.num_rows, "rows") as meter:
-        for start in range(0, table.num_rows, CHUNK):
-            chunk = table.slice(start, CHUNK)
-            predictions = model.task.predictions(model.outputs(chunk, meter), model.base)
-            for offset, prediction in enumerate(predictions):
-                yield {
-                    "row": start + offset + 1,
-                    **_shown(chunk, offset, model.input_column),
-                    "prediction": prediction.to_json(everything=everything),
-                }
+    for warning in stream.warnings:
+        reporter.warn(warning)
+    number, too_long = 0, Cut()
+    with reporter.work("predicting", stream.rows, "rows") as meter:
+        for answered in model.stream(stream.chunks(), meter):
+            too_long += answered.cut
+            shown = _shown(answered.rows, model.input_column)
+            for prediction, input_ in zip(answered.predictions, shown, strict=True):
+                number += 1
+                yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
+    if too_long:
+        reporter.warn(f"{too_long}. The model has seen nothing of what was cut.")
 
 
 def evaluate(
@@ -75,7 +84,10 @@ def evaluate(
     model = Model.open(artefact)
     table = read_rows(data, model.task.columns, spec=Data(path=data, columns=dict(columns or {})), need_targets=True)
     examples = model.task.encode(table, model.base)
-    with (reporter or Silent()).work("evaluating", table.num_rows, "rows") as meter:
+    reporter = reporter or Silent()
+    if too_long := cut(examples):
+        reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
+    with reporter.work("evaluating", table.num_rows, "rows") as meter:
         outputs = run_model(model.task, model.network, model.base, examples, model.manifest.seed, meter)
     outcome = model.task.outcome(outputs, examples)
     measured = estimates(model.task.metrics, outcome, Evaluate().resamples, model.manifest.seed)
@@ -109,8 +121,10 @@ def show(artefact: Path | str) -> dict[str, Any]:
     return told
 
 
-def _shown(chunk: pa.Table, row: int, column: str) -> dict[str, Any]:
-    value = chunk[column][row].as_py()
-    if isinstance(value, str):
-        return {column: value}
-    return {column: chunk["__source__"][row].as_py()} if "__source__" in chunk.column_names else {}
+def _shown(rows: pa.Table, column: str) -> list[dict[str, Any]]:
+    """What a person knows each row by: the text itself, or where another input came from."""
+    if is_string(rows[column].type):
+        return [{column: value} for value in rows[column].to_pylist()]
+    if SOURCE in rows.column_names:
+        return [{column: value} for value in rows[SOURCE].to_pylist()]
+    return [{}] * rows.num_rows

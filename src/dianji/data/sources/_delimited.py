@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from dianji.data.findings import Findings, plural, some
-from dianji.data.source import Place, with_sources
+from dianji.data.source import Place, pieces, with_sources
 from dianji.errors import DataError
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -41,39 +41,32 @@ def table(text: str, layout: Layout, place: Place, findings: Findings) -> pa.Tab
     Raises:
         DataError: no rows, or a header that names a column twice.
     """
-    found = records(text, layout)
-    header = list(layout.header) if layout.header is not None else _header(next(found, None), place)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    blank: list[int] = []
-    for record in found:
-        if record.fault:
-            findings.fault(f"{place.name}, line {record.line}: {record.fault}")
-        elif not record.cells and len(header) > 1:
-            blank.append(record.line)
-        elif len(record.cells or [""]) != len(header):
-            findings.fault(f"{place.name}, line {record.line}: {_miscounted(record.cells, header, layout)}")
-        else:
-            rows.append(record.cells or [""])
-            lines.append(record.line)
-    if blank:
-        findings.warn(f"{place.name}: {plural(len(blank), 'blank line')} left out (line {some(map(str, blank))})")
+    found = records(io.StringIO(text, newline=""), layout)
+    header = _header_of(found, layout, place)
+    rows = list(_rows(found, header, layout, place, findings))
     if not rows and not findings.count:
-        raise DataError(f"{place.name} has a header ({', '.join(header)}) and no rows: at least one row is needed.")
-    columns = (
-        [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-        if rows
-        else [pa.array([], pa.string())] * len(header)
-    )
-    return with_sources(pa.table(columns, names=header), [f"{place.name}, line {line}" for line in lines])
+        raise no_rows(header, place)
+    return _columns(rows, header, place)
 
 
-def records(text: str, layout: Layout) -> Iterator[Record]:
+def tables(lines: Iterable[str], layout: Layout, place: Place, findings: Findings) -> Iterator[pa.Table]:
+    """``table``, a piece at a time."""
+    found = records(lines, layout)
+    header = _header_of(found, layout, place)
+    empty = True
+    for rows in pieces(_rows(found, header, layout, place, findings), _size):
+        empty = False
+        yield _columns(rows, header, place)
+    if empty and not findings.count:
+        raise no_rows(header, place)
+
+
+def records(lines: Iterable[str], layout: Layout) -> Iterator[Record]:
     """Records one by one; after broken quoting reading goes on with the next line."""
     # The limit is the process's own and only ever raised here: a cell of 10 MB is a long document, not an attack.
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(
-        io.StringIO(text, newline=""),
+        lines,
         delimiter=layout.delimiter,
         quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
         strict=layout.quoted,
@@ -90,6 +83,46 @@ def records(text: str, layout: Layout) -> Iterator[Record]:
             yield Record(line, cells)
 
 
+def no_rows(header: Sequence[str], place: Place) -> DataError:
+    """The error about a header without anything below it."""
+    return DataError(f"{place.name} has a header ({', '.join(header)}) and no rows: at least one row is needed.")
+
+
+def _header_of(found: Iterator[Record], layout: Layout, place: Place) -> list[str]:
+    return list(layout.header) if layout.header is not None else _header(next(found, None), place)
+
+
+def _rows(
+    found: Iterator[Record], header: list[str], layout: Layout, place: Place, findings: Findings
+) -> Iterator[Record]:
+    """The records that are rows; the others are faults or blank."""
+    blank: list[int] = []
+    for record in found:
+        if record.fault:
+            findings.fault(f"{place.name}, line {record.line}: {record.fault}")
+        elif not record.cells and len(header) > 1:
+            blank.append(record.line)
+        elif len(record.cells or [""]) != len(header):
+            findings.fault(f"{place.name}, line {record.line}: {_miscounted(record.cells, header, layout)}")
+        else:
+            yield record
+    if blank:
+        findings.warn(f"{place.name}: {plural(len(blank), 'blank line')} left out (line {some(map(str, blank))})")
+
+
+def _columns(rows: Sequence[Record], header: list[str], place: Place) -> pa.Table:
+    if not rows:
+        columns = [pa.array([], pa.string())] * len(header)
+    else:
+        cells = zip(*(row.cells or [""] for row in rows), strict=True)
+        columns = [pa.array(column, pa.string()) for column in cells]
+    return with_sources(pa.table(columns, names=header), [f"{place.name}, line {row.line}" for row in rows])
+
+
+def _size(record: Record) -> int:
+    return sum(map(len, record.cells))
+
+
 def sniff_delimiter(text: str) -> str:
     """The delimiter whose record lengths agree best with the header's; a comma where the header has none.
 
@@ -98,7 +131,7 @@ def sniff_delimiter(text: str) -> str:
     sample = text[:200_000]
     best, best_score = ",", 0.0
     for delimiter in _DELIMITERS:
-        lengths = [len(record.cells) for record in _first(records(sample, Layout(delimiter)), 200) if record.cells]
+        lengths = [len(record.cells) for record in _first(records(io.StringIO(sample, newline=""), Layout(delimiter)), 200) if record.cells]
         if lengths and lengths[0] > 1:
             score = lengths.count(lengths[0]) / len(lengths)
             if score > best_score:

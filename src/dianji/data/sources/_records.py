@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +14,9 @@ from dianji.data.source import with_sources
 MIXED = b"dianji.mixed"
 
 
-def table(records: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> pa.Table:
-    """One row for each record; a key that a record lacks is null."""
-    names = list(dict.fromkeys(key for record in records for key in record))
+def table(records: Sequence[Mapping[str, Any]], sources: Sequence[str], names: Iterable[str] = ()) -> pa.Table:
+    """One row for each record; a key that a record lacks is null. ``names`` are columns whether a record has them."""
+    names = list(dict.fromkeys((*names, *(key for record in records for key in record))))
     fields, arrays = [], []
     for name in names:
         values = [record.get(name) for record in records]

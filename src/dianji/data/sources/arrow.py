@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from dianji.data.files import split_named
 from dianji.data.findings import Findings
-from dianji.data.source import SPLIT, Place, numbered, with_sources
+from dianji.data.source import CHUNK_ROWS, SPLIT, Place, numbered, with_sources
 from dianji.data.sources._arrow import with_label_names
 from dianji.errors import DataError
 from dianji.registry import component
@@ -38,6 +39,18 @@ class Arrow:
             raise DataError(f"{place.path} holds no rows: at least one row is needed.")
         return table
 
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time: files are memory-mapped, and pieces are slices of them."""
+        root = Path(place.path)
+        divided = (root / "dataset_dict.json").is_file()
+        found = _splits(root) if divided else [(place.name, root, None)]
+        for name, folder, split in found:
+            whole = _raw(folder)
+            for start in range(0, whole.num_rows, CHUNK_ROWS):
+                table = _own_columns(whole.slice(start, CHUNK_ROWS))
+                table = with_sources(table, numbered(name, table.num_rows, start=start + 1))
+                yield table if split is None else _marked(table, split)
+
 
 def is_saved(folder: Path) -> bool:
     """Whether ``datasets`` saved this folder, or Arrow files lie in it."""
@@ -56,7 +69,13 @@ def parts(root: Path) -> list[Path]:
 
 
 def _divided(root: Path) -> pa.Table:
-    tables = []
+    tables = [_marked(_numbered(_dataset(folder), name), split) for name, folder, split in _splits(root)]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _splits(root: Path) -> list[tuple[str, Path, str]]:
+    """(name, folder, which split it is) of a ``DatasetDict``."""
+    found = []
     for name in _json(root / "dataset_dict.json").get("splits", []):
         split = split_named(name)
         if split is None:
@@ -64,19 +83,29 @@ def _divided(root: Path) -> pa.Table:
                 f"{root}: split '{name}' is none of train, validation, test. Save these, or name one split's "
                 "folder as the path."
             )
-        table = _numbered(_dataset(root / name), name)
-        tables.append(table.append_column(SPLIT, pa.array([split] * table.num_rows, pa.string())))
-    if not tables:
+        found.append((name, root / name, split))
+    if not found:
         raise DataError(f"{root}: dataset_dict.json names no splits.")
-    return pa.concat_tables(tables, promote_options="permissive")
+    return found
+
+
+def _marked(table: pa.Table, split: str) -> pa.Table:
+    return table.append_column(SPLIT, pa.array([split] * table.num_rows, pa.string()))
 
 
 def _dataset(root: Path) -> pa.Table:
+    return _own_columns(_raw(root))
+
+
+def _raw(root: Path) -> pa.Table:
     files = parts(root)
     if not files:
         raise DataError(f"{root} holds no .arrow file.")
-    tables = [_file(file) for file in files]
-    table = with_label_names(pa.concat_tables(tables, promote_options="permissive"))
+    return pa.concat_tables([_file(file) for file in files], promote_options="permissive")
+
+
+def _own_columns(table: pa.Table) -> pa.Table:
+    table = with_label_names(table)
     return table.drop_columns([name for name in table.column_names if name.startswith("__")])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,8 +10,9 @@ import pyarrow as pa
 
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings
+from dianji.data.lines import head_text, open_text
 from dianji.data.source import Place
-from dianji.data.sources._delimited import Layout, sniff_delimiter, table
+from dianji.data.sources._delimited import Layout, sniff_delimiter, table, tables
 from dianji.registry import component
 
 
@@ -33,5 +35,13 @@ class Csv:
             DataError: empty, binary, wrongly encoded, without rows, or a damaged header.
         """
         text = decode(place, encoding, findings)
-        delimiter = self.delimiter or sniff_delimiter(text)
-        return table(text, Layout(delimiter, self.quoting == "standard", self.header), place, findings)
+        return table(text, self._layout(text), place, findings)
+
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time."""
+        layout = self._layout(head_text(place, encoding))
+        with open_text(place, encoding, findings, newline="") as lines:
+            yield from tables(lines, layout, place, findings)
+
+    def _layout(self, text: str) -> Layout:
+        return Layout(self.delimiter or sniff_delimiter(text), self.quoting == "standard", self.header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -11,7 +12,7 @@ import pyarrow as pa
 from dianji.data.files import split_named
 from dianji.data.findings import Findings, some
 from dianji.data.images import binary_array
-from dianji.data.source import SPLIT, Place, with_sources
+from dianji.data.source import SPLIT, Place, pieces, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
 
@@ -35,9 +36,17 @@ class Images:
         Raises:
             DataError: not a folder, or no image in it.
         """
+        return _table(self._found(place, findings))
+
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time."""
+        for found in pieces(self._found(place, findings), lambda image: image.file.stat().st_size):
+            yield _table(found)
+
+    def _found(self, place: Place, findings: Findings) -> list[_Found]:
         root = Path(place.path)
         if root.is_file() and root.suffix.lower() in SUFFIXES:
-            return _table([root], root.parent, [None], [None])
+            return [_Found(root, root.parent, None, None)]
         if not root.is_dir():
             raise DataError(
                 f"{place.path} is not a folder. The images source reads a folder with one folder of images per class."
@@ -57,7 +66,15 @@ class Images:
         if "train" not in splits:  # a class may be called "test"
             splits = [None] * len(splits)
         labels = [_label(part[1:] if split else part) for part, split in zip(parts, splits, strict=True)]
-        return _table(images, root, labels, splits)
+        return [_Found(*one) for one in zip(images, [root] * len(images), labels, splits, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Found:
+    file: Path
+    root: Path
+    label: str | None
+    split: str | None
 
 
 def visible(root: Path) -> list[Path]:
@@ -72,8 +89,11 @@ def _label(folders: tuple[str, ...]) -> str | None:
     return folders[0] if folders else None
 
 
-def _table(files: list[Path], root: Path, labels: list[str | None], splits: list[str | None]) -> pa.Table:
-    columns = {"image": binary_array([file.read_bytes() for file in files]), "label": pa.array(labels, pa.string())}
-    if any(splits):
-        columns[SPLIT] = pa.array(splits, pa.string())
-    return with_sources(pa.table(columns), [str(file.relative_to(root).as_posix()) for file in files])
+def _table(found: list[_Found]) -> pa.Table:
+    columns = {
+        "image": binary_array([one.file.read_bytes() for one in found]),
+        "label": pa.array([one.label for one in found], pa.string()),
+    }
+    if any(one.split for one in found):
+        columns[SPLIT] = pa.array([one.split for one in found], pa.string())
+    return with_sources(pa.table(columns), [one.file.relative_to(one.root).as_posix() for one in found])

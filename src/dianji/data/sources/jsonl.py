@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +11,8 @@ import pyarrow as pa
 
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings, plural, some
-from dianji.data.source import Place
+from dianji.data.lines import open_text
+from dianji.data.source import Place, pieces
 from dianji.data.sources._records import has_surrogates, table
 from dianji.errors import DataError
 from dianji.registry import component
@@ -32,27 +34,44 @@ class JsonLines:
         """
         return lines_to_table(decode(place, encoding, findings), place, findings)
 
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time; keys that came before are columns of every later piece."""
+        names: dict[str, None] = {}
+        with open_text(place, encoding, findings) as file:
+            rows = _rows(file, place, findings)
+            for held in pieces(rows, lambda row: row.size):
+                names |= dict.fromkeys(key for row in held for key in row.record)
+                yield table([row.record for row in held], [row.where for row in held], names)
+
+
+@dataclass(frozen=True)
+class _Row:
+    record: dict[str, Any]
+    where: str
+    size: int
+
 
 def lines_to_table(text: str, place: Place, findings: Findings) -> pa.Table:
     """The lines that are objects; the others are faults."""
-    records: list[dict[str, Any]] = []
-    sources: list[str] = []
+    # Not splitlines: U+2028 and U+0085 may stand inside a text.
+    rows = list(_rows((f"{line}\n" for line in text.removesuffix("\n").split("\n")), place, findings))
+    if not rows and not findings.count:
+        raise DataError(f"{place.name} holds no row: at least one line with an object is needed.")
+    return table([row.record for row in rows], [row.where for row in rows])
+
+
+def _rows(lines: Iterable[str], place: Place, findings: Findings) -> Iterator[_Row]:
     blank: list[int] = []
-    lines = text.split("\n")  # not splitlines: U+2028 and U+0085 may stand inside a text
     for number, line in enumerate(lines, start=1):
         where = f"{place.name}, line {number}"
         if not line.strip():
-            blank += [number] if number < len(lines) else []
+            blank.append(number)
             continue
         record = _parse(line, where, findings)
         if record is not None:
-            records.append(record)
-            sources.append(where)
+            yield _Row(record, where, len(line))
     if blank:
         findings.warn(f"{place.name}: {plural(len(blank), 'blank line')} left out (line {some(map(str, blank))})")
-    if not records and not findings.count:
-        raise DataError(f"{place.name} holds no row: at least one line with an object is needed.")
-    return table(records, sources)
 
 
 def _parse(line: str, where: str, findings: Findings) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings, plural, some
-from dianji.data.source import Place, with_sources
+from dianji.data.lines import head_text, open_text
+from dianji.data.source import Place, pieces, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
 
@@ -38,30 +40,38 @@ class LabelledText:
         """
         lines = [line.removesuffix("\r") for line in decode(place, encoding, findings).removesuffix("\n").split("\n")]
         order = self.order if self.order != "auto" else self._order(lines, place)
-        rows: list[tuple[int, str, str]] = []
+        return _table(list(self._rows(lines, order, place, findings)), place)
+
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time; by itself the side of the label is told by how the file begins."""
+        order = self.order
+        if order == "auto":
+            order = self._order(head_text(place, encoding).removesuffix("\n").split("\n"), place)
+        with open_text(place, encoding, findings) as file:
+            lines = (line.removesuffix("\n").removesuffix("\r") for line in file)
+            for rows in pieces(self._rows(lines, order, place, findings), lambda row: len(row[1])):
+                yield _table(rows, place)
+
+    def _rows(
+        self, lines: Iterable[str], order: Order, place: Place, findings: Findings
+    ) -> Iterator[tuple[int, str, str]]:
+        """(line, text, label); lines that are none are faults or blank."""
         blank: list[int] = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 blank.append(number)
                 continue
             pair = self._divide(line, order)
-            if pair is None:
-                cells = line.count(self.separator) + 1
-                findings.fault(
-                    f"{place.name}, line {number}: {plural(cells, 'cell')} where two are expected (text and label "
-                    f"divided by {self.separator!r})."
-                )
-            else:
-                rows.append((number, *pair))
+            if pair is not None:
+                yield (number, *pair)
+                continue
+            cells = line.count(self.separator) + 1
+            findings.fault(
+                f"{place.name}, line {number}: {plural(cells, 'cell')} where two are expected (text and label "
+                f"divided by {self.separator!r})."
+            )
         if blank:
             findings.warn(f"{place.name}: {plural(len(blank), 'blank line')} left out (line {some(map(str, blank))})")
-        table = pa.table(
-            {
-                "text": pa.array([text for _, text, _ in rows], pa.string()),
-                "label": pa.array([label for *_, label in rows], pa.string()),
-            }
-        )
-        return with_sources(table, [f"{place.name}, line {number}" for number, *_ in rows])
 
     def _divide(self, line: str, order: Order) -> tuple[str, str] | None:
         """(text, label), or None where the line does not have both."""
@@ -85,6 +95,14 @@ class LabelledText:
                 f"or {{order: label-text}}."
             )
         return "text-label" if len(ends) < len(starts) else "label-text"
+
+
+def _table(rows: Sequence[tuple[int, str, str]], place: Place) -> pa.Table:
+    columns = {
+        "text": pa.array([text for _, text, _ in rows], pa.string()),
+        "label": pa.array([label for *_, label in rows], pa.string()),
+    }
+    return with_sources(pa.table(columns), [f"{place.name}, line {number}" for number, *_ in rows])
 
 
 def looks_labelled(text: str) -> bool:

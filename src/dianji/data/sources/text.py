@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings
-from dianji.data.source import Place, numbered, with_sources
+from dianji.data.lines import open_text
+from dianji.data.source import Place, numbered, pieces, with_sources
 from dianji.registry import component
 
 
@@ -33,4 +35,20 @@ class Text:
         if self.per == "file":
             return with_sources(pa.table({"text": [text.strip()]}), [place.name])
         lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-        return with_sources(pa.table({"text": pa.array(lines, pa.string())}), numbered(place.name, len(lines), "line"))
+        return _table(lines, place, 1)
+
+    def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+        """The same a piece at a time; a document that is a whole file is one piece."""
+        if self.per == "file":
+            yield self.read(place, encoding, findings)
+            return
+        first = 1
+        with open_text(place, encoding, findings) as file:
+            for lines in pieces((line.removesuffix("\n").removesuffix("\r") for line in file), len):
+                yield _table(lines, place, first)
+                first += len(lines)
+
+
+def _table(lines: list[str], place: Place, first: int) -> pa.Table:
+    sources = numbered(place.name, len(lines), "line", first)
+    return with_sources(pa.table({"text": pa.array(lines, pa.string())}), sources)

@@ -1,0 +1,58 @@
+"""Rows of which a task reads only the beginning: counted, so that it can be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+#: Column of examples, int32: tokens of the whole row, more than ``length`` where it was cut. Tasks that cut have it.
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many rows were cut; ``length`` and ``longest`` are tokens, 0 where none was."""
+
+    rows: int = 0
+    of: int = 0
+    length: int = 0
+    longest: int = 0
+
+    def __add__(self, other: Cut) -> Cut:
+        """Of both."""
+        return Cut(
+            self.rows + other.rows,
+            self.of + other.of,
+            max(self.length, other.length),
+            max(self.longest, other.longest),
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there is something to say."""
+        return self.rows > 0
+
+    def __str__(self) -> str:
+        """``312 of 10,003 rows are longer than 256 tokens and are cut; the longest has 1,204``."""
+        verb, one = ("is", "it has") if self.rows == 1 else ("are", "the longest has")
+        return (
+            f"{self.rows:,} of {self.of:,} rows {verb} longer than {self.length:,} tokens and {verb} cut; "
+            f"{one} {self.longest:,}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"rows": self.rows, "of": self.of, "length": self.length, "longest": self.longest}
+
+
+def cut(examples: pa.Table) -> Cut:
+    """What of the examples was cut; nothing where their task has no such column."""
+    if WHOLE not in examples.column_names:
+        return Cut(of=examples.num_rows)
+    whole, length = examples[WHOLE].to_numpy(), examples["length"].to_numpy()
+    shortened = whole > length
+    if not shortened.any():
+        return Cut(of=examples.num_rows)
+    return Cut(int(np.count_nonzero(shortened)), examples.num_rows, int(length[shortened].max()), int(whole.max()))

@@ -1,0 +1,31 @@
+"""What was cut is counted, and said in one sentence."""
+
+import pyarrow as pa
+
+from dianji.tasks.cut import Cut, cut
+
+
+def examples(whole, length):
+    return pa.table({"whole": pa.array(whole, pa.int32()), "length": pa.array(length, pa.int32())})
+
+
+def test_counts_what_is_longer():
+    assert cut(examples([3, 9, 12, 8], [3, 8, 8, 8])) == Cut(2, 4, 8, 12)
+
+
+def test_nothing_where_all_is_read_or_the_task_cuts_nothing():
+    assert cut(examples([3, 8], [3, 8])) == Cut(of=2)
+    assert cut(examples([], [])) == Cut()
+    assert cut(pa.table({"length": [3]})) == Cut(of=1)
+    assert not cut(examples([3], [3]))
+
+
+def test_sums_up():
+    assert Cut(2, 4, 8, 12) + Cut(of=10) + Cut(1, 3, 8, 30) == Cut(3, 17, 8, 30)
+
+
+def test_one_sentence():
+    assert str(Cut(312, 10_003, 256, 1204)) == (
+        "312 of 10,003 rows are longer than 256 tokens and are cut; the longest has 1,204"
+    )
+    assert str(Cut(1, 20, 8, 9)) == "1 of 20 rows is longer than 8 tokens and is cut; it has 9"
