@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import csv, parquet
 
-from dianji.engine.batches import POOL, Course, Size, bucketed, in_order
+from dianji.bases.resolve import resolve
+from dianji.engine.batches import POOL, Course, Size, bucketed, in_order, over_budget
+from dianji.errors import CapabilityError
+from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.text_classification import TextClassification
 
 LENGTHS = st.lists(st.integers(1, 60), max_size=300).map(lambda values: np.array(values, dtype=np.int32))
 SIZES = st.builds(Size, examples=st.integers(1, 40)) | st.builds(Size, tokens=st.integers(1, 400))
@@ -82,10 +90,72 @@ class TestOnQuestions:
         assert sum(len(batch) < full / 4 for batch in batches) <= 2 + len(lengths) / (full * POOL)
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["banking77", "xquad", "english_novels"])
+def test_padding_of_public_data_is_below_five_percent(data_root, name):
+    """With the tokenizer of all-MiniLM-L6-v2 and the batches that recipes get by default."""
+    base = resolve("minilm", "text", seed=0).prepare(pa.table({}))
+    task, texts, size = PUBLIC[name](data_root)
+    lengths = task.encode(pa.table({"text": texts}), base)["length"].to_numpy()
+    for epoch in range(3):
+        assert padding(bucketed(lengths, size, 7, epoch), lengths) < 0.05
+    assert padding(in_order(lengths, Size(tokens=8192)), lengths) < 0.1
+
+
+def banking77(root):
+    file = root / "banking77" / "banking_data" / "train.csv"
+    return TextClassification(labels=("a", "b")), csv.read_csv(file)["text"].to_pylist(), Size(examples=64)
+
+
+def xquad(root):
+    articles = json.loads((root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
+    contexts = [paragraph["context"] for article in articles for paragraph in article["paragraphs"]]
+    return MaskedLanguage(), contexts, Size(tokens=2048)
+
+
+def english_novels(root):
+    novels = parquet.read_table(root / "english_novels" / "english_novels.parquet", columns=["text"])
+    return MaskedLanguage(), novels["text"].slice(0, 8).to_pylist(), Size(tokens=4096)
+
+
+PUBLIC = {"banking77": banking77, "xquad": xquad, "english_novels": english_novels}
+
+
 def test_an_example_above_the_budget_is_alone():
     lengths = np.array([5, 900, 5, 5], dtype=np.int32)
     batches = bucketed(lengths, Size(tokens=20), 0, 0)
     assert [1] in [batch.tolist() for batch in batches]
+
+
+@given(LENGTHS, st.integers(1, 400))
+def test_a_batch_of_tokens_takes_as_many_as_fit(lengths, budget):
+    """Beside the loop that adds one example after the other."""
+    expected: list[list[int]] = []
+    for index in np.argsort(-lengths, kind="stable").tolist():
+        longest = max([lengths[i] for i in expected[-1]] + [lengths[index]]) if expected else 0
+        if not expected or longest * (len(expected[-1]) + 1) > budget:
+            expected.append([])
+        expected[-1].append(index)
+    assert [batch.tolist() for batch in in_order(lengths, Size(tokens=budget))] == expected
+
+
+class TestOverBudget:
+    LENGTHS = np.array([5, 30, 7, 40], dtype=np.int32)
+
+    @pytest.mark.parametrize("size", [Size(tokens=40), Size(examples=1)])
+    def test_nothing_to_say(self, size):
+        assert over_budget(self.LENGTHS, size) == ""
+        assert over_budget(self.LENGTHS[:0], Size(tokens=1)) == ""
+
+    def test_some(self):
+        assert over_budget(self.LENGTHS, Size(tokens=20)) == (
+            "2 of 4 examples are longer than train.batch_tokens (20); each makes a batch of its own, the largest of "
+            "40 tokens"
+        )
+
+    def test_a_budget_that_fits_none_is_refused(self):
+        with pytest.raises(CapabilityError, match=r"batch_tokens 4 is less than any example .* 5 tokens, the longest 40"):
+            over_budget(self.LENGTHS, Size(tokens=4))
 
 
 class TestCourse:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -157,18 +156,17 @@ class _Bytes(_Column):
 
 
 class _File:
-    """Bytes that are appended, then memory-mapped."""
+    """Bytes that are appended, then memory-mapped. It is open only while it is written to."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO = path.open("wb")
 
     def write(self, data: bytes | pa.Buffer) -> None:
-        self._file.write(data)
+        with self._path.open("ab") as file:
+            file.write(data)
 
     def mapped(self) -> pa.Buffer:
-        self._file.close()
-        if not self._path.stat().st_size:  # nothing cannot be mapped
+        if not self._path.exists() or not self._path.stat().st_size:  # nothing cannot be mapped
             return pa.py_buffer(b"")
         with pa.memory_map(str(self._path)) as source:
             return source.read_buffer()

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dianji.bases.base import Base
+from dianji.engine.batches import Size, over_budget
 from dianji.pipeline.columns import GrowingTable, Unfit, slices
 from dianji.registry import record_of
 from dianji.reporting import Meter, Silent
+from dianji.spec.sections import Train
 from dianji.store.atomic import translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
+from dianji.tasks.cut import cut
 
 #: Changes when encoding changes without a new version of the task.
 FORMAT = 2
+_ADVICE = "Raise the task's length if the base takes more, or divide such rows."
 #: Rows that are encoded at a time, and about how many bytes of them.
 _ROWS, _BYTES = 8192, 2**24
 
@@ -56,6 +60,22 @@ def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | Non
         first += piece.num_rows
         if meter is not None:
             meter.advance(piece.num_rows)
+
+
+def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
+    """What a person should know of the lengths of encoded splits before training begins.
+
+    Raises:
+        CapabilityError: no example fits into a batch.
+    """
+    found = [f"{split}: {told}. {_ADVICE}" for split, of in examples.items() if (told := cut(of))]
+    large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
+    return [*found, large] if large else found
+
+
+def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
+    """The same for the data report; only splits of which something was cut."""
+    return {split: found.to_json() for split, of in examples.items() if (found := cut(of))}
 
 
 def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:

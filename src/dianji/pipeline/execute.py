@@ -25,7 +25,7 @@ from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
 from dianji.evaluate.metric import Estimate
-from dianji.pipeline.encoded import encoded
+from dianji.pipeline.encoded import cut_of, encoded, warnings_of
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
@@ -71,6 +71,8 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
     ready = _prepare(work, store, reporter)
     learnt, examples = ready.learnt, ready.examples
     parameters, trainable = count(learnt.model.model)
+    for warning in warnings_of(examples, work.train):
+        reporter.warn(f"{work.name}: {warning}")
     job = Job(
         name=work.name,
         task=learnt.task,
@@ -121,9 +123,9 @@ def _prepare(work: Work, store: Store, reporter: Reporter) -> _Ready:
     own = [] if base.folder is not None else [work.step.digest]
     examples = {}
     for split, table in tables.items():
-        with reporter.work(f"encoding {split}", None, "rows"):
+        with reporter.work(f"encoding {split}", table.num_rows, "rows") as meter:
             key = [work.parent_digest, work.spec["data"]["digest"], work.stage.data, split, *own]
-            examples[split] = encoded(store, task, base, table, [*key, repr(sorted(work.spec["data"].items()))])
+            examples[split] = encoded(store, task, base, table, [*key, repr(sorted(work.spec["data"].items()))], meter)
     return _Ready(Learnt(task, base, model, work.adaptation), examples)
 
 
@@ -161,7 +163,7 @@ def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: C
     lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
     documents = {
         "metrics": measured.to_json(),
-        "data": with_token_lengths(work.data.report, lengths),
+        "data": {**with_token_lengths(work.data.report, lengths), "cut": cut_of(examples)},
         "quality": quality_of(work),
         "cost": asdict(cost),
         "spec": work.spec,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +41,7 @@ class Cut:
             f"{one} {self.longest:,}"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int]:
         """Plain values."""
         return {"rows": self.rows, "of": self.of, "length": self.length, "longest": self.longest}
 
