@@ -99,7 +99,7 @@ def test_padding_of_public_data_is_below_five_percent(data_root, name):
     lengths = task.encode(pa.table({"text": texts}), base)["length"].to_numpy()
     for epoch in range(3):
         assert padding(bucketed(lengths, size, 7, epoch), lengths) < 0.05
-    assert padding(in_order(lengths, Size(tokens=8192)), lengths) < 0.1
+    assert padding(in_order(lengths, Size(tokens=2048)), lengths) < 0.05
 
 
 def banking77(root):
@@ -154,7 +154,9 @@ class TestOverBudget:
         )
 
     def test_a_budget_that_fits_none_is_refused(self):
-        with pytest.raises(CapabilityError, match=r"batch_tokens 4 is less than any example .* 5 tokens, the longest 40"):
+        with pytest.raises(
+            CapabilityError, match=r"batch_tokens 4 is less than any example .* 5 tokens, the longest 40"
+        ):
             over_budget(self.LENGTHS, Size(tokens=4))
 
 

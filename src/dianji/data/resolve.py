@@ -135,6 +135,7 @@ def _reads(format_: str) -> str:
 
 
 def reading_of(place: Place, format_: str, options: Mapping[str, object]) -> Reading:
+    """The place with the source of that format."""
     return Reading(place, format_, REGISTRY.build("source", format_, options))
 
 

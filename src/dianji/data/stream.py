@@ -12,8 +12,8 @@ from dianji.data import resolve
 from dianji.data.columns import Column
 from dianji.data.findings import Findings
 from dianji.data.select import Request, select
-from dianji.data.source import CHUNK_ROWS, Peekable, Place, Streamed
 from dianji.data.sniff import file_format
+from dianji.data.source import CHUNK_ROWS, Peekable, Place, Streamed
 from dianji.errors import DataError
 
 
@@ -90,7 +90,9 @@ def _selected(reading: resolve.Reading, request: Request, encoding: str, finding
         empty = False
         yield select(table, request, reading.place, findings)
     if empty and not findings.count:
-        raise DataError(f"{reading.place.name} holds no row: at least one is needed. Check the path, or write the rows.")
+        raise DataError(
+            f"{reading.place.name} holds no row: at least one is needed. Check the path, or write the rows."
+        )
 
 
 def _tables(reading: resolve.Reading, encoding: str, findings: Findings) -> Iterator[pa.Table]:

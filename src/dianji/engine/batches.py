@@ -11,9 +11,9 @@ random. Both can be had, because there are far more examples than lengths:
 5. The batches of all pools are permuted, so that lengths come in random order.
 
 What is not random is only that a batch's examples are of similar length. An example is in exactly one batch of an
-epoch. Measured with the tokenizer of all-MiniLM-L6-v2, padding is 3.6 % of the tokens on BANKING77 (batches of 64), 4.1 %
-on the contexts of XQuAD (windows for masked language, 2,048 tokens) and 0.03 % on novels; in random order it is 70 %,
-28 % and 0.03 %.
+epoch. Measured with the tokenizer of all-MiniLM-L6-v2, padding is 3.6 % of the tokens on BANKING77 (batches of 64),
+4.1 % on the contexts of XQuAD (windows for masked language, 2,048 tokens) and 0.03 % on novels; in random order it is
+70 %, 28 % and 0.03 %.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Silent
 from dianji.tasks.base import Outputs, Task
 
-TOKENS = 8192  # in one forward pass
+#: Tokens in one forward pass. On a CPU larger passes leave the caches: 1.4 times the time at 8,192 (MiniLM, 16 tokens a
+#: text). A GPU wants them large.
+TOKENS = {"cpu": 2048, "cuda": 32768}
 EXAMPLES = 256
 
 
@@ -35,7 +37,8 @@ def run_model(
     model.eval()
     device = next(model.parameters()).device
     lengths = examples["length"].to_numpy()
-    batches = in_order(lengths, Size(tokens=TOKENS) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES))
+    tokens = Size(tokens=TOKENS.get(device.type, 8192))
+    batches = in_order(lengths, tokens if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES))
     collected: list[tuple[np.ndarray, Outputs]] = []
     try:
         for number, indices in enumerate(batches):

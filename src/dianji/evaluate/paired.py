@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binom
 
 ALPHA = 0.05
 #: Below so many rows resampling them says little about rows that were not seen, and no verdict is given.
@@ -32,13 +31,15 @@ def exact(first: np.ndarray, second: np.ndarray) -> float:
         first: (seeds, rows) bool, whether a seed's model was right on a row.
         second: the same of the other model.
     """
+    from scipy import stats  # takes half a second to import, which most commands need not wait for
+
     difference = second.sum(axis=0, dtype=np.int64) - first.sum(axis=0, dtype=np.int64)  # (rows,)
     sizes = np.abs(difference)
     chances = np.ones(1)  # of each sum from its lowest to its highest
     for size in range(1, int(sizes.max(initial=0)) + 1):
         rows = int((sizes == size).sum())
         signs = np.zeros(2 * size * rows + 1)
-        signs[:: 2 * size] = binom.pmf(np.arange(rows + 1), rows, 0.5)  # a row of this size adds -size or +size
+        signs[:: 2 * size] = stats.binom.pmf(np.arange(rows + 1), rows, 0.5)  # a row of this size adds -size or +size
         chances = _convolved(chances, signs)
     sums = np.arange(len(chances)) - len(chances) // 2
     extreme = np.abs(sums) >= abs(int(difference.sum()))

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 
-class Unfit(Exception):  # noqa: N818 (no fault: it says which way to take)
+class Unfit(Exception):
     """A column is of a type that does not grow in this way, or has nulls."""
 
 

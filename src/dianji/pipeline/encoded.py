@@ -50,7 +50,7 @@ def encoded(
 
 
 def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | None = None) -> Iterator[pa.Table]:
-    """What ``task.encode`` makes of the table, in pieces whose memory is bounded; ``row`` counts through all of them."""
+    """What ``task.encode`` makes of the table, in pieces of bounded size; ``row`` counts through all of them."""
     first = 0
     for piece in slices(table, _ROWS, _BYTES):
         examples = task.encode(piece, base)

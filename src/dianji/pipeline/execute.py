@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -24,14 +23,14 @@ from dianji.engine.memory import peak_mb, reset_peak
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
-from dianji.evaluate.metric import Estimate
 from dianji.pipeline.encoded import cut_of, encoded, warnings_of
+from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
 from dianji.registry import record_of
 from dianji.reporting import Reporter
-from dianji.results import Cost, Metrics, RunResult, StageResult
+from dianji.results import Cost, RunResult, StageResult
 from dianji.spec.sections import Recipe
 from dianji.store.atomic import new_folder
 from dianji.store.digest import digest_file
@@ -212,22 +211,8 @@ def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
 
 
 def _result(work: Work, reused: bool) -> StageResult:
-    found = work.step.metrics()
-    return StageResult(
-        name=work.name,
-        digest=work.step.digest,
-        artefact=work.step.artefact,
-        reused=reused,
-        metrics=_metrics(found["metrics"]),
-        cost=Cost(**found["cost"]),
-        primary=work.task.metrics[0],
-        baselines={name: _metrics(of) for name, of in found["baselines"].items()},
-        warnings=(*work.data.warnings, *quality_of(work).get("warnings", ())),
-    )
-
-
-def _metrics(value: Mapping[str, Any]) -> Metrics:
-    return {split: {name: Estimate(**estimate) for name, estimate in of.items()} for split, of in value.items()}
+    warnings = (*work.data.warnings, *quality_of(work).get("warnings", ()))
+    return stage_result(work.step, work.name, work.task.metrics[0], warnings, reused=reused)
 
 
 def artefact_of(result: RunResult) -> Path:

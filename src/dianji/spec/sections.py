@@ -224,7 +224,8 @@ class Train(Section):
         default="auto", description="torch.compile; auto: where a measurement says that it pays"
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="compute activations again in the backward pass: less memory, about a third more time"
+        default=False,
+        description="compute activations again in the backward pass: less memory, about a third more time",
     )
 
     @model_validator(mode="after")

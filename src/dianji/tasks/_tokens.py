@@ -42,9 +42,7 @@ class Windows:
     def table(self, **columns: pa.Array) -> pa.Table:
         """``row``, ``length``, ``input_ids``, then ``columns``."""
         length = pc.list_value_length(self.tokens).cast(pa.int32())
-        return pa.table(
-            {"row": pa.array(self.rows, pa.int64()), "length": length, "input_ids": self.tokens, **columns}
-        )
+        return pa.table({"row": pa.array(self.rows, pa.int64()), "length": length, "input_ids": self.tokens, **columns})
 
 
 def longest(base: Base) -> int:

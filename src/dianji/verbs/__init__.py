@@ -1,14 +1,23 @@
-"""What can be done, as functions: every skin (command line, HTTP, pages) calls these and adds nothing."""
+"""What can be done, as functions: every skin (command line, HTTP, pages) calls these and adds nothing.
 
-from dianji.verbs.advising import advise
-from dianji.verbs.collecting import delete_garbage, find_garbage
-from dianji.verbs.describing import report
-from dianji.verbs.differing import diff
-from dianji.verbs.history import lineage, log
-from dianji.verbs.running import check, compare, finetune, run
-from dianji.verbs.surveying import survey
-from dianji.verbs.using import evaluate, open, predict_file, show
-from dianji.verbs.verifying import verify, verify_ledger
+They are found when they are first asked for: what one of them needs is not imported for another.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dianji.verbs.advising import advise
+    from dianji.verbs.collecting import delete_garbage, find_garbage
+    from dianji.verbs.describing import report
+    from dianji.verbs.differing import diff
+    from dianji.verbs.history import lineage, log
+    from dianji.verbs.running import check, compare, finetune, run
+    from dianji.verbs.surveying import survey
+    from dianji.verbs.using import evaluate, open, predict_file, show
+    from dianji.verbs.verifying import verify, verify_ledger
 
 __all__ = [
     "advise",
@@ -30,3 +39,36 @@ __all__ = [
     "verify",
     "verify_ledger",
 ]
+
+_HOMES = {
+    "advise": "advising",
+    "check": "running",
+    "compare": "running",
+    "delete_garbage": "collecting",
+    "diff": "differing",
+    "evaluate": "using",
+    "find_garbage": "collecting",
+    "finetune": "running",
+    "lineage": "history",
+    "log": "history",
+    "open": "using",
+    "predict_file": "using",
+    "report": "describing",
+    "run": "running",
+    "show": "using",
+    "survey": "surveying",
+    "verify": "verifying",
+    "verify_ledger": "verifying",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dianji.verbs' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"dianji.verbs.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next look-up finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

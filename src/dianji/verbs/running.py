@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dianji.artefact.opened import Model
 from dianji.comparison import Comparison
 from dianji.errors import RecipeError, did_you_mean
-from dianji.pipeline.compare import compare as compare_variants
-from dianji.pipeline.contest import contest
-from dianji.pipeline.execute import artefact_of, execute
-from dianji.pipeline.plan import Shelf, schedule
+from dianji.pipeline.finished import finished, remember
 from dianji.reporting import Reporter, Silent
 from dianji.results import Plan, RunResult
 from dianji.spec.sections import Recipe
 from dianji.spec.variants import section
 from dianji.store.steps import Store
+
+if TYPE_CHECKING:
+    from dianji.artefact.opened import Model
+
+# What plans, trains and predicts is imported where it is needed: a run that has nothing to do needs no torch.
 
 
 def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
@@ -25,6 +27,9 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     Raises:
         RecipeError: with all faults.
     """
+    from dianji.pipeline.contest import contest
+    from dianji.pipeline.plan import Shelf, schedule
+
     store = store or Store.default()
     shelf = Shelf()
     plan = schedule(recipe, store, shelf).plan()
@@ -60,6 +65,20 @@ def run(
     store = store or Store.default()
     if stage is not None and stage not in recipe.stages:
         raise RecipeError(f"there is no stage '{stage}'. {did_you_mean(stage, recipe.stages)}")
+    reporter = reporter or Silent()
+    if stage is None and not again and (done := finished(recipe, store)) is not None:
+        for one in done.stages:
+            reporter.say(f"{one.name}: done before, reused ({one.digest[:12]})")
+        return done
+    return _run(recipe, store, reporter, stage, again=again)
+
+
+def _run(recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *, again: bool) -> RunResult:
+    from dianji.pipeline.compare import compare as compare_variants
+    from dianji.pipeline.contest import contest
+    from dianji.pipeline.execute import execute
+    from dianji.pipeline.plan import Shelf, schedule
+
     shelf = Shelf()
     planned = schedule(recipe, store, shelf)
     # Planned before anything runs, so that its faults are told before anything runs.
@@ -67,8 +86,9 @@ def run(
     if stage is not None:
         planned = planned.upto(stage)
     redo = (stage or planned.works[-1].name) if again else None
-    reporter = reporter or Silent()
     result = execute(planned, store, reporter, again=redo)
+    if stage is None:
+        remember(planned, store, result)
     return result if compared is None else replace(result, comparison=compare_variants(compared, store, reporter))
 
 
@@ -82,6 +102,10 @@ def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | 
         TrainingError: every variant failed.
         StoreError: the disk is full.
     """
+    from dianji.pipeline.compare import compare as compare_variants
+    from dianji.pipeline.contest import contest
+    from dianji.pipeline.plan import Shelf, schedule
+
     section(recipe)
     store = store or Store.default()
     shelf = Shelf()
@@ -111,6 +135,9 @@ def finetune(
     Raises:
         RecipeError: the base, the task or a column is unknown.
     """
+    from dianji.artefact.opened import Model
+    from dianji.pipeline.execute import artefact_of
+
     recipe = Recipe.parse(
         {
             "name": Path(path).stem or "data",

@@ -131,7 +131,8 @@ def sniff_delimiter(text: str) -> str:
     sample = text[:200_000]
     best, best_score = ",", 0.0
     for delimiter in _DELIMITERS:
-        lengths = [len(record.cells) for record in _first(records(io.StringIO(sample, newline=""), Layout(delimiter)), 200) if record.cells]
+        found = records(io.StringIO(sample, newline=""), Layout(delimiter))
+        lengths = [len(record.cells) for record in _first(found, 200) if record.cells]
         if lengths and lengths[0] > 1:
             score = lengths.count(lengths[0]) / len(lengths)
             if score > best_score:

@@ -35,7 +35,9 @@ class Tsv:
             DataError: empty, binary, wrongly encoded, without rows, or a damaged header.
         """
         text = decode(place, encoding, findings)
-        quoted = self.quoting == "standard" or (self.quoting == "auto" and '"' in text and _reads_quoted(io.StringIO(text, newline="")))
+        quoted = self.quoting == "standard"
+        if self.quoting == "auto" and '"' in text:
+            quoted = _reads_quoted(io.StringIO(text, newline=""))
         return table(text, Layout("\t", quoted, self.header), place, findings)
 
     def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
