@@ -194,3 +194,13 @@ def test_three_lines_of_python(project: Path, tmp_path: Path, monkeypatch: pytes
     model = dianji.finetune(base, project / "questions.csv", task="text-classification", text="query", label="intent")
     assert model.predict(["where is my card?"])[0].to_json()["label"] in {"card", "login", "refund"}
     assert (model.save(tmp_path / "intent-model") / "dianji.json").is_file()
+
+
+def test_a_model_may_be_asked_in_another_precision(done: Done) -> None:
+    plain = dianji.open(done.artefact("intent")).predict(QUESTIONS)
+    rounded = dianji.open(done.artefact("intent"), precision="bf16").predict(QUESTIONS)
+    for one, other in zip(plain, rounded, strict=True):
+        assert other.to_json(everything=True)["probabilities"] == pytest.approx(
+            one.to_json(everything=True)["probabilities"], abs=0.05
+        )
+    assert [p.to_json() for p in rounded] != [p.to_json() for p in plain]

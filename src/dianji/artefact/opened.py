@@ -18,6 +18,8 @@ from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import run_model
+from dianji.engine.inference import Asking
+from dianji.engine.runtime import Precision, choose_precision
 from dianji.errors import ArtefactError, DataError
 from dianji.registry import from_record
 from dianji.reporting import Meter
@@ -40,27 +42,39 @@ class Answered:
 
 @dataclass(frozen=True)
 class Model:
-    """A task's model from an artefact folder. Predictions are in fp32 and do not depend on what shares their batch."""
+    """A task's model from an artefact folder. What it says of a row does not depend on what shares its batch.
+
+    ``precision`` is fp32, in which it was evaluated, unless another one was asked for.
+    """
 
     folder: Path
     manifest: Manifest
     task: Task
     base: Base
+    precision: Precision = "fp32"
 
     @classmethod
-    def open(cls, folder: Path | str, *, check_files: bool = True) -> Model:
+    def open(cls, folder: Path | str, *, check_files: bool = True, precision: str = "fp32") -> Model:
         """Open an artefact; weights are read when they are first needed.
+
+        Args:
+            folder: of the artefact.
+            check_files: compare every file with its digest.
+            precision: of matrix products: fp32, bf16, or auto, which is bf16 where the hardware is built for it.
+                Another one than fp32 must reproduce the probe within its rounding before the first answer.
 
         Raises:
             ArtefactError: not an artefact, or a file is not what was saved.
+            CapabilityError: the precision is not to be had here.
         """
+        chosen = choose_precision(precision)
         folder = Path(folder)
         manifest = Manifest.read(folder)
         if check_files:
             manifest.check_files(folder)
         task: Task = from_record("task", manifest.task)
         source = resolve(str(folder.absolute()), task.modality)
-        return cls(folder, manifest, task, source.prepare(pa.table({})))
+        return cls(folder, manifest, task, source.prepare(pa.table({})), chosen)
 
     @cached_property
     def network(self) -> nn.Module:
@@ -138,8 +152,19 @@ class Model:
         """The one column that predicting needs."""
         return next(name for name, column in self.task.columns.items() if not column.target)
 
+    @cached_property
+    def _asking(self) -> Asking:
+        asking = Asking(self.network, self.precision)
+        if self.precision != "fp32":
+            probe = Probe.read(self.folder)
+            with asking.on():
+                said = answer(self.task, self.network, self.base, probe.rows, probe.seed)
+            probe.compare(said, self.folder, self.precision)
+        return asking
+
     def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
-        return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
+        with self._asking.on():
+            return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
 
     def _table(self, rows: Sequence[Any]) -> pa.Table:
         name = self.input_column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +27,11 @@ Out = Annotated[
 ]
 Everything = Annotated[bool, typer.Option("--everything", help="Also what is long, such as all probabilities.")]
 
+Precision = Annotated[
+    Literal["fp32", "bf16", "fp16", "auto"],
+    typer.Option(help="Of matrix products. fp32 is what was evaluated; auto: bf16 where the hardware is built for it."),
+]
+
 #: Columns of a terminal that an input may take.
 _WIDE = 60
 
@@ -38,6 +43,7 @@ def predict(
     out: Out = None,
     column: Columns = None,
     everything: Everything = False,
+    precision: Precision = "fp32",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
@@ -49,9 +55,9 @@ def predict(
 
         require_format(out)
     rows = (
-        _texts(artefact, text, everything)
+        _texts(artefact, text, everything, precision)
         if text
-        else _file(artefact, str(source), columns_of(column), everything, silent=as_json or quiet)
+        else _file(artefact, str(source), columns_of(column), everything, precision, silent=as_json or quiet)
     )
     if out is not None:
         return _write(rows, out)
@@ -61,21 +67,24 @@ def predict(
     return Answer(None)
 
 
-def _texts(artefact: Path, texts: list[str], everything: bool) -> Iterator[dict[str, Any]]:
+def _texts(artefact: Path, texts: list[str], everything: bool, precision: str) -> Iterator[dict[str, Any]]:
     from dianji import verbs
 
-    for number, (text, prediction) in enumerate(zip(texts, verbs.open(artefact).predict(texts), strict=True), start=1):
+    predictions = verbs.open(artefact, precision=precision).predict(texts)
+    for number, (text, prediction) in enumerate(zip(texts, predictions, strict=True), start=1):
         yield {"row": number, "text": text, "prediction": prediction.to_json(everything=everything)}
 
 
 def _file(
-    artefact: Path, source: str, columns: Mapping[str, str], everything: bool, *, silent: bool
+    artefact: Path, source: str, columns: Mapping[str, str], everything: bool, precision: str, *, silent: bool
 ) -> Iterator[dict[str, Any]]:
     from dianji import verbs
     from dianji.cli.progress import reporter
 
     told = reporter(silent=silent)
-    return verbs.predict_file(artefact, source, everything=everything, columns=columns, reporter=told)
+    return verbs.predict_file(
+        artefact, source, everything=everything, columns=columns, precision=precision, reporter=told
+    )
 
 
 def _write(rows: Iterable[Mapping[str, Any]], out: Path) -> Answer:

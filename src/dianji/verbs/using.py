@@ -23,13 +23,18 @@ from dianji.spec.sections import Data, Evaluate
 from dianji.tasks.cut import Cut, cut
 
 
-def open(folder: Path | str) -> Model:
+def open(folder: Path | str, *, precision: str = "fp32") -> Model:
     """Open an artefact; every file is compared with its digest.
+
+    Args:
+        folder: of the artefact.
+        precision: see ``Model.open``.
 
     Raises:
         ArtefactError: not an artefact, or a file is not what was saved.
+        CapabilityError: the precision is not to be had here.
     """
-    return Model.open(folder)
+    return Model.open(folder, precision=precision)
 
 
 def predict_file(
@@ -39,6 +44,7 @@ def predict_file(
     everything: bool = False,
     reporter: Reporter | None = None,
     columns: Mapping[str, str] | None = None,
+    precision: str = "fp32",
 ) -> Iterator[dict[str, Any]]:
     """Predict the rows of a file, a folder or standard input (``-``), a chunk at a time.
 
@@ -51,7 +57,7 @@ def predict_file(
         DataError: what is wrong with files, rows and columns. A file's faults are told before the first row is given,
             those of standard input when they are met.
     """
-    model = Model.open(artefact)
+    model = Model.open(artefact, precision=precision)
     inputs = {name: column for name, column in model.task.columns.items() if not column.target}
     stream = open_stream(source, inputs, columns or {})
     reporter = reporter or Silent()

@@ -1,0 +1,42 @@
+"""A model that is asked rather than trained, in the precision that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from dianji.engine.lean.path import LeanPath, find_lean
+from dianji.engine.runtime import Precision, choose_precision
+
+
+class Asking:
+    """How one model computes its answers.
+
+    In fp32 they are computed as they were evaluated, operation by operation. In bf16 matrix products are rounded and
+    layers take their lean form: several times as fast where the hardware is built for it, equal within the rounding.
+
+    Args:
+        model: in evaluation mode; its weights stay in fp32.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the hardware has it.
+
+    Raises:
+        CapabilityError: the precision is not to be had here.
+    """
+
+    def __init__(self, model: nn.Module, precision: str) -> None:
+        self.precision: Precision = choose_precision(precision)
+        self._device = next(model.parameters()).device
+        self._lean = LeanPath() if self.precision == "fp32" else find_lean(model, self._device)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Around forward passes."""
+        if self.precision == "fp32":
+            yield
+            return
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        with torch.autocast(self._device.type, kind), self._lean.on():
+            yield
