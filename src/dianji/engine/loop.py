@@ -18,6 +18,7 @@ from dianji.adapt.layers import hold_still
 from dianji.bases.base import Base
 from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
+from dianji.engine.clock import Clock
 from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
@@ -71,8 +72,11 @@ class Interrupted(KeyboardInterrupt):
 class Training:
     """One run of the loop, from the last checkpoint or from the start, to the end."""
 
-    def __init__(self, job: Job, runtime: Runtime, folder: Path, reporter: Reporter) -> None:
+    def __init__(
+        self, job: Job, runtime: Runtime, folder: Path, reporter: Reporter, clock: Clock | None = None
+    ) -> None:
         self.job = job
+        self.clock = clock or Clock()
         self.runtime = runtime
         self.checkpoints = folder / "checkpoint"
         self.events = Events(folder / "events.jsonl")
@@ -153,7 +157,8 @@ class Training:
                 loss = self.micro_batch(number, indices, share=len(batches) > 1)
                 items += loss.items
                 total += loss.value.item() * loss.items
-        self.update(items if len(batches) > 1 else 1)
+        with self.clock.phase("optimiser"):
+            self.update(items if len(batches) > 1 else 1)
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
@@ -164,21 +169,25 @@ class Training:
         mean = total / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
+        self.clock.step()
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
         """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
         job = self.job
         where = (job.seed, 3, self.progress.step, number)
         seed_everything(derive(*where))
-        collated = job.task.collate(job.examples.take(pa.array(indices)), job.base, generator(*where), training=True)
-        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+        with self.clock.phase("data"):
+            rows = job.examples.take(pa.array(indices))
+            collated = job.task.collate(rows, job.base, generator(*where), training=True)
+            batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
 
         def forward() -> Loss:
-            with self.runtime.products():
+            with self.clock.phase("forward"), self.runtime.products():
                 return job.task.loss(self.model, batch)
 
         def backward(loss: Loss) -> None:
-            self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
+            with self.clock.phase("backward"):
+                self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
 
         step = Step(job.task, batch, forward, backward)
         loss = forward()
@@ -236,6 +245,7 @@ class Training:
         self.position.evaluated_at = self.progress.step
         task = self.job.task
         with ExitStack() as stack:
+            stack.enter_context(self.clock.phase("evaluation"))
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
@@ -270,7 +280,8 @@ class Training:
         """Write a checkpoint of everything, unless the newest one is of this very moment."""
         now = (self.progress.step, self.position.evaluated_at)
         if now != self.saved:
-            checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
+            with self.clock.phase("checkpoint"):
+                checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
             self.saved, self.saved_at = now, time.monotonic()
 
     def resume(self) -> None:
