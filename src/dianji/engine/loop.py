@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
+from dianji.engine.microbatches import MicroBatches
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
 from dianji.engine.signals import Signals
@@ -102,6 +104,9 @@ class Training:
         ]
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
+        self.micro_batches = MicroBatches(
+            job.name, self.model, self.position, reporter, runtime.accelerator.num_processes
+        )
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
         self.signals = Signals()
 
@@ -151,14 +156,10 @@ class Training:
         began = time.perf_counter()
         self.model.train()
         hold_still(self.model)
-        items, total = 0, 0.0
-        with self.runtime.training(), self.lean.on():
-            for number, indices in enumerate(batches):
-                loss = self.micro_batch(number, indices, share=len(batches) > 1)
-                items += loss.items
-                total += loss.value.item() * loss.items
+        losses = self.micro_batches.attempt(batches, self.passes)
+        items = sum(loss.items for loss in losses)
         with self.clock.phase("optimiser"):
-            self.update(items if len(batches) > 1 else 1)
+            self.update(items if len(losses) > 1 else 1)
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
@@ -166,10 +167,15 @@ class Training:
         elapsed = time.perf_counter() - began
         self.position.samples += samples
         self.position.seconds += elapsed
-        mean = total / max(1, items)
+        mean = sum(loss.value.item() * loss.items for loss in losses) / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
         self.clock.step()
+
+    def passes(self, batches: list[np.ndarray]) -> list[Loss]:
+        """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
+        with self.runtime.training(), self.lean.on():
+            return [self.micro_batch(number, rows, share=len(batches) > 1) for number, rows in enumerate(batches)]
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
         """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
@@ -202,7 +208,7 @@ class Training:
         backward(loss)
         for listener in self.listeners:
             listener.after_backward(step)
-        return loss
+        return Loss(loss.value.detach(), loss.items)
 
     def update(self, items: int) -> None:
         """Scale, clip, step."""

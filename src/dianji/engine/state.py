@@ -24,6 +24,7 @@ class Position:
     samples: int = 0
     seconds: float = 0.0
     evaluated_at: int = -1  # the step after which the validation split was scored last
+    division: int = 1  # parts that a micro-batch is taken in, since memory ran out
 
 
 @dataclass(frozen=True)
