@@ -59,7 +59,8 @@ def test_what_fails_is_counted_and_left(clock, hands):
             hands.at = 2.0
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     hands.at = 5.0
     assert clock.seconds == {"data": 2.0, "forward": 0.0, "other": 3.0}
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,8 +50,8 @@ def test_the_phases_are_there_and_add_up(toy, tmp_path):
 def test_the_trace_names_phases_and_operators(toy, tmp_path):
     run(toy, tmp_path / "profile")
     told = StepFolder(tmp_path).profile()
-    with open(told["trace"], encoding="utf-8") as file:
-        names = [event.get("name", "") for event in json.load(file)["traceEvents"]]
+    events = json.loads(Path(told["trace"]).read_text(encoding="utf-8"))["traceEvents"]
+    names = [event.get("name", "") for event in events]
     assert {"forward", "backward", "optimiser", "data", "aten::addmm"} <= set(names)
     assert len({name for name in names if name.startswith("ProfilerStep#")}) == profile.TRACED
 

@@ -25,6 +25,7 @@ from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
 from dianji.engine.microbatches import MicroBatches
+from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
 from dianji.engine.signals import Signals
@@ -87,6 +88,8 @@ class Training:
         train = job.train
         self.model: nn.Module = job.model.model
         runtime.place(self.model)
+        if train.gradient_checkpointing:
+            recompute_activations(self.model)
         self.lean = lean_path(job, runtime.device)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)

@@ -68,13 +68,13 @@ class MicroBatches:
 
     def _divide(self, largest: int, told: str) -> None:
         advice = (
-            "Use gradient_checkpointing: true, a shorter task length, fewer trained layers (adapt: lora or last-layers) "
-            "or a smaller base"
+            "Use gradient_checkpointing: true, a shorter task length, fewer layers that learn (adapt: lora, "
+            "last-layers) or a smaller base"
         )
         if largest <= 1:
             raise TrainingError(
-                f"stage {self._name}: memory is too small for a forward and backward pass of one example ({told:.200}). "
-                f"{advice}; or free memory, and run the same command again."
+                f"stage {self._name}: memory is too small for a forward and backward pass of one example "
+                f"({told:.200}). {advice}; or free memory, and run the same command again."
             )
         if self._processes > 1:
             raise TrainingError(
