@@ -20,6 +20,7 @@ from dianji.bases.base import Base
 from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.clock import Clock
+from dianji.engine.compiling import Compilation
 from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
@@ -66,6 +67,7 @@ class Trained:
     samples: int
     steps: int
     stop_reason: str
+    compile_seconds: float = 0.0  # not part of ``seconds``
 
 
 class Interrupted(KeyboardInterrupt):
@@ -110,6 +112,7 @@ class Training:
         self.micro_batches = MicroBatches(
             job.name, self.model, self.position, reporter, runtime.accelerator.num_processes
         )
+        self.compilation = Compilation(train.compile, self.progress, self.position, reporter, self.clock)
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
         self.signals = Signals()
 
@@ -125,6 +128,7 @@ class Training:
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
             stack.enter_context(steady_memory())
+            stack.enter_context(self.compilation.watched())
             meter = stack.enter_context(
                 self.reporter.work(self.job.name, self.total_steps or None, "steps", self.progress.step)
             )
@@ -136,8 +140,8 @@ class Training:
         for listener in self.listeners:
             listener.finish(self.progress)
         self.lean.end()
-        position, reason = self.position, self.progress.stop_reason
-        return Trained(position.seconds, position.samples, self.progress.step, reason or "budget used up")
+        position, reason = self.position, self.progress.stop_reason or "budget used up"
+        return Trained(position.seconds, position.samples, self.progress.step, reason, position.compile_seconds)
 
     def pass_over_epoch(self, meter: Meter) -> None:
         """The rest of the current epoch, step by step."""
@@ -167,13 +171,14 @@ class Training:
         for listener in self.listeners:
             listener.after_step(self.progress)
         samples = sum(len(indices) for indices in batches)
-        elapsed = time.perf_counter() - began
+        elapsed = time.perf_counter() - began - self.compilation.took()
         self.position.samples += samples
         self.position.seconds += elapsed
         mean = sum(loss.value.item() * loss.items for loss in losses) / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
         self.clock.step()
+        self.compilation.after_step(elapsed, self.course.tokens(batches))
 
     def passes(self, batches: list[np.ndarray]) -> list[Loss]:
         """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
@@ -255,6 +260,7 @@ class Training:
         task = self.job.task
         with ExitStack() as stack:
             stack.enter_context(self.clock.phase("evaluation"))
+            stack.enter_context(self.compilation.eager())
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
@@ -275,14 +281,14 @@ class Training:
         if self.progress.stop_reason:
             return True
         if self.job.train.minutes is not None:
-            return self.position.seconds >= self.job.train.minutes * 60
+            return self.position.spent >= self.job.train.minutes * 60
         return self.progress.step >= self.total_steps
 
     def when(self) -> tuple[int, int]:
         """(step, total) for the schedule; a wall-clock budget counts as many small steps."""
         if self.job.train.minutes is None:
             return self.progress.step, self.total_steps
-        share = min(1.0, self.position.seconds / (self.job.train.minutes * 60))
+        share = min(1.0, self.position.spent / (self.job.train.minutes * 60))
         return int(share * MINUTES_RESOLUTION), MINUTES_RESOLUTION
 
     def save(self) -> None:

@@ -119,7 +119,7 @@ class TaskContract(ComponentContract):
                 torch.testing.assert_close(summed[name], gradient, rtol=1e-4, atol=1e-5)
 
     def _gradients(self, task: Task, parts: list[pa.Table]) -> tuple[dict[str, torch.Tensor], int]:
-        """Mean over all items, without dropout. Collated as for evaluation: what is drawn follows from each row alone."""
+        """Mean over all items, without dropout. As for evaluation, where what is drawn follows from each row alone."""
         made, items = self.model(task), 0
         made.model.zero_grad()
         for part in parts:
