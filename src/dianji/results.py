@@ -43,6 +43,8 @@ class PlannedStage:
     data: str
     rows: Mapping[str, int]  # split -> rows
     folder: Path
+    #: What training will take at most, in MiB; None: done already, or not known.
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)

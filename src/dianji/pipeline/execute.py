@@ -30,6 +30,7 @@ from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
+from dianji.pipeline.room import announced
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
@@ -72,6 +73,7 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Cl
     FRESH.start()  # imports while training runs
     work.step.begin(work.spec)
     store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
+    room = announced(work, reporter)
     reset_peak()
     with clock.phase("prepare"):
         ready = _prepare(work, store, reporter)
@@ -97,7 +99,7 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Cl
         runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
     reporter.say(
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
-        f"on {runtime.describe()}"
+        f"on {runtime.describe()}{room}"
     )
     trained = Training(job, runtime, work.step.folder, reporter, clock).run()
     if tracked:

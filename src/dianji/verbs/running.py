@@ -29,10 +29,12 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     """
     from dianji.pipeline.contest import contest
     from dianji.pipeline.plan import Shelf, schedule
+    from dianji.pipeline.room import with_room
 
     store = store or Store.default()
     shelf = Shelf()
-    plan = schedule(recipe, store, shelf).plan()
+    found = schedule(recipe, store, shelf)
+    plan = with_room(found.plan(), found.works)
     if recipe.compare is None:
         return plan
     planned = contest(recipe, store, shelf)
