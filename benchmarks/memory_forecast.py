@@ -64,7 +64,7 @@ def main() -> None:
             print(f"{name:22}{of['forecast']:9.0f}{of['measured']:9.0f}{error:+8.0%}   {parts}", flush=True)
     if len(found) > 2:
         lost, libraries = fit(found)
-        print(f"the constants that fit these best: LOST {lost:.2f}, LIBRARIES {libraries:.0f}")
+        print(f"what fits these best: LOST {lost:.2f}, LIBRARIES (with SHAPES) {libraries:.0f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 

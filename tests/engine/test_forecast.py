@@ -34,7 +34,7 @@ def load(adaptation=None, *, task=None, base: Base | None = None, again=False, b
         (adaptation or Full()).attach(model)
     if again:
         recompute_activations(model.model)
-    return Load(model.model, batch, batch, ADAMW, bf16)
+    return Load(model.model, batch, batch, ADAMW, bf16, varied=True)
 
 
 def kept(batch) -> int:
@@ -96,6 +96,6 @@ def test_the_state_of_optimizers(optimizer, expected):
 
 
 def test_what_comes_one_after_the_other_is_not_added_up():
-    one = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=40, checkpoint=30)
-    other = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=0, checkpoint=0)
+    one = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=40, checkpoint=30, libraries=5)
+    other = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=0, checkpoint=0, libraries=5)
     assert one.total == other.total

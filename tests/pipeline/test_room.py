@@ -38,7 +38,9 @@ def test_every_stage_is_told_although_its_parent_is_not_there(recipe, tmp_path):
 
 def test_a_machine_that_is_too_small_is_warned_of(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
-    monkeypatch.setattr(room, "forecast", lambda load, process: Forecast(process, 5000.0, 10000.0, 2000.0, 0.0, 0.0))
+    monkeypatch.setattr(
+        room, "forecast", lambda load, process: Forecast(process, 5000.0, 10000.0, 2000.0, 0.0, 0.0, 100.0)
+    )
     warnings = verbs.check(recipe, store=Store(tmp_path / "store")).warnings
     assert len([told for told in warnings if "weights 5,000, optimizer 10,000, step 2,000" in told]) == 2
     assert "gradient_checkpointing: true" in warnings[-1]

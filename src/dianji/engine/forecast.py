@@ -24,9 +24,10 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
 
-#: What was measured (``benchmarks/memory_forecast.py``) beyond the tensors: the share that the allocator loses between
-#: them, and what libraries take for themselves as soon as they compute (kernels, their caches, threads), in MiB.
-LOST, LIBRARIES = 0.10, 250.0
+#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator loses
+#: between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new shapes,
+#: where lengths differ from batch to batch. MiB.
+LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
 MIB = 2**20
 
 
@@ -40,12 +41,13 @@ class Forecast:
     step: float  # activations and gradients of the largest micro-batch
     evaluation: float  # activations of the largest batch without gradients
     checkpoint: float  # copies that are written
+    libraries: float  # not for tensors
 
     @property
     def total(self) -> float:
         """Weights and state stay; of the others the largest counts, since they come one after the other."""
         tensors = self.weights + self.optimizer + max(self.step, self.evaluation, self.checkpoint)
-        return self.process + tensors * (1 + LOST) + LIBRARIES
+        return self.process + tensors * (1 + LOST) + self.libraries
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Load:
     """What a stage will do, as far as it matters for memory.
 
     ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
-    are the largest batches, the second None where nothing is evaluated.
+    are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape.
     """
 
     model: nn.Module
@@ -61,6 +63,7 @@ class Load:
     evaluation: Batch | None
     optimizer: Component
     bf16: bool
+    varied: bool
 
 
 def forecast(load: Load, process: float) -> Forecast:
@@ -92,6 +95,7 @@ def forecast(load: Load, process: float) -> Forecast:
         step / MIB,
         evaluation / MIB,
         learnt * (4 + state) / MIB,
+        LIBRARIES + (SHAPES if load.varied else 0.0),
     )
 
 

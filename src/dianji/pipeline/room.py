@@ -90,7 +90,8 @@ def _load(work: Work) -> Load:
     if train.gradient_checkpointing:
         recompute_activations(model.model)
     bf16 = choose_precision(train.precision) == "bf16"
-    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16)
+    varied = len(set(lengths.tolist())) > 1
+    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied)
 
 
 def _source(work: Work) -> BaseSource:
