@@ -43,6 +43,8 @@ class PlannedStage:
     data: str
     rows: Mapping[str, int]  # split -> rows
     folder: Path
+    #: What training will take at most, in MiB; None: done already, or not known.
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,12 @@ class StageResult:
     #: baseline -> split -> metric -> estimate
     baselines: Mapping[str, Metrics] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    #: Where the time went, of a stage that was profiled: ``steps``, ``seconds`` by phase, ``trace``.
+    profile: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
+        """Plain values; ``profile`` only where there is one."""
+        told = {
             "name": self.name,
             "digest": self.digest,
             "artefact": str(self.artefact),
@@ -108,6 +112,7 @@ class StageResult:
             "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
             "warnings": list(self.warnings),
         }
+        return told if self.profile is None else {**told, "profile": dict(self.profile)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def result(folder: Path) -> RunResult:
 def test_run_prints_tables_and_what_to_try_next(recipe, tmp_path, monkeypatch, capsys):
     heard: dict[str, Any] = {}
 
-    def run(loaded, *, stage, again, reporter):
-        heard.update(name=loaded.name, stage=stage, again=again)
+    def run(loaded, *, stage, again, profile, reporter):
+        heard.update(name=loaded.name, stage=stage, again=again, profile=profile)
         reporter.say("at work")
         return result(tmp_path)
 
@@ -60,7 +61,7 @@ def test_run_prints_tables_and_what_to_try_next(recipe, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     assert invoke(["run", recipe, "--stage", "intent", "--again"]) == 0
     out, err = capsys.readouterr()
-    assert heard == {"name": "bank", "stage": "intent", "again": True}
+    assert heard == {"name": "bank", "stage": "intent", "again": True, "profile": False}
     assert err == "at work\n"
     assert out.splitlines() == [
         "",
@@ -77,9 +78,39 @@ def test_run_prints_tables_and_what_to_try_next(recipe, tmp_path, monkeypatch, c
     ]
 
 
+def test_a_profile_is_a_table_and_a_path(recipe, tmp_path, monkeypatch, capsys):
+    profile = {
+        "steps": 40,
+        "seconds": {"forward": 1.5, "backward": 2.5, "other": 1.0},
+        "trace": str(tmp_path / "trace.json"),
+    }
+
+    def run(loaded, *, profile, **options):
+        assert profile is True
+        found = result(tmp_path)
+        return replace(found, stages=(replace(found.stages[0], profile=told),))
+
+    told = profile
+    monkeypatch.setattr(verbs, "run", run)
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["run", recipe, "--profile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    begin = next(number for number, line in enumerate(lines) if "where the time went" in line)
+    assert lines[begin : begin + 6] == [
+        "  where the time went (40 steps)  seconds  share",
+        "  forward                            1.50  30.0%",
+        "  backward                           2.50  50.0%",
+        "  other                              1.00  20.0%",
+        "  all                                5.00",
+        "A trace of some steps, for https://ui.perfetto.dev: trace.json",
+    ]
+    assert invoke(["run", recipe, "--profile", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stages"][0]["profile"] == profile
+
+
 @pytest.mark.parametrize("flag", ["--json", "--quiet"])
 def test_no_progress_when_not_wanted(recipe, tmp_path, monkeypatch, capsys, flag):
-    def run(loaded, *, stage, again, reporter):
+    def run(loaded, *, stage, again, profile, reporter):
         reporter.say("at work")
         print("a library's chatter")
         return result(tmp_path)
@@ -93,7 +124,7 @@ def test_no_progress_when_not_wanted(recipe, tmp_path, monkeypatch, capsys, flag
 
 
 def test_an_interrupted_run_says_how_to_go_on(recipe, monkeypatch, capsys):
-    def run(loaded, *, stage, again, reporter):
+    def run(loaded, *, stage, again, profile, reporter):
         raise KeyboardInterrupt("SIGINT: stage intent is saved at step 12")
 
     monkeypatch.setattr(verbs, "run", run)

@@ -1,6 +1,9 @@
+from importlib.util import find_spec
 from typing import ClassVar
 
-from dianji.engine.optimizers import Adadelta, Adafactor, Adagrad, Adam, AdamW, Sgd
+import pytest
+
+from dianji.engine.optimizers import Adadelta, Adafactor, Adagrad, Adam, AdamW, AdamW8bit, Sgd
 from dianji.testing.optimizer import OptimizerContract
 
 
@@ -10,6 +13,11 @@ class TestAdamW(OptimizerContract):
 
 class TestAdam(OptimizerContract):
     component = Adam
+
+
+@pytest.mark.skipif(find_spec("torchao") is None, reason="needs the extra memory")
+class TestAdamW8bit(OptimizerContract):
+    component = AdamW8bit
 
 
 class TestSgd(OptimizerContract):

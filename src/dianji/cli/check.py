@@ -52,6 +52,9 @@ def _show(plan: Plan, recipe: str) -> None:
         print("\nIt compares:")
         variants = [[of.name, of.stage, f"{of.done} of {len(of.steps)} runs done"] for of in plan.variants]
         print_table(["variant", "stage", "state"], variants)
+    for stage in plan.stages:
+        if stage.memory_mb is not None:
+            print(f"{stage.name} will take about {stage.memory_mb:,.0f} MB of memory.")
     for warning in plan.warnings:
         print(f"warning: {clean(warning)}")
     print(f"Next: dianji run {recipe}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +21,14 @@ StageName = Annotated[
     str | None, typer.Option("--stage", help="Only this stage and what it starts from; no comparison.")
 ]
 Again = Annotated[bool, typer.Option("--again", help="Run the stage (or the last one) although it is done.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Tell where the time went, and trace some steps.")]
 
 
 def run(
     recipe: RecipeFile,
     stage: StageName = None,
     again: Again = False,
+    profile: Profile = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
@@ -36,10 +39,11 @@ def run(
 
     loaded = Recipe.load(recipe)
     try:
-        result = verbs.run(loaded, stage=stage, again=again, reporter=reporter(silent=as_json or quiet))
+        told = reporter(silent=as_json or quiet)
+        result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=told)
     except KeyboardInterrupt as error:
-        told = f"{error}. " if str(error) else ""
-        raise KeyboardInterrupt(f"{told}Run the same command again to go on.") from None
+        reason = f"{error}. " if str(error) else ""
+        raise KeyboardInterrupt(f"{reason}Run the same command again to go on.") from None
     return Answer(result.to_json(), lambda: _show(result))
 
 
@@ -62,6 +66,22 @@ def _stage(stage: StageResult) -> None:
         header = [f"{split} ({_count(metrics)} rows)", "value", "95 % interval", *baselines]
         print_table(header, rows, right=range(1, len(header)))
     print_pairs([("cost", _cost(stage.cost)), ("artefact", near(stage.artefact))])
+    if stage.profile is not None:
+        _profile(stage.profile)
+
+
+def _profile(profile: Mapping[str, Any]) -> None:
+    from dianji.cli.tables import near, print_table
+
+    seconds: Mapping[str, float] = profile["seconds"]
+    whole = sum(seconds.values())
+    rows = [[phase, f"{spent:,.2f}", f"{spent / whole:.1%}"] for phase, spent in seconds.items()]
+    header = [f"where the time went ({profile['steps']:,} steps)", "seconds", "share"]
+    print_table(header, [*rows, ["all", f"{whole:,.2f}", ""]], right=(1, 2))
+    if profile["trace"] is None:
+        print("There were too few steps for a trace.")
+    else:
+        print(f"A trace of some steps, for https://ui.perfetto.dev: {near(Path(profile['trace']))}")
 
 
 def _rows(

@@ -18,7 +18,7 @@ epoch. Measured with the tokenizer of all-MiniLM-L6-v2, padding is 3.6 % of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,10 @@ class Course:
         """The steps of one epoch; the last one may have fewer micro-batches."""
         batches = bucketed(self.lengths, self.size, self.seed, epoch)
         return [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
+
+    def tokens(self, step: Sequence[np.ndarray]) -> int:
+        """In the micro-batches of a step, padding included."""
+        return sum(int(self.lengths[batch].max()) * len(batch) for batch in step)
 
     def total(self, epochs: float) -> int:
         """Optimiser steps in so many epochs; at least one."""

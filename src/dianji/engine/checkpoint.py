@@ -131,7 +131,7 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     for parameter, entries in optimizer.state.items():
         for key, value in entries.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
+            if type(value) is Tensor and value.shape == parameter.shape:  # not of a kind with a layout of its own
                 # Fused kernels walk through memory: the state must lie as its parameter does.
                 entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 

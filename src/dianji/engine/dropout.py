@@ -32,7 +32,7 @@ def cheap_dropout() -> Iterator[None]:
     Takes the place of torch's functions, so every architecture has it without being changed; it must span the backward
     pass too, in which checkpointed layers run again. Each mask is seeded by torch's own generator: seeding, resuming
     and activation checkpointing behave as with torch's dropout. What it does not know (a tensor on a GPU, work in
-    place, grouped queries, a tiny rate) goes to torch unchanged.
+    place, grouped queries, a tiny rate, a model that is being compiled) goes to torch unchanged.
     """
     _count(1)
     try:
@@ -92,6 +92,8 @@ def _attention(
 
 
 def _fits(tensor: torch.Tensor, rate: float) -> bool:
+    if torch.compiler.is_compiling():  # its kernels draw masks of their own, and cannot call numpy
+        return False
     return tensor.device.type == "cpu" and tensor.is_floating_point() and LEAST_RATE <= rate < 1 and tensor.numel() > 0
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import nn
@@ -18,10 +19,14 @@ from dianji.adapt.layers import hold_still
 from dianji.bases.base import Base
 from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
+from dianji.engine.clock import Clock
+from dianji.engine.compiling import Compilation
 from dianji.engine.evaluation import metric, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
+from dianji.engine.microbatches import MicroBatches
+from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
 from dianji.engine.signals import Signals
@@ -62,6 +67,7 @@ class Trained:
     samples: int
     steps: int
     stop_reason: str
+    compile_seconds: float = 0.0  # not part of ``seconds``
 
 
 class Interrupted(KeyboardInterrupt):
@@ -71,8 +77,11 @@ class Interrupted(KeyboardInterrupt):
 class Training:
     """One run of the loop, from the last checkpoint or from the start, to the end."""
 
-    def __init__(self, job: Job, runtime: Runtime, folder: Path, reporter: Reporter) -> None:
+    def __init__(
+        self, job: Job, runtime: Runtime, folder: Path, reporter: Reporter, clock: Clock | None = None
+    ) -> None:
         self.job = job
+        self.clock = clock or Clock()
         self.runtime = runtime
         self.checkpoints = folder / "checkpoint"
         self.events = Events(folder / "events.jsonl")
@@ -81,6 +90,8 @@ class Training:
         train = job.train
         self.model: nn.Module = job.model.model
         runtime.place(self.model)
+        if train.gradient_checkpointing:
+            recompute_activations(self.model)
         self.lean = lean_path(job, runtime.device)
         size = Size(train.batch_size, train.batch_tokens)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
@@ -98,6 +109,10 @@ class Training:
         ]
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
+        self.micro_batches = MicroBatches(
+            job.name, self.model, self.position, reporter, runtime.accelerator.num_processes
+        )
+        self.compilation = Compilation(train.compile, self.progress, self.position, reporter, self.clock)
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
         self.signals = Signals()
 
@@ -113,6 +128,7 @@ class Training:
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
             stack.enter_context(steady_memory())
+            stack.enter_context(self.compilation.watched())
             meter = stack.enter_context(
                 self.reporter.work(self.job.name, self.total_steps or None, "steps", self.progress.step)
             )
@@ -124,8 +140,8 @@ class Training:
         for listener in self.listeners:
             listener.finish(self.progress)
         self.lean.end()
-        position, reason = self.position, self.progress.stop_reason
-        return Trained(position.seconds, position.samples, self.progress.step, reason or "budget used up")
+        position, reason = self.position, self.progress.stop_reason or "budget used up"
+        return Trained(position.seconds, position.samples, self.progress.step, reason, position.compile_seconds)
 
     def pass_over_epoch(self, meter: Meter) -> None:
         """The rest of the current epoch, step by step."""
@@ -147,38 +163,45 @@ class Training:
         began = time.perf_counter()
         self.model.train()
         hold_still(self.model)
-        items, total = 0, 0.0
-        with self.runtime.training(), self.lean.on():
-            for number, indices in enumerate(batches):
-                loss = self.micro_batch(number, indices, share=len(batches) > 1)
-                items += loss.items
-                total += loss.value.item() * loss.items
-        self.update(items if len(batches) > 1 else 1)
+        losses = self.micro_batches.attempt(batches, self.passes)
+        items = sum(loss.items for loss in losses)
+        with self.clock.phase("optimiser"):
+            self.update(items if len(losses) > 1 else 1)
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
         samples = sum(len(indices) for indices in batches)
-        elapsed = time.perf_counter() - began
+        elapsed = time.perf_counter() - began - self.compilation.took()
         self.position.samples += samples
         self.position.seconds += elapsed
-        mean = total / max(1, items)
+        mean = sum(loss.value.item() * loss.items for loss in losses) / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
+        self.clock.step()
+        self.compilation.after_step(elapsed, self.course.tokens(batches))
+
+    def passes(self, batches: list[np.ndarray]) -> list[Loss]:
+        """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
+        with self.runtime.training(), self.lean.on():
+            return [self.micro_batch(number, rows, share=len(batches) > 1) for number, rows in enumerate(batches)]
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
         """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
         job = self.job
         where = (job.seed, 3, self.progress.step, number)
         seed_everything(derive(*where))
-        collated = job.task.collate(job.examples.take(pa.array(indices)), job.base, generator(*where), training=True)
-        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+        with self.clock.phase("data"):
+            rows = job.examples.take(pa.array(indices))
+            collated = job.task.collate(rows, job.base, generator(*where), training=True)
+            batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
 
         def forward() -> Loss:
-            with self.runtime.products():
+            with self.clock.phase("forward"), self.runtime.products():
                 return job.task.loss(self.model, batch)
 
         def backward(loss: Loss) -> None:
-            self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
+            with self.clock.phase("backward"):
+                self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
 
         step = Step(job.task, batch, forward, backward)
         loss = forward()
@@ -193,7 +216,7 @@ class Training:
         backward(loss)
         for listener in self.listeners:
             listener.after_backward(step)
-        return loss
+        return Loss(loss.value.detach(), loss.items)
 
     def update(self, items: int) -> None:
         """Scale, clip, step."""
@@ -236,6 +259,8 @@ class Training:
         self.position.evaluated_at = self.progress.step
         task = self.job.task
         with ExitStack() as stack:
+            stack.enter_context(self.clock.phase("evaluation"))
+            stack.enter_context(self.compilation.eager())
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
@@ -256,21 +281,22 @@ class Training:
         if self.progress.stop_reason:
             return True
         if self.job.train.minutes is not None:
-            return self.position.seconds >= self.job.train.minutes * 60
+            return self.position.spent >= self.job.train.minutes * 60
         return self.progress.step >= self.total_steps
 
     def when(self) -> tuple[int, int]:
         """(step, total) for the schedule; a wall-clock budget counts as many small steps."""
         if self.job.train.minutes is None:
             return self.progress.step, self.total_steps
-        share = min(1.0, self.position.seconds / (self.job.train.minutes * 60))
+        share = min(1.0, self.position.spent / (self.job.train.minutes * 60))
         return int(share * MINUTES_RESOLUTION), MINUTES_RESOLUTION
 
     def save(self) -> None:
         """Write a checkpoint of everything, unless the newest one is of this very moment."""
         now = (self.progress.step, self.position.evaluated_at)
         if now != self.saved:
-            checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
+            with self.clock.phase("checkpoint"):
+                checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
             self.saved, self.saved_at = now, time.monotonic()
 
     def resume(self) -> None:

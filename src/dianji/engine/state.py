@@ -24,6 +24,14 @@ class Position:
     samples: int = 0
     seconds: float = 0.0
     evaluated_at: int = -1  # the step after which the validation split was scored last
+    division: int = 1  # parts that a micro-batch is taken in, since memory ran out
+    compiled: bool | None = None  # what a measurement said of compiling; None: there was none
+    compile_seconds: float = 0.0  # not part of ``seconds``
+
+    @property
+    def spent(self) -> float:
+        """Seconds of a wall-clock budget."""
+        return self.seconds + self.compile_seconds
 
 
 @dataclass(frozen=True)

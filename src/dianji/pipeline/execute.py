@@ -18,8 +18,10 @@ from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
+from dianji.engine.clock import Clock
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.memory import peak_mb, reset_peak
+from dianji.engine.profile import clocked
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
@@ -28,6 +30,7 @@ from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
+from dianji.pipeline.room import announced
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
@@ -37,7 +40,9 @@ from dianji.store.digest import digest_file
 from dianji.store.steps import Store
 
 
-def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str | None = None) -> RunResult:
+def execute(
+    schedule: Schedule, store: Store, reporter: Reporter, *, again: str | None = None, profiled: bool = False
+) -> RunResult:
     """Run every stage that is not done.
 
     Args:
@@ -45,6 +50,7 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
         store: where it lies.
         reporter: hears how it goes.
         again: a stage to run although it is done.
+        profiled: tell where the time of each stage that is run went, and trace some steps, in its folder.
     """
     results = []
     for work in schedule.works:
@@ -57,17 +63,20 @@ def execute(schedule: Schedule, store: Store, reporter: Reporter, *, again: str 
             else:
                 for warning in (*work.data.warnings, *look_closer(work, reporter)):
                     reporter.warn(warning)
-                _run(work, schedule.upto(work.name).filled(), store, reporter)
+                with clocked(work.step.profiles if profiled else None) as clock:
+                    _run(work, schedule.upto(work.name).filled(), store, reporter, clock)
             results.append(_result(work, reused))
     return RunResult(schedule.recipe.name, schedule.digest, tuple(results))
 
 
-def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
+def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Clock) -> None:
     FRESH.start()  # imports while training runs
     work.step.begin(work.spec)
     store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
+    room = announced(work, reporter)
     reset_peak()
-    ready = _prepare(work, store, reporter)
+    with clock.phase("prepare"):
+        ready = _prepare(work, store, reporter)
     learnt, examples = ready.learnt, ready.examples
     parameters, trainable = count(learnt.model.model)
     for warning in warnings_of(examples, work.train):
@@ -90,14 +99,15 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter) -> None:
         runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
     reporter.say(
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
-        f"on {runtime.describe()}"
+        f"on {runtime.describe()}{room}"
     )
-    trained = Training(job, runtime, work.step.folder, reporter).run()
+    trained = Training(job, runtime, work.step.folder, reporter, clock).run()
     if tracked:
         runtime.accelerator.end_training()
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
     cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
-    measured = _finish(work, filled, ready, trained, cost, reporter)
+    with clock.phase("finish"):
+        measured = _finish(work, filled, ready, trained, cost, reporter)
     # First the ledger: a step that is done is always known to it. After a kill in between it is noted twice.
     store.ledger.append("done", **_identity(work), artefact=digest_file(work.step.artefact / MANIFEST))
     work.step.finish({**measured.to_json(), "cost": asdict(cost)})

@@ -81,6 +81,7 @@ def stage_result(step: StepFolder, name: str, primary: str, warnings: Sequence[s
         primary=primary,
         baselines={name: _metrics(of) for name, of in found["baselines"].items()},
         warnings=tuple(warnings),
+        profile=step.profile(),
     )
 
 

@@ -14,6 +14,7 @@ from dianji.bases.resolve import resolve
 from dianji.data.columns import Column
 from dianji.data.read import Loaded, load
 from dianji.engine.defaults import fill
+from dianji.engine.recomputing import require_support
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError, RecipeError
 from dianji.registry import REGISTRY, key_of, record_of
@@ -186,6 +187,8 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
+    if stage.train.gradient_checkpointing:
+        require_support(card.architecture)
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
     spec = {
         "format": STEP_FORMAT,

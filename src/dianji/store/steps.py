@@ -157,6 +157,22 @@ class StepFolder:
         """
         return self._read("metrics.json")
 
+    @property
+    def profiles(self) -> Path:
+        """Holds what ``dianji run --profile`` writes."""
+        return self.folder / "profile"
+
+    def profile(self) -> dict[str, Any] | None:
+        """``steps``, ``seconds`` by phase, ``trace`` (a path; None: too few steps). None for what was not profiled.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        if not (self.profiles / "time.json").exists():
+            return None
+        trace = self.profiles / "trace.json"
+        return {**self._read("profile/time.json"), "trace": str(trace) if trace.exists() else None}
+
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
@@ -171,5 +187,5 @@ class StepFolder:
             (self.folder / "DONE").unlink(missing_ok=True)
             for name in ("spec.json", "metrics.json", "events.jsonl", "serving.json"):
                 (self.folder / name).unlink(missing_ok=True)
-            for name in ("artefact", "checkpoint", "base", "adapter", "track"):
+            for name in ("artefact", "checkpoint", "base", "adapter", "track", "profile"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)

@@ -59,7 +59,11 @@ class State:
 
 
 class Listener:
-    """What a technique does in one run. Override what is needed; everything here does nothing."""
+    """What a technique does in one run. Override what is needed; everything here does nothing.
+
+    When memory runs out, a step's micro-batches are taken again in smaller ones: ``loss`` and ``after_backward`` may be
+    cut short by an error, and must then leave the weights as they found them.
+    """
 
     def loss(self, step: Step, loss: Loss) -> Loss:
         """Change or extend the loss of a micro-batch before its backward pass."""

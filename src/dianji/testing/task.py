@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -104,6 +105,29 @@ class TaskContract(ComponentContract):
         head = {name: weight for name, weight in named if not model.head or model.is_head(name)}
         assert all(any(TaskModel(model.model, (prefix,)).is_head(name) for name in head) for prefix in model.head)
         assert any(weight.grad is not None and weight.grad.any() for weight in head.values())
+
+    def test_gradients_of_parts_add_up_to_those_of_the_whole(self) -> None:
+        """Weighted by their items, so that accumulation is the large batch, however unequal its parts are."""
+        task = self.task()
+        examples = self.examples(task)
+        whole, _ = self._gradients(task, [examples])
+        for cuts in ([1, 7, examples.num_rows], [5, 6, 13, examples.num_rows]):
+            parts = [examples.slice(start, end - start) for start, end in pairwise([0, *cuts])]
+            summed, items = self._gradients(task, parts)
+            assert items > 0
+            for name, gradient in whole.items():
+                torch.testing.assert_close(summed[name], gradient, rtol=1e-4, atol=1e-5)
+
+    def _gradients(self, task: Task, parts: list[pa.Table]) -> tuple[dict[str, torch.Tensor], int]:
+        """Mean over all items, without dropout. As for evaluation, where what is drawn follows from each row alone."""
+        made, items = self.model(task), 0
+        made.model.zero_grad()
+        for part in parts:
+            loss = task.loss(made.model, task.collate(part, self.base(), np.random.default_rng(0), training=False))
+            torch.autograd.backward(loss.value * loss.items)
+            items += loss.items
+        named = made.model.named_parameters()
+        return {name: weight.grad / items for name, weight in named if weight.grad is not None}, items
 
     def test_learns(self) -> None:
         task = self.task()

@@ -29,10 +29,12 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     """
     from dianji.pipeline.contest import contest
     from dianji.pipeline.plan import Shelf, schedule
+    from dianji.pipeline.room import with_room
 
     store = store or Store.default()
     shelf = Shelf()
-    plan = schedule(recipe, store, shelf).plan()
+    found = schedule(recipe, store, shelf)
+    plan = with_room(found.plan(), found.works)
     if recipe.compare is None:
         return plan
     planned = contest(recipe, store, shelf)
@@ -45,6 +47,7 @@ def run(
     *,
     stage: str | None = None,
     again: bool = False,
+    profile: bool = False,
     reporter: Reporter | None = None,
     store: Store | None = None,
 ) -> RunResult:
@@ -54,6 +57,7 @@ def run(
         recipe: what to do.
         stage: only this stage and what it starts from, and no comparison.
         again: run ``stage`` (or the last one) although it is done.
+        profile: tell where the time of each stage that is run went; a trace lies in its step's folder.
         reporter: hears how it goes.
         store: where steps lie; default ``$DIANJI_HOME`` or ``.dianji``.
 
@@ -70,10 +74,12 @@ def run(
         for one in done.stages:
             reporter.say(f"{one.name}: done before, reused ({one.digest[:12]})")
         return done
-    return _run(recipe, store, reporter, stage, again=again)
+    return _run(recipe, store, reporter, stage, again=again, profile=profile)
 
 
-def _run(recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *, again: bool) -> RunResult:
+def _run(
+    recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *, again: bool, profile: bool
+) -> RunResult:
     from dianji.pipeline.compare import compare as compare_variants
     from dianji.pipeline.contest import contest
     from dianji.pipeline.execute import execute
@@ -86,7 +92,7 @@ def _run(recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *,
     if stage is not None:
         planned = planned.upto(stage)
     redo = (stage or planned.works[-1].name) if again else None
-    result = execute(planned, store, reporter, again=redo)
+    result = execute(planned, store, reporter, again=redo, profiled=profile)
     if stage is None:
         remember(planned, store, result)
     return result if compared is None else replace(result, comparison=compare_variants(compared, store, reporter))

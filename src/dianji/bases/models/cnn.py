@@ -13,6 +13,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import can_return_tuple
 
@@ -66,7 +67,7 @@ class CnnModel(TextModel):
         return BaseModelOutput(last_hidden_state=self.norm(hidden) * valid)
 
 
-class CnnLayer(nn.Module):
+class CnnLayer(GradientCheckpointingLayer):
     """norm -> convolution -> gated linear unit -> dropout, added to the input."""
 
     def __init__(self, config: CnnConfig, dilation: int) -> None:

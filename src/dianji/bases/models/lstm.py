@@ -9,6 +9,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PretrainedConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import can_return_tuple
 
@@ -65,7 +66,7 @@ class LstmModel(TextModel):
         return BaseModelOutput(last_hidden_state=hidden * valid.unsqueeze(-1))
 
 
-class LstmLayer(nn.Module):
+class LstmLayer(GradientCheckpointingLayer):
     """norm -> LSTM in one or two directions -> dropout, added to the input."""
 
     def __init__(self, config: LstmConfig) -> None:

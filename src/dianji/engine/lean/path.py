@@ -72,7 +72,12 @@ def lean_path(job: Job, device: torch.device) -> LeanPath:
     if job.train.lean == "off":
         return LeanPath()
     model: nn.Module = job.model.model
-    path = find_lean(model, device) if job.train.compile != "on" else LeanPath(told="none, the model is compiled")
+    if job.train.compile == "on":
+        path = LeanPath(told="none, the model is compiled")
+    elif job.train.gradient_checkpointing:  # which wraps the forward pass that a lean layer replaces
+        path = LeanPath(told="none, activations are computed again")
+    else:
+        path = find_lean(model, device)
     elementwise = getattr(REGISTRY.get("optimizer", job.train.optimizer.name), "elementwise", False)
     if elementwise and not random_batches(job.task):
         processor = job.base.processor

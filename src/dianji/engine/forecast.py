@@ -1,0 +1,200 @@
+"""How much memory training will take, told from tensors that have shapes and no contents.
+
+A step of the real model runs on such tensors (torch's fake ones): every allocation is counted, nothing is computed and
+no weight is loaded, so that it takes about a second whatever the size of the model and however unusual its layers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers.utils.generic import ModelOutput
+
+from dianji.registry import REGISTRY
+from dianji.spec.sections import Component
+from dianji.tasks.base import Batch
+
+#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator loses
+#: between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new shapes,
+#: where lengths differ from batch to batch. MiB.
+LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """MiB at the moment when they are most, by what takes them."""
+
+    process: float  # before training: Python, torch, the data
+    weights: float
+    optimizer: float  # its state
+    step: float  # activations and gradients of the largest micro-batch
+    evaluation: float  # activations of the largest batch without gradients
+    checkpoint: float  # copies that are written
+    libraries: float  # not for tensors
+
+    @property
+    def total(self) -> float:
+        """Weights and state stay; of the others the largest counts, since they come one after the other."""
+        tensors = self.weights + self.optimizer + max(self.step, self.evaluation, self.checkpoint)
+        return self.process + tensors * (1 + LOST) + self.libraries
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a stage will do, as far as it matters for memory.
+
+    ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
+    are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape.
+    """
+
+    model: nn.Module
+    step: Batch
+    evaluation: Batch | None
+    optimizer: Component
+    bf16: bool
+    varied: bool
+
+
+def forecast(load: Load, process: float) -> Forecast:
+    """Count a step, an evaluation and a checkpoint.
+
+    Args:
+        load: what will be done. Its model is used up.
+        process: MiB that are taken already.
+
+    Raises:
+        RuntimeError: the model does something that depends on numbers, which fake tensors lack.
+    """
+    weights = list(load.model.parameters())
+    learnt = sum(weight.numel() for weight in weights if weight.requires_grad)
+    state = state_bytes(load.optimizer)
+    steps, evaluations = _Inputs.of(load.model, load.step), _Inputs.of(load.model, load.evaluation or {})
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        _materialise(load.model)
+        load.model.train()
+        step = _peak(lambda: _backward(steps.logits(load.model, mode)), bf16=load.bf16)
+        load.model.zero_grad()
+        load.model.eval()
+        with torch.no_grad():
+            evaluation = _peak(lambda: evaluations.logits(load.model, mode), bf16=load.bf16) if load.evaluation else 0
+    return Forecast(
+        process,
+        sum(weight.numel() * weight.element_size() for weight in weights) / MIB,
+        learnt * state / MIB,
+        step / MIB,
+        evaluation / MIB,
+        learnt * (4 + state) / MIB,
+        LIBRARIES + (SHAPES if load.varied else 0.0),
+    )
+
+
+def state_bytes(optimizer: Component) -> float:
+    """What the optimizer remembers of each weight: one step of it on a small matrix, counted."""
+    weight = nn.Parameter(torch.zeros(256, 256))
+    made = REGISTRY.build("optimizer", optimizer.name, optimizer.arguments).build([{"params": [weight], "lr": 1e-3}])
+    weight.grad = torch.ones_like(weight)
+    made.step()
+    entries = [value for of in made.state_dict()["state"].values() for value in of.values()]
+    return sum(value.nbytes for value in entries if isinstance(value, Tensor)) / weight.numel()
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of tensors that are alive, and their peak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen: dict[int, weakref.ref[Any]] = {}
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for value in tree_leaves(out):
+            if isinstance(value, Tensor):
+                self._count(value.untyped_storage())
+        return out
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key in self._seen:
+            return
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+        def gone(reference: weakref.ref[Any]) -> None:
+            del self._seen[key]
+            self.now -= size
+
+        self._seen[key] = weakref.ref(storage, gone)
+
+
+def _peak(work: Callable[[], Any], *, bf16: bool) -> int:
+    precision: AbstractContextManager[Any] = torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
+    with _Live() as live, precision:
+        work()
+    return live.peak
+
+
+def _materialise(model: nn.Module) -> None:
+    """Fake weights on the CPU in the place of those on "meta", which mixed precision would pass over."""
+    made: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, weight in module._parameters.items():
+            if weight is not None:
+                fresh = nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype), weight.requires_grad)
+                module._parameters[name] = made.setdefault(id(weight), fresh)  # tied ones stay tied
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a model is given, and at how many positions a language model is asked (None: it is none)."""
+
+    tensors: Batch
+    asked: int | None
+
+    @classmethod
+    def of(cls, model: nn.Module, batch: Batch) -> _Inputs:
+        names = inspect.signature(model.forward).parameters
+        target, ids = batch.get("labels"), batch.get("input_ids")
+        language = target is not None and ids is not None and target.shape == ids.shape
+        asked = int((target >= 0).sum()) if language and target is not None else None
+        return cls({name: batch[name] for name in batch if name in names and name != "labels"}, asked)
+
+    def logits(self, model: nn.Module, mode: FakeTensorMode) -> Tensor:
+        """Of a language model only at the positions that are asked for, as its task computes them."""
+        inputs = {name: mode.from_tensor(value) for name, value in self.tensors.items()}
+        trunk = getattr(model, "base_model", model)
+        narrowed = self.asked is not None and trunk is not model
+        handle = trunk.register_forward_hook(self._narrow) if narrowed else None
+        try:
+            found: Tensor = model(**inputs).logits
+        finally:
+            if handle is not None:
+                handle.remove()
+        return found
+
+    def _narrow(self, module: nn.Module, args: Any, output: Any) -> Any:
+        hidden = output[0].flatten(0, 1)[: self.asked].unsqueeze(0)
+        if isinstance(output, ModelOutput):
+            output[next(iter(output.keys()))] = hidden
+            return output
+        return (hidden, *output[1:])
+
+
+def _backward(logits: Tensor) -> None:
+    torch.autograd.backward(logits.float().log_softmax(-1).sum())

@@ -1,0 +1,101 @@
+"""Counting on tensors without contents finds what real ones take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dianji.adapt.frozen import Frozen
+from dianji.adapt.full import Full
+from dianji.adapt.lora import Lora
+from dianji.bases.base import Base
+from dianji.engine.forecast import MIB, Forecast, Load, forecast, state_bytes
+from dianji.engine.recomputing import recompute_activations
+from dianji.spec.sections import Component
+from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.text_classification import TextClassification
+from dianji.testing import toys
+
+ADAMW = Component(name="adamw")
+
+
+def load(adaptation=None, *, task=None, base: Base | None = None, again=False, bf16=False, repeat=4):
+    """A stage on toys: 24 rows, repeated, in one batch."""
+    base = base or toys.text_base()
+    table = toys.image_table() if base.card.modality == "image" else toys.text_table()
+    task = (task or TextClassification()).fit(table)
+    examples = task.encode(table, base)
+    batch = task.collate(examples, base, np.random.default_rng(0), training=True)
+    batch = {name: torch.cat([value] * repeat) for name, value in batch.items()}
+    with torch.device("meta"):
+        model = task.model(base)
+        (adaptation or Full()).attach(model)
+    if again:
+        recompute_activations(model.model)
+    return Load(model.model, batch, batch, ADAMW, bf16, varied=True)
+
+
+def kept(batch) -> int:
+    """Bytes that autograd keeps of a real forward pass, weights left out."""
+    torch.manual_seed(0)
+    model = TextClassification().fit(toys.text_table()).model(toys.text_base()).model.train()
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    held: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            held[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model(batch["input_ids"], batch["attention_mask"]).logits.sum()
+        total = sum(storage.nbytes() for storage in held.values())
+    assert loss.requires_grad
+    return total
+
+
+def test_a_step_is_what_a_real_one_keeps_and_little_more():
+    made = load()
+    found = forecast(made, 0.0).step * MIB
+    assert kept(made.step) < found < 1.5 * kept(made.step)
+
+
+def test_weights_and_state_are_counted_where_they_learn():
+    full, frozen, light = (forecast(load(part), 0.0) for part in (Full(), Frozen(), Lora(rank=2)))
+    assert full.optimizer == pytest.approx(2 * full.weights, rel=1e-3)
+    assert frozen.weights == full.weights
+    assert frozen.optimizer < 0.1 * full.optimizer
+    assert frozen.step < light.step < full.step
+    assert full.checkpoint == pytest.approx(3 * full.weights, rel=1e-3)
+
+
+def test_activations_grow_with_the_batch_and_shrink_when_computed_again():
+    small, large = (forecast(load(repeat=repeat), 0.0).step for repeat in (8, 16))
+    assert 1.8 < large / small < 2.1
+    assert forecast(load(repeat=16, again=True), 0.0).step < 0.7 * large
+    assert forecast(load(repeat=16, bf16=True), 0.0).step < 0.95 * large
+
+
+@pytest.mark.parametrize(
+    ("task", "base"), [(ImageClassification(), toys.image_base), (MaskedLanguage(), toys.text_base)]
+)
+def test_images_and_language(task, base):
+    found = forecast(load(task=task, base=base()), 100.0)
+    assert found.step > found.evaluation > 0
+    assert found.total > 100.0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"), [("adamw", 8), ("sgd", 4), ("adagrad", 4), ("adadelta", 8), ("adafactor", 0)]
+)
+def test_the_state_of_optimizers(optimizer, expected):
+    assert state_bytes(Component(name=optimizer)) == pytest.approx(expected, abs=0.1)
+
+
+def test_what_comes_one_after_the_other_is_not_added_up():
+    one = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=40, checkpoint=30, libraries=5)
+    other = Forecast(process=100, weights=10, optimizer=20, step=50, evaluation=0, checkpoint=0, libraries=5)
+    assert one.total == other.total
