@@ -18,9 +18,10 @@ from dianji.testing.toys import MODELS, pooled_bert
 class Rows:
     """A linear head on features that are given."""
 
-    def __init__(self, features, targets, labels):
-        self.features, self.targets = features, targets
-        self.model = nn.Sequential(nn.Identity(), nn.Linear(features.shape[1], labels))
+    def __init__(self, rows, labels):
+        self.features, self.targets = features, _ = rows
+        self.layer = nn.Linear(features.shape[1], labels)
+        self.model = nn.Sequential(nn.Identity(), self.layer)
         self.progress = Progress(self.model, 0, 1, head=("1",), over_rows=self.over_rows)
 
     def over_rows(self, see):
@@ -30,7 +31,7 @@ class Rows:
 
     def imprinted(self, **arguments):
         Imprint(**arguments).start(self.progress).begin(self.progress)
-        return self.model[1].weight.detach().double()
+        return self.layer.weight.detach().double()
 
 
 def clusters(labels=5, rows=8, width=16, noise=0.7, common=0.0):
@@ -56,7 +57,7 @@ def left_out(features, targets, labels, scale):
 def test_the_scale_is_the_one_that_fits_left_out_rows_best(noise):
     features, targets = clusters(noise=noise)
     best = min(_SCALES, key=lambda scale: left_out(features, targets, 5, scale))
-    weight = Rows(features, targets, 5).imprinted(confidence=1.0)
+    weight = Rows((features, targets), 5).imprinted(confidence=1.0)
     means = torch.stack([functional.normalize(features[targets == n].double(), dim=1).sum(dim=0) for n in range(5)])
     unit = functional.normalize(means, dim=1)
     expected = (unit - unit.mean(dim=0)) * best / features.double().norm(dim=1).mean()
@@ -64,32 +65,32 @@ def test_the_scale_is_the_one_that_fits_left_out_rows_best(noise):
 
 
 def test_noisier_classes_get_a_head_that_is_less_sure():
-    sure, unsure = (Rows(*clusters(noise=noise), 5).imprinted() for noise in (0.3, 2.0))
+    sure, unsure = (Rows(clusters(noise=noise), 5).imprinted() for noise in (0.3, 2.0))
     assert unsure.norm() < sure.norm()
 
 
 def test_what_all_features_have_in_common_does_not_matter():
     features, targets = clusters(common=5.0)
-    rows = Rows(features, targets, 5)
+    rows = Rows((features, targets), 5)
     rows.imprinted()
     assert (rows.model(features).argmax(dim=1) == targets).float().mean() > 0.9
 
 
 def test_confidence_scales_the_logits():
-    rows = clusters()
-    torch.testing.assert_close(Rows(*rows, 5).imprinted(confidence=0.5) * 2, Rows(*rows, 5).imprinted(confidence=1.0))
+    half, whole = (Rows(clusters(), 5).imprinted(confidence=confidence) for confidence in (0.5, 1.0))
+    torch.testing.assert_close(half * 2, whole)
 
 
 def test_a_label_without_rows_gets_no_weights():
     features, targets = clusters()
-    weight = Rows(features, targets, 6).imprinted()
+    weight = Rows((features, targets), 6).imprinted()
     assert not weight[5].any()
     assert weight[:5].any(dim=1).all()
 
 
 def test_one_row_per_label_is_enough():
     features, targets = clusters(rows=1)
-    rows = Rows(features, targets, 5)
+    rows = Rows((features, targets), 5)
     assert torch.isfinite(rows.imprinted()).all()
     assert (rows.model(features).argmax(dim=1) == targets).all()
 
@@ -117,7 +118,7 @@ def test_only_the_head_changes_and_a_resumed_run_does_not_begin_again():
 
 def test_several_labels_per_row_have_no_means():
     features, targets = clusters()
-    rows = Rows(features, functional.one_hot(targets).float(), 5)
+    rows = Rows((features, functional.one_hot(targets).float()), 5)
     with pytest.raises(CapabilityError, match="imprint needs a task with one label per row"):
         rows.imprinted()
 

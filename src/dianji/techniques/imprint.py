@@ -17,7 +17,10 @@ from dianji.techniques._weights import overwrite
 from dianji.techniques.base import Listener, Progress
 
 _ROWS = 4096  # kept for choosing the scale; class means are over all rows
-_SCALES = tuple(2.0 ** (step / 2) for step in range(-4, 25))  # 0.25 … 4096
+_SCALES: tuple[float, ...] = tuple(2.0 ** (step / 2) for step in range(-4, 25))  # 0.25 … 4096
+_USUAL = (
+    16.0  # where no label has two rows: all-MiniLM-L6-v2 takes 11 to 32 on BANKING77, TREC and Financial PhraseBank
+)
 
 
 @component("technique", "imprint")
@@ -98,15 +101,14 @@ class _Means:
 
     def scale(self) -> float:
         """What to multiply cosines with for the smallest log-loss of rows that are left out of their own mean."""
-        if not self._targets:
-            return 1.0
-        features, targets = torch.cat(self._features), torch.cat(self._targets)
+        targets = torch.cat([torch.empty(0, dtype=torch.int64), *self._targets])
+        judged = self._counts[targets] > 1  # alone with its label, a row leaves no mean behind
+        if not judged.any():
+            return _USUAL
+        features = torch.cat(self._features)
         cosines = features @ functional.normalize(self._sums, dim=1).T
         others = functional.normalize(self._sums[targets] - features, dim=1)
         cosines[torch.arange(len(targets)), targets] = (features * others).sum(dim=1)
-        judged = self._counts[targets] > 1  # alone with its label, a row leaves no mean behind
-        if not judged.any():
-            judged = torch.ones_like(judged)
         cosines[:, self._counts == 0] = -1.0
         losses = [float(functional.cross_entropy(cosines[judged] * scale, targets[judged])) for scale in _SCALES]
         return _SCALES[losses.index(min(losses))]
