@@ -28,6 +28,20 @@ VARIANTS: list[dict[str, Any]] = [
     {"name": "lora", "adapt": {"lora": {"rank": 8}}},
     {"name": "scratch", "from": {"new": "transformer"}},
 ]
+#: With few labels the head starts from class means, and each label's name is one more row (docs/few-labels.md).
+_IMPRINT = {
+    "adapt": {"last-layers": {"layers": 2}},
+    "techniques": ["imprint"],
+    "train": {"epochs": 10, "batch_size": 32},
+}
+FEW: list[dict[str, Any]] = [
+    {"name": "imprint", **_IMPRINT},
+    {"name": "imprint-names", **_IMPRINT, "data": "named"},
+]
+#: With all of them two passes that agree are worth their time; word vectors stay as they are.
+MANY: list[dict[str, Any]] = [
+    {"name": "r-drop", "adapt": {"last-layers": {"layers": 6}}, "techniques": ["imprint", "r-drop"]},
+]
 
 
 def main() -> None:
@@ -65,17 +79,19 @@ def recipe(folder: Path, shots: str, seeds: int, *, tiny: bool) -> dict[str, Any
     columns = {"text": "text", "label": "category"}
     rows = {"path": str(folder / "train.csv"), "columns": columns, "split": split, "limit": LIMITS[shots]}
     stage = {"task": "text-classification", "data": "questions", "evaluate": {"baselines": False}}
+    variants = [*VARIANTS, *(FEW if LIMITS[shots] else MANY)]
     if tiny:
         stage["train"] = {"steps": 2}
+        variants = [{**variant, "train": {"steps": 2}} for variant in variants]
     return {
         "name": f"banking77-{shots}",
         "seed": 7,
         "base": "minilm",
-        "data": {"questions": rows},
+        "data": {"questions": rows, "named": {**rows, "names": True}},
         "stages": {"intent": stage},
         "compare": {
             "seeds": 1 if tiny else seeds,
-            "variants": [{"stage": "intent", **variant} for variant in VARIANTS],
+            "variants": [{"stage": "intent", **variant} for variant in variants],
         },
     }
 

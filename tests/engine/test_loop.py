@@ -444,7 +444,8 @@ class TestTechniques:
             "early exit",
         ]
         steps = ["early after_step", "late after_step"]
-        assert calls == [*micro, *micro, *steps, *scored, "early finish", "late finish"]
+        begun = ["early begin", "late begin"]
+        assert calls == [*begun, *micro, *micro, *steps, *scored, "early finish", "late finish"]
 
     def test_state_is_kept_apart(self, toy):
         calls: list[str] = []
@@ -453,6 +454,34 @@ class TestTechniques:
         toy.run()
         toy.run()
         assert [call for call in calls if "restored" in call] == ["a restored a", "b restored b"]
+        assert [call for call in calls if "begin" in call] == ["a begin", "b begin"], "a resumed run has begun before"
+
+    def test_training_rows_can_be_passed_over_before_the_first_step(self, toy):
+        seen: list[int] = []
+        training = toy.but("rows", techniques=(Surveyor(seen),), dropout=0.9).training()
+        before = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+        training.progress.over_rows(lambda batch: seen.extend(batch["row"].tolist()))
+        assert sorted(seen) == list(range(24)), "each row once"
+        assert_same_bytes(training.model.state_dict(), before)
+        seen.clear()
+        training.run()
+        assert sorted(seen) == list(range(24)), "and a run passes over them where the technique asks for it"
+
+
+@dataclass(frozen=True)
+class Surveyor(Listener):
+    """Looks at the rows before the first step; is its own listener."""
+
+    seen: list[int]
+
+    order: ClassVar[int] = 0
+
+    def start(self, progress: Progress) -> Listener:
+        assert progress.head == ("head",)
+        return self
+
+    def begin(self, progress: Progress) -> None:
+        progress.over_rows(lambda batch: self.seen.extend(batch["row"].tolist()))
 
 
 @dataclass(frozen=True)
@@ -471,6 +500,10 @@ class _Recorder(Listener):
 
     def note(self, what: str) -> None:
         self.calls.append(f"{self.name} {what}")
+
+    def begin(self, progress: Progress) -> None:
+        assert progress.step == 0
+        self.note("begin")
 
     def loss(self, step: Step, loss: Loss) -> Loss:
         self.note("loss")

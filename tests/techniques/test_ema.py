@@ -3,6 +3,7 @@ import torch
 
 from dianji.techniques.early_stopping import EarlyStopping
 from dianji.techniques.ema import Ema
+from dianji.techniques.imprint import Imprint
 from dianji.testing.adaptation import snapshot
 from dianji.testing.technique import ToyRun
 from dianji.testing.toys import resnet
@@ -34,6 +35,14 @@ def test_evaluations_see_the_average_and_training_does_not():
     assert plain.scores != averaged.scores
     trained = snapshot(plain.progress.model)
     assert all(torch.equal(tensor, trained[name]) for name, tensor in snapshot(averaged.progress.model).items())
+
+
+def test_the_average_starts_from_what_others_have_set_before_the_first_step():
+    run = ToyRun([Imprint(), Ema()], resnet(), 5).train(0)
+    head = {name: tensor for name, tensor in snapshot(run.progress.model).items() if "classifier" in name}
+    with run.listeners[1].evaluating(run.progress):
+        averaged = snapshot(run.progress.model)
+    assert all(torch.equal(averaged[name], tensor) for name, tensor in head.items())
 
 
 def test_early_stopping_restores_the_best_average():

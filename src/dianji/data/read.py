@@ -18,6 +18,7 @@ from dianji.data.files import split_named
 from dianji.data.findings import Findings, plural
 from dianji.data.labels import check_labels
 from dianji.data.limit import choose, parse
+from dianji.data.names import with_names
 from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.report import Rows, build
 from dianji.data.select import Request, concatenate, select
@@ -67,6 +68,8 @@ def load(
     table, content, split = _limited(table, content, split, divider, findings)
     table = table.select([*columns, SOURCE])
     splits = {name: table.filter(pa.array(split == code)) for code, name in enumerate(SPLITS) if (split == code).any()}
+    if spec.names and divide:
+        splits["train"] = with_names(splits["train"], columns, section)
     told = findings if divide else Findings()
     check_labels(splits, columns, section, told)
     findings.check()
@@ -75,6 +78,8 @@ def load(
     report = {"name": name, "digest": digest, "files": _files(readings, tables, findings), "removed": removed}
     rows = Rows(table, content, split, columns)
     report |= build(rows, findings)
+    if spec.names and divide:
+        report["names"] = splits["train"].num_rows - int((split == 0).sum())
     findings.check()
     if spec.strict:
         _refuse(report, findings, section)

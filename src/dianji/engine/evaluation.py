@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Silent
-from dianji.tasks.base import Outputs, Task
+from dianji.tasks.base import Batch, Outputs, Task
 
 #: Tokens in one forward pass. On a CPU larger passes leave the caches: 1.4 times the time at 8,192 (MiniLM, 16 tokens a
 #: text). A GPU wants them large.
@@ -33,24 +33,33 @@ def run_model(
     model is left in the mode it was in.
     """
     meter = meter or Silent()
+    collected: list[tuple[np.ndarray, Outputs]] = []
+    for indices, _, outputs in passes(task, model, base, examples, seed):
+        collected.append((indices, outputs))
+        meter.advance(len(indices))
+    return task.assemble(_restore_order(collected, examples.num_rows), examples)
+
+
+def passes(
+    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int
+) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
+    """(positions of its rows, a batch, the task's outputs for it), one after the other, in evaluation mode."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     lengths = examples["length"].to_numpy()
     tokens = Size(tokens=TOKENS.get(device.type, 8192))
     batches = in_order(lengths, tokens if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES))
-    collected: list[tuple[np.ndarray, Outputs]] = []
     try:
         for number, indices in enumerate(batches):
             rng = generator(seed, 2, number)
-            batch = task.collate(examples.take(pa.array(indices)), base, rng, training=False)
+            collated = task.collate(examples.take(pa.array(indices)), base, rng, training=False)
+            batch = {name: tensor.to(device) for name, tensor in collated.items()}
             with torch.inference_mode():
-                outputs = task.outputs(model, {name: tensor.to(device) for name, tensor in batch.items()})
-            collected.append((indices, outputs))
-            meter.advance(len(indices))
+                outputs = task.outputs(model, batch)
+            yield indices, batch, outputs
     finally:
         model.train(was_training)
-    return task.assemble(_restore_order(collected, len(lengths)), examples)
 
 
 def _restore_order(collected: list[tuple[np.ndarray, Outputs]], rows: int) -> Outputs:

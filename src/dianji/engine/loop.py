@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
-from dianji.engine.evaluation import metric, run_model, values
+from dianji.engine.evaluation import metric, passes, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
@@ -36,7 +37,7 @@ from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Reporter
 from dianji.spec.sections import Train
 from dianji.store.events import Events
-from dianji.tasks.base import Loss, Task, TaskModel
+from dianji.tasks.base import Batch, Loss, Task, TaskModel
 from dianji.techniques.base import Listener, Progress, Scores, Step, Technique
 
 CHECKPOINT_SECONDS = 120.0
@@ -103,7 +104,9 @@ class Training:
         self.optimizer = runtime.accelerator.prepare_optimizer(built)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        self.progress = Progress(self.model, job.seed, self.total_steps, trainable=trainable)
+        self.progress = Progress(
+            self.model, job.seed, self.total_steps, trainable=trainable, head=job.model.head, over_rows=self.over_rows
+        )
         self.listeners: list[Listener] = [
             technique.start(self.progress) for technique in sorted(job.techniques, key=lambda part: part.order)
         ]
@@ -142,6 +145,13 @@ class Training:
         self.lean.end()
         position, reason = self.position, self.progress.stop_reason or "budget used up"
         return Trained(position.seconds, position.samples, self.progress.step, reason, position.compile_seconds)
+
+    def over_rows(self, see: Callable[[Batch], None]) -> None:
+        """Run the model over the training rows as they are evaluated; ``see`` gets each batch after its pass."""
+        job = self.job
+        with self.runtime.products():
+            for _, batch, _ in passes(job.task, self.model, job.base, job.examples, job.seed):
+                see(batch)
 
     def pass_over_epoch(self, meter: Meter) -> None:
         """The rest of the current epoch, step by step."""
@@ -304,6 +314,8 @@ class Training:
         found = checkpoint.newest(self.checkpoints)
         if found is None:
             self.events.rewind(0)
+            for listener in self.listeners:
+                listener.begin(self.progress)
             return
         for fault in found.damaged:
             self.reporter.warn(f"damaged checkpoint passed over, the one before it is used: {fault}")

@@ -175,7 +175,17 @@ class Data(Section):
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
     drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
     limit: LimitField = Field(default=None, description="rows of the training split to use: 1000, or '10 per label'")
+    names: bool = Field(
+        default=False, description="each label's name, in words, is one more training row of it; pays with few rows"
+    )
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
+
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``names`` is told only where it is asked for, so that older steps keep their digests."""
+        told: dict[str, Any] = plain(self)
+        return told if self.names else {key: value for key, value in told.items() if key != "names"}
 
 
 #: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.

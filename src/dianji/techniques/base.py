@@ -25,6 +25,10 @@ class Progress:
     stop_reason: str | None = None
     #: Names and parameters that learn.
     trainable: dict[str, Parameter] = field(default_factory=dict)
+    #: Prefixes of the head's parameter names.
+    head: tuple[str, ...] = ()
+    #: Runs the model over all training rows as they are evaluated; each batch is shown right after its forward pass.
+    over_rows: Callable[[Callable[[Batch], None]], None] = lambda see: None
 
     def stop(self, reason: str) -> None:
         """Ask the engine to end after this step or evaluation; the reason goes to the log and the artefact."""
@@ -64,6 +68,9 @@ class Listener:
     When memory runs out, a step's micro-batches are taken again in smaller ones: ``loss`` and ``after_backward`` may be
     cut short by an error, and must then leave the weights as they found them.
     """
+
+    def begin(self, progress: Progress) -> None:
+        """Before the first step, and not again where a run is resumed: the place to change the first weights."""
 
     def loss(self, step: Step, loss: Loss) -> Loss:
         """Change or extend the loss of a micro-batch before its backward pass."""

@@ -42,6 +42,9 @@ class _Averaging(Listener):
         self._average: dict[str, Tensor] = {name: tensor.clone() for name, tensor in self._live.items()}
         self._updates = 0
 
+    def begin(self, progress: Progress) -> None:
+        overwrite(self._average, self._live)  # techniques before this one may have set the first weights
+
     @torch.no_grad()
     def after_step(self, progress: Progress) -> None:
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dianji.adapt.frozen import Frozen
 from dianji.adapt.layers import hold_still
-from dianji.tasks.base import Loss
+from dianji.tasks.base import Batch, Loss
 from dianji.tasks.text_classification import TextClassification
 from dianji.techniques.base import Listener, Progress, Scores, State, Step, Technique
 from dianji.testing.adaptation import snapshot
@@ -29,7 +29,9 @@ class ToyRun:
         self.toy = toy
         model = toy.model.model
         learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-        self.progress = Progress(model, seed=0, total_steps=total, trainable=learning)
+        self.progress = Progress(
+            model, seed=0, total_steps=total, trainable=learning, head=toy.model.head, over_rows=self.over_rows
+        )
         self.optimizer = torch.optim.SGD(learning.values(), lr=rate, momentum=0.9)
         ordered = sorted(techniques, key=lambda technique: technique.order)
         self.listeners = [technique.start(self.progress) for technique in ordered]
@@ -38,11 +40,25 @@ class ToyRun:
 
     def train(self, until: int) -> ToyRun:
         """Go on to step ``until``, or to where a technique stops."""
+        if self.progress.step == 0:
+            for listener in self.listeners:
+                listener.begin(self.progress)
         while self.progress.step < until and self.progress.stop_reason is None:
             self.step()
             if self.progress.step % 2 == 0:
                 self.evaluate()
         return self
+
+    def over_rows(self, see: Callable[[Batch], None]) -> None:
+        """The one batch, as the engine would show it."""
+        self.progress.model.eval()
+        with torch.inference_mode():
+            self.toy.logits()
+        see(self.batch())
+
+    def batch(self) -> Batch:
+        """Inputs and targets."""
+        return {**self.toy.inputs, "labels": self.toy.target}
 
     def finish(self) -> dict[str, Tensor]:
         """The weights that are kept."""
@@ -56,8 +72,7 @@ class ToyRun:
         hold_still(self.progress.model)
         torch.manual_seed(1000 + self.progress.step)
         task = TextClassification().fit(text_table())
-        batch = {**self.toy.inputs, "labels": self.toy.target}
-        step = Step(task, batch, self._forward, lambda loss: _backward(loss.value))
+        step = Step(task, self.batch(), self._forward, lambda loss: _backward(loss.value))
         loss = step.forward()
         for listener in self.listeners:
             loss = listener.loss(step, loss)
