@@ -1,13 +1,13 @@
 """How fast Dianji is beside other libraries: one table, saved as JSON and as a plot.
 
-Every measurement is a process of its own, repeats are interleaved and each has another seed. An epoch over the same rows
-is timed once it is warm, with the same batches' size, optimiser, rates and decay on both sides; where a setting's batches
-are random samples of the rows, some steps of it. Quality is compared after that epoch, on held-out rows; what is owed is
-only met where it is equal. ``frozen`` is measured to the end: the Trainer once, and by its rate in further repeats.
-``--full-quality`` trains the others to the end too, once.
+Every measurement is a process of its own, repeats are interleaved and each has another seed. An epoch over the same
+rows is timed once it is warm, with the same size of batches, optimiser, rates and decay on both sides; where a setting
+takes batches as random samples of the rows, some steps of it. Quality is compared after that epoch, on held-out rows;
+what is owed is only met where it is equal. ``frozen`` is measured to the end: the Trainer once, and by its rate in
+further repeats. ``--full-quality`` trains the others to the end too, once.
 
-Model-FLOPs utilisation is the FLOPs of the real tokens, forward and backward, by the FLOP/s that products of 2048 x 2048
-in bf16 reach here; ``suite/flops.py`` has the formula. Padding is no work.
+Model-FLOPs utilisation is the FLOPs of the real tokens, forward and backward, by the FLOP/s that products of
+2048 x 2048 in bf16 reach here; ``suite/flops.py`` has the formula. Padding is no work.
 """
 
 from __future__ import annotations
@@ -147,6 +147,11 @@ def report(rows: Sequence[Judged], checks: Sequence[Checked], found: Mapping[str
     if "finished" in found:
         torch = min(one["import_torch_seconds"] for one in found["finished"][OURS])
         print(f"\nimporting torch alone takes {torch:.2f} s")
+
+
+def quality_cells(one: Checked) -> list[str]:
+    """A row of the table of quality."""
+    return [one.work, one.how, f"{one.ours:.4f}", f"{one.theirs:.4f}", one.band, verdict(one.ok)]
 
 
 def cells_of(row: Judged) -> list[str]:

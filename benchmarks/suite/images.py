@@ -113,6 +113,7 @@ def _prepared(source: Path) -> Any:
     """Pictures as bytes at the size that the base works at, labels as numbers, its configuration, its normalisation."""
     import pyarrow.parquet as pq
     import torch
+
     from dianji.bases.resolve import resolve
     from dianji.data.read import rows
     from dianji.spec.sections import NewBase

@@ -15,7 +15,6 @@ from dianji.reporting import Meter, Silent
 from dianji.results import StageResult
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
-
 from suite.process import peak_mb, sampled
 
 WARM_UP = 5  # steps that are left out of a steady rate
@@ -78,7 +77,7 @@ class Trained:
 
 
 def train(stage: Mapping[str, Any], base: Any, split: Mapping[str, Path], folder: Path, seed: int) -> Trained:
-    """One stage with its defaults, but for what ``stage`` says; ``split`` names files to train, validate and test on."""
+    """One stage, with defaults but for what ``stage`` says; ``split`` names files to train, validate and test on."""
     recipe = {
         "name": "bench",
         "seed": seed,

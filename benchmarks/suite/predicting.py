@@ -74,8 +74,9 @@ def dianji(data: Path) -> Predict:
 def sentence_transformers(data: Path) -> Predict:
     """The chain gives logits; in bf16."""
     import torch
-    from dianji.artefact.opened import Model
     from sentence_transformers import SentenceTransformer
+
+    from dianji.artefact.opened import Model
 
     labels = Model.open(data / "artefact").task.labels
     model = SentenceTransformer(str(data / "artefact"), device="cpu", model_kwargs={"dtype": torch.bfloat16})

@@ -1,7 +1,7 @@
 """The same rows for everybody: files that every side of a measurement reads, drawn once with a fixed seed.
 
-- questions: BANKING77. ``train`` is a random half of the training rows, of whole batches: an epoch of it is timed. ``all``
-  and ``test`` are for trainings to the end; ``held`` are test rows that a loss is measured on.
+- questions: BANKING77. ``train`` is a random half of the training rows, of whole batches: an epoch of it is timed.
+  ``all`` and ``test`` are for trainings to the end; ``held`` are test rows that a loss is measured on.
 - passages: cuts of English novels of 128 to 256 tokens, labelled by author
 - novels: longer pieces of the same novels, to pre-train on, with the tokenizer of the base that is trained
 - clothes: Fashion-MNIST

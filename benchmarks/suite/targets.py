@@ -74,9 +74,7 @@ def slower_variants(work: str, found: Found) -> set[str]:
             known = [peer for peer in target.peers if peer in found]
             slower |= set(known) - {max(known, key=lambda peer: _median(found[peer], "rate"), default="")}
     # The fastest way to compute need not be the one that takes the least memory: what another row needs stays.
-    return slower - {
-        peer for target in TARGETS if target.work == work and len(target.peers) == 1 for peer in target.peers
-    }
+    return slower - {target.peers[0] for target in TARGETS if target.work == work and len(target.peers) == 1}
 
 
 @dataclass(frozen=True)

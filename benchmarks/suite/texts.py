@@ -19,8 +19,16 @@ PADDED, LENGTH = 128, 256  # tokens
 class TextWork:
     """A training that both sides do: the same rows, rates, decay, batch and seed.
 
-    ``epochs``: to the end. ``amortised``: what is computed once beforehand is shared by so many epochs. ``layers``: that
-    learn, counted from the last. ``best`` is what the Trainer's best settings add for this work.
+    Args:
+        rows: the set.
+        adapt: in a recipe's words.
+        backward: in forward passes, see ``suite.flops``.
+        rate: of what is not the head.
+        head_rate: of the head.
+        epochs: to the end.
+        batch: texts.
+        amortised: what is computed once beforehand is shared by so many epochs.
+        to_the_end: always measured so by Dianji, with the defaults of a recipe.
     """
 
     rows: str
