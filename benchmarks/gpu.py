@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from _tools import answer, interleaved, keep, processor, spread, table, verdict
+from _tools import answer, interleaved, keep, median, processor, spread, table, verdict
 from suite.masked import WORKS
 from suite.targets import OURS, Judged, Target, judge
 
