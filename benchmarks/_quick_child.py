@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from _tools import DATA, need
-from suite.sets import read, write, write_rows
+from suite.sets import covering, read, write, write_rows
 
 TRAIN, FROZEN, PREDICTED = 16 * 64, 768, 1500  # rows
 LOOP_EPOCHS = 3.0
@@ -39,8 +39,8 @@ def main() -> None:
         write(DATA, data, ["questions"])
         source = data / "questions"
         rows = read(source / "train.csv")
-        write_rows(source / "train.csv", rows[:TRAIN])
-        write_rows(source / "frozen.csv", rows[:FROZEN])
+        write_rows(source / "train.csv", covering(rows, TRAIN))
+        write_rows(source / "frozen.csv", covering(rows, FROZEN))
         found: dict[str, list[float]] = {}
         for _ in range(arguments.repeats):
             for name, ratio in RATIOS.items():

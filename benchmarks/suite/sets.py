@@ -52,7 +52,7 @@ def questions(data: Path, folder: Path) -> None:
     rng.shuffle(rows)
     held = rng.sample(test, HELD)
     validation, rest = rows[:VALIDATION], rows[VALIDATION:]
-    parts = {"train": rest[:QUESTIONS], "all": rest, "validation": validation}
+    parts = {"train": covering(rest, QUESTIONS), "all": rest, "validation": validation}
     for name, part in {**parts, "test": test, "held": held, "few": held[:FEW]}.items():
         write_rows(folder / f"{name}.csv", part)
 
@@ -136,6 +136,13 @@ def write_rows(path: Path, rows: Iterable[tuple[str, str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         writer.writerows(rows)
+
+
+def covering(rows: Rows, most: int) -> Rows:
+    """So many of the rows, the first of every label among them, in their order."""
+    first = {label: number for number, (_, label) in reversed(list(enumerate(rows)))}
+    others = [number for number in range(len(rows)) if number not in set(first.values())]
+    return [rows[number] for number in sorted([*first.values(), *others][:most])]
 
 
 def minilm() -> Path:
