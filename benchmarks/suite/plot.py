@@ -11,13 +11,15 @@ MET, MISSED, FREE = "#2a7f62", "#c1440e", "#8a8f98"
 
 
 def draw(rows: Sequence[Judged], title: str, path: Path) -> list[Path]:
-    """Write ``path`` as PNG and SVG; which files there are. Absolute figures are left out."""
+    """Write ``path`` as PNG and SVG; which files there are: none where all figures are absolute."""
+    shown = [row for row in rows if row.target.ratio != "ours"][::-1]
+    if not shown:
+        return []
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = [row for row in rows if row.target.ratio != "ours"][::-1]
     figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.45 * len(shown)), layout="constrained")
     for place, row in enumerate(shown):
         colour = FREE if row.ok is None else MET if row.ok else MISSED
