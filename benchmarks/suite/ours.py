@@ -94,4 +94,6 @@ def train(stage: Mapping[str, Any], base: Any, split: Mapping[str, Path], folder
     with sampled() as sample:
         result = verbs.run(Recipe.parse(recipe), reporter=clock, store=Store(folder / "store"))
     FRESH.stop()
+    if not clock.encoded or not clock.learnt:
+        raise SystemExit("Dianji no longer reports work as 'encoding …' and 'evaluating on …', which the clock goes by")
     return Trained(clock, result.stages[0], sample.highest)

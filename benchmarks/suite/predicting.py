@@ -34,7 +34,7 @@ def prepare(data: Path, folder: Path) -> dict[str, Any]:
     from suite import ours
 
     source = data / "questions"
-    stage = {"task": "text-classification", "train": {"steps": 60, "evaluate_every": 10**6}}
+    stage = {"task": "text-classification", "train": {"steps": 120, "evaluate_every": 10**6}}
     split = {"train": source / "train.csv", "validation": source / "few.csv", "test": source / "few.csv"}
     done = ours.train(stage, "minilm", split, folder, 7)
     done.stage.artefact.rename(data / "artefact")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Trained:
 def train(job: Job, arguments: Mapping[str, Any], folder: Path, *, steps: int = 0, epochs: float = 1.0) -> Trained:
     """A few steps to warm up, then ``steps``, or else ``epochs``."""
     _once(job, arguments, folder, {"max_steps": WARM_UP})
+    gc.collect()  # what warmed up must not count as memory of what is measured
     return _once(job, arguments, folder, {"max_steps": steps} if steps else {"num_train_epochs": epochs})
 
 
