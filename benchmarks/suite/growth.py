@@ -8,7 +8,7 @@ from itertools import pairwise
 
 #: The cost of a row may rise by so much from one size to ten times as many.
 STEEPER = 1.5
-#: Peak memory at the most rows, by that at the fewest.
+#: Peak memory at the most rows, by that at the second size: the fewest rows need not fill a batch or a chunk.
 HIGHER = 1.25
 
 
@@ -47,7 +47,7 @@ def verdicts(points: Sequence[Point]) -> list[Verdict]:
         return []
     return [
         Verdict("seconds of a further row, by those before", costs[-1] / max(costs[-2], 1e-9), STEEPER),
-        Verdict("peak memory, by that of the fewest rows", points[-1].peak_mb / points[0].peak_mb, HIGHER),
+        Verdict("peak memory, by that of the second size", points[-1].peak_mb / points[1].peak_mb, HIGHER),
     ]
 
 
