@@ -137,10 +137,7 @@ def report(rows: Sequence[Judged], checks: Sequence[Checked], found: Mapping[str
     """The tables."""
     if checks:
         print("\nquality first")
-        cells = [
-            [one.work, one.how, f"{one.ours:.4f}", f"{one.theirs:.4f}", one.band, verdict(one.ok)] for one in checks
-        ]
-        table(["work", "what", "dianji", "peer", "wanted", ""], cells)
+        table(["work", "what", "dianji", "peer", "wanted", ""], [quality_cells(one) for one in checks])
     print()
     header = ["work", "unit", "dianji", "peer", "its", "ratio", "lowest – highest", "owed", "", "utilisation", "peer's"]
     table(header, [cells_of(row) for row in rows])
