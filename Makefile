@@ -11,14 +11,16 @@ DEV := $(VENV)/.installed-dev
 DEMO := $(firstword $(wildcard $(DEV)) $(VENV)/.installed-demo)
 OFFLINE := HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo demo-zh test check bench clean
+.PHONY: help setup demo demo-zh test check bench bench-quick bench-more clean
 
 help:
 	@echo "make demo      set up, then pre-train, fine-tune, evaluate and predict on a small example (English)"
 	@echo "make demo-zh   the same in Chinese, from a model that starts from nothing"
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
 	@echo "make check     lint, formatting, types, direction of imports"
-	@echo "make bench     measure speed and accuracy beside other libraries; needs the data sets and hours"
+	@echo "make bench     measure speed beside other libraries, and how cost grows; needs the data sets and an idle hour"
+	@echo "make bench-quick  has it become slower on this kind of CPU? three minutes"
+	@echo "make bench-more   the other benchmarks: accuracy, kills, label errors, tampering, start-up; hours"
 	@echo "make setup     only make $(VENV) with everything for development"
 	@echo "make clean     remove caches and the demos' data and models; $(VENV) stays"
 	@echo
@@ -64,9 +66,16 @@ check: $(DEV)
 	$(BIN)/lint-imports
 
 bench: $(DEV)
-	@for script in benchmarks/*.py; do \
-	  case $$script in benchmarks/_*|benchmarks/advise.py|benchmarks/compare_banking77.py) continue ;; esac; \
-	  echo "== $$script"; $(OFFLINE) $(BIN)/python $$script || exit 1; \
+	$(OFFLINE) $(BIN)/python benchmarks/speed.py $(BENCH_FLAGS)
+	$(OFFLINE) $(BIN)/python benchmarks/growth.py
+	$(OFFLINE) $(BIN)/python benchmarks/gpu.py
+
+bench-quick: $(DEV)
+	@$(OFFLINE) $(BIN)/python benchmarks/quick.py $(BENCH_FLAGS)
+
+bench-more: $(DEV)
+	@for name in accuracy finetune_text kill label_errors startup tamper; do \
+	  echo "== benchmarks/$$name.py"; $(OFFLINE) $(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
 
 clean:

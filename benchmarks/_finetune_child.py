@@ -13,13 +13,14 @@ import csv
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from suite.process import peak_mb, sampled
 
 WARM_UP = 5  # steps
 
@@ -271,44 +272,6 @@ def speed(samples: int, seconds: float, peak: float, helpers: float) -> dict[str
         "peak_mb": round(peak, 1),
         "helpers_mb": round(helpers, 1),
     }
-
-
-def peak_mb() -> float:
-    """VmHWM of this process."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-
-
-class Sample:
-    """The most memory that children of this process held together, looked at twice a second."""
-
-    def __init__(self) -> None:
-        self.highest, self.over = 0.0, threading.Event()
-
-    def watch(self) -> None:
-        import psutil
-
-        me = psutil.Process()
-        while not self.over.wait(0.5):
-            held = 0.0
-            for child in me.children(recursive=True):
-                try:
-                    held += child.memory_info().rss / 2**20
-                except psutil.NoSuchProcess:
-                    continue
-            self.highest = max(self.highest, held)
-
-
-@contextmanager
-def sampled() -> Iterator[Sample]:
-    sample = Sample()
-    watcher = threading.Thread(target=sample.watch, daemon=True)
-    watcher.start()
-    try:
-        yield sample
-    finally:
-        sample.over.set()
-        watcher.join()
 
 
 def products() -> dict[str, Any]:

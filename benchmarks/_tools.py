@@ -94,11 +94,18 @@ def verdict(ok: bool) -> str:
     return "met" if ok else "MISSED"
 
 
-def keep(name: str, result: Any) -> None:
-    """Write ``results/<name>-<time>.json`` beside the benchmarks."""
+def json_line(measured: Any) -> str:
+    """A measurement on one line; lists are too long for it."""
+    short = {name: value for name, value in measured.items() if not isinstance(value, list)}
+    return json.dumps(short)
+
+
+def keep(name: str, result: Any) -> Path:
+    """Write ``results/<name>-<time>.json`` beside the benchmarks; where that is."""
     folder = ROOT / "benchmarks" / "results"
     folder.mkdir(exist_ok=True)
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = folder / f"{name}-{now}.json"
     path.write_text(json.dumps({"time": now, "processor": processor(), "result": result}, indent=2) + "\n")
     print(f"\n{path.relative_to(ROOT)}")
+    return path
