@@ -72,6 +72,7 @@ class AdamW8bit:
     """
 
     default_learning_rate: ClassVar[float | None] = None
+    elementwise: ClassVar[bool] = False  # neighbours share the scale of their block
 
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: Positive = 1e-8
