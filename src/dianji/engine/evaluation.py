@@ -34,13 +34,13 @@ def run_model(
     """
     meter = meter or Silent()
     collected: list[tuple[np.ndarray, Outputs]] = []
-    for indices, _, outputs in passes(task, model, base, examples, seed):
+    for indices, _, outputs in outputs_by_batch(task, model, base, examples, seed):
         collected.append((indices, outputs))
         meter.advance(len(indices))
     return task.assemble(_restore_order(collected, examples.num_rows), examples)
 
 
-def passes(
+def outputs_by_batch(
     task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int
 ) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
     """(positions of its rows, a batch, the task's outputs for it), one after the other, in evaluation mode."""

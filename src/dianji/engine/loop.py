@@ -22,7 +22,7 @@ from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
-from dianji.engine.evaluation import metric, passes, run_model, values
+from dianji.engine.evaluation import metric, outputs_by_batch, run_model, values
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
@@ -149,8 +149,8 @@ class Training:
     def over_rows(self, see: Callable[[Batch], None]) -> None:
         """Run the model over the training rows as they are evaluated; ``see`` gets each batch after its pass."""
         job = self.job
-        with self.runtime.products():
-            for _, batch, _ in passes(job.task, self.model, job.base, job.examples, job.seed):
+        with self.runtime.products(), self.lean.evaluating():
+            for _, batch, _ in outputs_by_batch(job.task, self.model, job.base, job.examples, job.seed):
                 see(batch)
 
     def pass_over_epoch(self, meter: Meter) -> None:
