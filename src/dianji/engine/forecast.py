@@ -24,9 +24,9 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
 
-#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator loses
-#: between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new shapes,
-#: where lengths differ from batch to batch. MiB.
+#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
+#: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
+#: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
 MIB = 2**20
 
