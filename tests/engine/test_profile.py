@@ -28,9 +28,15 @@ def run(toy, folder):
     return took, training.model.state_dict()
 
 
+def profile_in(folder):
+    told = StepFolder(folder).profile()
+    assert told is not None
+    return told
+
+
 def test_the_phases_are_there_and_add_up(toy, tmp_path):
     took, weights = run(toy, tmp_path / "profile")
-    told = StepFolder(tmp_path).profile()
+    told = profile_in(tmp_path)
     assert list(told["seconds"]) == [
         "data",
         "forward",
@@ -49,7 +55,7 @@ def test_the_phases_are_there_and_add_up(toy, tmp_path):
 
 def test_the_trace_names_phases_and_operators(toy, tmp_path):
     run(toy, tmp_path / "profile")
-    told = StepFolder(tmp_path).profile()
+    told = profile_in(tmp_path)
     events = json.loads(Path(told["trace"]).read_text(encoding="utf-8"))["traceEvents"]
     names = [event.get("name", "") for event in events]
     assert {"forward", "backward", "optimiser", "data", "aten::addmm"} <= set(names)
@@ -59,7 +65,7 @@ def test_the_trace_names_phases_and_operators(toy, tmp_path):
 @pytest.mark.parametrize(("steps", "traced"), [(1, False), (2, False), (3, True)])
 def test_a_short_run_has_a_table_and_maybe_a_trace(toy, tmp_path, steps, traced):
     run(toy.but("short", train={"epochs": None, "steps": steps}), tmp_path / "profile")
-    told = StepFolder(tmp_path).profile()
+    told = profile_in(tmp_path)
     assert told["steps"] == steps
     assert (told["trace"] is not None) is traced
 
@@ -80,7 +86,7 @@ def test_an_interrupted_run_tells_what_it_did(toy, tmp_path):
 
     with pytest.raises(Interrupted):
         run(toy.but("stopped", techniques=(Stop(),)), tmp_path / "profile")
-    told = StepFolder(tmp_path).profile()
+    told = profile_in(tmp_path)
     assert told["steps"] == 4
     assert told["seconds"]["checkpoint"] > 0
     assert json.loads((tmp_path / "profile/trace.json").read_text())["traceEvents"]

@@ -33,7 +33,7 @@ def trained(folder: Any, base: Base, task: Any, adaptation: Any, *, again: bool)
     seed_everything(0)
     model = task.model(base)
     adaptation.attach(model)
-    train = {"batch_size": 8, "epochs": 2.0, "learning_rate": 1e-2, "gradient_checkpointing": again}
+    train = {"batch_size": 8, "epochs": 2.0, "learning_rate": 1e-2, "gradient_checkpointing": again, "lean": "off"}
     job = Job("toy", task, base, model, adaptation, (), Train.model_validate(train), task.encode(table, base), None, 3)
     folder.mkdir()
     Training(job, make_runtime("fp32"), folder, Silent()).run()
@@ -69,7 +69,7 @@ def kept_bytes(*, again: bool) -> int:
     """What autograd holds after the forward pass of a BERT of eight layers, weights left out."""
     toy = toys.bert()
     model = toy.model.model
-    layers = model.get_submodule("bert.encoder.layer")
+    layers = cast(torch.nn.ModuleList, model.get_submodule("bert.encoder.layer"))
     layers.extend([layers[0] for _ in range(6)])
     model.train()
     if again:

@@ -24,9 +24,9 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
 
-#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator loses
-#: between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new shapes,
-#: where lengths differ from batch to batch. MiB.
+#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
+#: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
+#: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
 MIB = 2**20
 
@@ -109,12 +109,13 @@ def state_bytes(optimizer: Component) -> float:
     return sum(value.nbytes for value in entries if isinstance(value, Tensor)) / weight.numel()
 
 
-class _Live(TorchDispatchMode):
+class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Counts the bytes of tensors that are alive, and their peak."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now: int = 0
+        self.peak: int = 0
         self._seen: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(
@@ -142,7 +143,8 @@ class _Live(TorchDispatchMode):
 
 def _peak(work: Callable[[], Any], *, bf16: bool) -> int:
     precision: AbstractContextManager[Any] = torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
-    with _Live() as live, precision:
+    live = _Live()
+    with live, precision:
         work()
     return live.peak
 

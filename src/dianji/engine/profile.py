@@ -71,7 +71,7 @@ class Traced(Clock):
         """Phases are named in the trace."""
         super()._enter(name)
         label = record_function(name)
-        label.__enter__()
+        label.__enter__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._labels.append(label)
 
     def _leave(self) -> None:

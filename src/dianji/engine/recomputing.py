@@ -24,7 +24,7 @@ def require_support(architecture: str) -> None:
     except (KeyError, ValueError):
         return  # told when the model is there
     kinds = model if isinstance(model, tuple) else (model,)
-    if not any(kind.supports_gradient_checkpointing for kind in kinds):
+    if not any(kind is not None and kind.supports_gradient_checkpointing for kind in kinds):
         raise _refusal(architecture)
 
 
