@@ -39,7 +39,8 @@ def run(
         result = verbs.run(loaded, stage=stage, again=again, reporter=reporter(silent=as_json or quiet))
     except KeyboardInterrupt as error:
         told = f"{error}. " if str(error) else ""
-        raise KeyboardInterrupt(f"{told}Run the same command again to go on.") from None
+        error.args = (f"{told}Run the same command again to go on.",)
+        raise
     return Answer(result.to_json(), lambda: _show(result))
 
 

@@ -75,7 +75,8 @@ class Training:
         self.job = job
         self.runtime = runtime
         self.checkpoints = folder / "checkpoint"
-        self.events = Events(folder / "events.jsonl")
+        self.processes = runtime.processes
+        self.events = Events(folder / "events.jsonl", writes=self.processes.main)
         self.reporter = reporter
 
         train = job.train
@@ -99,7 +100,7 @@ class Training:
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
-        self.signals = Signals()
+        self.signals = Signals(self.processes.echo)
 
     def run(self) -> Trained:
         """Train to the end.
@@ -124,6 +125,7 @@ class Training:
         for listener in self.listeners:
             listener.finish(self.progress)
         self.lean.end()
+        self.processes.whole(self.model)
         position, reason = self.position, self.progress.stop_reason
         return Trained(position.seconds, position.samples, self.progress.step, reason or "budget used up")
 
@@ -148,17 +150,20 @@ class Training:
         self.model.train()
         hold_still(self.model)
         items, total = 0, 0.0
+        share = len(batches) * self.processes.count > 1
         with self.runtime.training(), self.lean.on():
             for number, indices in enumerate(batches):
-                loss = self.micro_batch(number, indices, share=len(batches) > 1)
+                loss = self.micro_batch(number, indices, share=share)
                 items += loss.items
                 total += loss.value.item() * loss.items
-        self.update(items if len(batches) > 1 else 1)
+        items, total = self.processes.total(items, total)
+        self.update(items if share else 1)
+        self.processes.follow(self.model)
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
         samples = sum(len(indices) for indices in batches)
-        elapsed = time.perf_counter() - began
+        elapsed = self.processes.slowest(time.perf_counter() - began)
         self.position.samples += samples
         self.position.seconds += elapsed
         mean = total / max(1, items)
@@ -166,16 +171,18 @@ class Training:
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
-        """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
+        """Forward and backward. If this is a share of a step, gradients are summed per item, so that sizes may differ."""
         job = self.job
         where = (job.seed, 3, self.progress.step, number)
         seed_everything(derive(*where))
         collated = job.task.collate(job.examples.take(pa.array(indices)), job.base, generator(*where), training=True)
-        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+        rows = self.processes.share(collated)
+        batch = {name: tensor.to(self.runtime.device) for name, tensor in rows.batch.items()}
+        self.processes.seed(*where)
 
         def forward() -> Loss:
             with self.runtime.products():
-                return job.task.loss(self.model, batch)
+                return rows.counted(job.task.loss(self.model, batch))
 
         def backward(loss: Loss) -> None:
             self.runtime.accelerator.backward(loss.value * loss.items if share else loss.value)
@@ -196,7 +203,8 @@ class Training:
         return loss
 
     def update(self, items: int) -> None:
-        """Scale, clip, step."""
+        """Sum, scale, clip, step."""
+        self.processes.sum_gradients(self.parameters)
         accelerator = self.runtime.accelerator
         accelerator.unscale_gradients(self.optimizer)
         if items > 1:
@@ -216,10 +224,12 @@ class Training:
         every = self.job.train.evaluate_every
         if (self.progress.step % every == 0) if every else end_of_epoch:
             self.evaluate()
-        if self.signals.came:
+        interrupted, due = self.processes.any(self.signals.came is not None, self.time_to_save())
+        if interrupted:
             self.save()
-            raise Interrupted(f"{self.signals.came}: stage {self.job.name} is saved at step {self.progress.step}")
-        if self.time_to_save():
+            came = self.signals.came or "a signal to another process"
+            raise Interrupted(f"{came}: stage {self.job.name} is saved at step {self.progress.step}")
+        if due:
             self.save()
 
     def time_to_save(self) -> bool:
@@ -240,7 +250,8 @@ class Training:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
                 outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
-            measured = values(task.outcome(outputs, self.job.validation), task.metrics)
+            outcome = task.outcome(outputs, self.job.validation)
+            measured = self.processes.on_main(values, outcome, task.metrics)
             primary = task.metrics[0]
             scores = Scores(measured[primary], metric(primary).higher_is_better, measured)
             for listener in self.listeners:
@@ -270,12 +281,13 @@ class Training:
         """Write a checkpoint of everything, unless the newest one is of this very moment."""
         now = (self.progress.step, self.position.evaluated_at)
         if now != self.saved:
-            checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
+            self.processes.on_main(checkpoint.write, self.checkpoints, self.progress.step, self.state.pack())
             self.saved, self.saved_at = now, time.monotonic()
 
     def resume(self) -> None:
         """Put back the newest sound checkpoint, if there is one."""
         found = checkpoint.newest(self.checkpoints)
+        self.processes.require_same("step", -1 if found is None else found.step)
         if found is None:
             self.events.rewind(0)
             return
