@@ -171,7 +171,7 @@ class Training:
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
-        """Forward and backward. If this is a share of a step, gradients are summed per item, so that sizes may differ."""
+        """Forward and backward. A share of a step sums gradients per item, so that sizes may differ."""
         job = self.job
         where = (job.seed, 3, self.progress.step, number)
         seed_everything(derive(*where))

@@ -22,7 +22,7 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True)
 class Share:
-    """A process's rows of a batch. Where a batch has fewer rows than there are processes, some take one to no effect."""
+    """A process's rows of a batch. Where there are fewer rows than processes, some take one to no effect."""
 
     batch: Batch
     counts: bool = True

@@ -19,7 +19,7 @@ from dianji.divided import whole
 
 
 def shard(model: nn.Module, count: int) -> nn.Module:
-    """Divide a model's weights among ``count`` processes, in place. Gives its skeleton, with which ``gather`` undoes it.
+    """Divide a model's weights among ``count`` processes, in place; what is given back lets ``gather`` undo it.
 
     Args:
         model: on its device, the same in every process.
@@ -31,10 +31,14 @@ def shard(model: nn.Module, count: int) -> nn.Module:
     device = next(model.parameters()).device.type
     mesh = init_device_mesh(device, (count,))
     for block in [*_blocks(model), model]:
-        fully_shard(block, mesh=mesh)
+        # Divided again after every forward pass, the whole model too: an evaluation, which no backward pass follows, would
+        # leave its weights together, and techniques that put other weights in for it would not be seen.
+        fully_shard(block, mesh=mesh, reshard_after_forward=True)
     for module in model.modules():
         if isinstance(module, FSDPModule):
-            module.set_gradient_divide_factor(1.0)  # a sum: losses are sums over items here
+            # Sums, since losses are sums over items; said in two ways, since Gloo cannot scale while it sums.
+            module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)
     return skeleton
 
 
