@@ -31,8 +31,8 @@ def shard(model: nn.Module, count: int) -> nn.Module:
     device = next(model.parameters()).device.type
     mesh = init_device_mesh(device, (count,))
     for block in [*_blocks(model), model]:
-        # Divided again after every forward pass, the whole model too: an evaluation, which no backward pass follows, would
-        # leave its weights together, and techniques that put other weights in for it would not be seen.
+        # Divided again after every forward pass, the whole model too: an evaluation, which no backward pass follows,
+        # would leave its weights together, and techniques that put other weights in for it would not be seen.
         fully_shard(block, mesh=mesh, reshard_after_forward=True)
     for module in model.modules():
         if isinstance(module, FSDPModule):

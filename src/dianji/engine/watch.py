@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from dianji.launch import Launch
 
@@ -68,8 +69,12 @@ class Watch:
         self._loss = ""
         #: Whether process 0 has failed and told a person why.
         self.told = False
-        for rank, connection in connections.items():
-            threading.Thread(target=self._wait_for, args=(rank, connection), daemon=True, name=f"watch-{rank}").start()
+        self._threads = [
+            threading.Thread(target=self._wait_for, args=known, daemon=True, name=f"watch-{known[0]}")
+            for known in connections.items()
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def loss(self, within: float) -> str:
         """Who is lost and why, as soon as it is known; empty if nobody is within so many seconds."""
@@ -81,7 +86,7 @@ class Watch:
         heard = False
         for connection in self._connections.values():
             try:
-                connection.sendall(json.dumps({"failure": failure}).encode())
+                connection.sendall(json.dumps({"failure": failure}).encode() + b"\n")
                 connection.shutdown(socket.SHUT_WR)
                 heard = True
             except OSError:  # it is gone already
@@ -91,10 +96,17 @@ class Watch:
     def end(self) -> None:
         """Nothing that happens to the others matters any more."""
         self._over.set()
+        for connection in self._connections.values():
+            with suppress(OSError):  # the other end is gone
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for connection in self._connections.values():
+            connection.close()
 
     def _wait_for(self, rank: int, connection: socket.socket) -> None:
         last_words = _read(connection)
-        found = json.loads(last_words) if last_words.endswith(b"}") else {}
+        found = json.loads(last_words) if last_words.endswith(b"\n") else {}
         if self._over.is_set() or found == {"failure": None}:
             return
         self.told |= rank == 0 and bool(found)
