@@ -28,7 +28,7 @@ class Ended:
     seconds: float
 
 
-def crew(works: Sequence[Work], *, sharded: bool = False, within: float = 100.0) -> list[Ended]:
+def crew(works: Sequence[Work], *, sharded: bool = False, within: float = 600.0) -> list[Ended]:
     """Run each work in a process of its own, all of them together; those that do not end in time are killed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:

@@ -83,11 +83,13 @@ def test_a_resumed_run_ends_in_the_same_bytes(cases, undisturbed, resumed):
     assert found["warned"] == []
 
 
-def test_another_number_of_processes_goes_on_with_a_warning(cases):
-    (found,) = values(cases, "resumed alone")
+@pytest.mark.parametrize("case", ["resumed alone", "shared, resumed alone"])
+def test_another_number_of_processes_goes_on_with_a_warning(cases, case):
+    (found,) = values(cases, case)
     assert found["steps"] == values(cases, "undisturbed")[0]["steps"]
     (warning,) = found["warned"]
-    assert "2 processes and goes on with" in warning
+    assert "2 processes" in warning
+    assert "and goes on with cpu, fp32, 1 threads:" in warning
     assert "not equal to the bit" in warning
 
 

@@ -26,7 +26,7 @@ from dianji.techniques.ema import Ema
 from tests.crew import Ended, crew
 from tests.engine.conftest import Log, Toy
 
-PLAIN = {"dropout": 0.0, "ignored": 0.3, "rows": 25, "train": {"batch_size": 4, "epochs": 2}}
+PLAIN: dict[str, Any] = {"dropout": 0.0, "ignored": 0.3, "rows": 25, "train": {"batch_size": 4, "epochs": 2}}
 
 
 def train(toy: Toy, kill_at: int = 0) -> dict[str, Any]:
@@ -79,12 +79,12 @@ def talk() -> dict[str, Any]:
         with processes.main_first():
             order = sorted(Path(os.environ["NOTES"]).iterdir())
             (Path(os.environ["NOTES"]) / f"rank-{rank}").touch()
-        embedding = nn.Embedding(3, 2)
         used, unused = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
         if rank == 0:
             used.grad = torch.ones(2)
-        embedding.weight.grad = torch.full((3, 2), float(rank + 1))
-        processes.sum_gradients([used, unused, embedding.weight])
+        parameters = [used, unused, nn.Parameter(torch.zeros(3, 2))]
+        parameters[2].grad = torch.full((3, 2), float(rank + 1))
+        processes.sum_gradients(parameters)
         try:
             processes.require_same("step", rank)
             refused = ""
@@ -96,7 +96,7 @@ def talk() -> dict[str, Any]:
             "any": processes.any(rank == 1, False),
             "total": processes.total(rank + 1, 0.5),
             "slowest": processes.slowest(float(rank)),
-            "gradients": [None if of.grad is None else of.grad.tolist() for of in (used, unused, embedding.weight)],
+            "gradients": [None if of.grad is None else of.grad.tolist() for of in parameters],
             "refused": refused,
         }
 
@@ -168,7 +168,7 @@ def cases(folder: Path) -> Iterator[tuple[str, list[Ended]]]:
     toy = Toy(folder / "alone", **PLAIN)
     yield "alone", crew([lambda: train(toy)])
     yield "two", both(toy.but("two"))
-    accumulating = {**PLAIN["train"], "accumulate": 2}  # type: ignore[dict-item]  # the train section is a mapping
+    accumulating = {**PLAIN["train"], "accumulate": 2}
     yield "alone, accumulating", crew([lambda: train(toy.but("alone-2", train=accumulating))])
     yield "three, accumulating", both(toy.but("three", train=accumulating), 3)
     yield "two that share the weights", both(toy.but("sharded", train=accumulating), sharded=True)
@@ -177,6 +177,7 @@ def cases(folder: Path) -> Iterator[tuple[str, list[Ended]]]:
     yield "undisturbed", both(random)
     yield "resumed", killed_and_resumed(random.but("resumed"))
     yield "resumed alone", _resumed_alone(random.but("resumed-alone"))
+    yield "shared, resumed alone", _resumed_alone(random.but("shared-resumed-alone"), sharded=True)
     yield "sharing undisturbed", both(random.but("sharing"), sharded=True)
     yield "sharing resumed", killed_and_resumed(random.but("sharing-resumed"), sharded=True)
     with _notes(folder / "notes"):
@@ -190,8 +191,8 @@ def cases(folder: Path) -> Iterator[tuple[str, list[Ended]]]:
     yield "lost while working", lost_while_working()
 
 
-def _resumed_alone(toy: Toy) -> list[Ended]:
-    crew([lambda: train(toy, kill_at=6)] * 2)
+def _resumed_alone(toy: Toy, *, sharded: bool = False) -> list[Ended]:
+    crew([lambda: train(toy, kill_at=6)] * 2, sharded=sharded)
     return both(toy, 1)
 
 

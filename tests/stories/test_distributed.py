@@ -77,7 +77,7 @@ def start(command, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=600,
     )
 
 
@@ -125,8 +125,8 @@ def test_two_processes_learn_what_one_learns(folder, cases):
         assert [(event["event"], event["step"]) for event in found] == [
             (event["event"], event["step"]) for event in expected
         ]
-        losses = [[event["loss"] for event in story if event["event"] == "step"] for story in (found, expected)]
-        np.testing.assert_allclose(*losses, atol=1e-6)
+        losses, other = ([event["loss"] for event in story if event["event"] == "step"] for story in (found, expected))
+        np.testing.assert_allclose(losses, other, atol=1e-6)
         weights = load_file(together[stage] / "model.safetensors")
         for name, value in load_file(alone[stage] / "model.safetensors").items():
             np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)

@@ -114,7 +114,7 @@ class Together(Processes):
             for bucket in _buckets(gradients):
                 flat = torch.cat([gradient.reshape(-1) for gradient in bucket])
                 self._reduce(flat, dist.ReduceOp.SUM)
-                parts = flat.split([gradient.numel() for gradient in bucket])
+                parts = torch.split(flat, [gradient.numel() for gradient in bucket])
                 for gradient, part in zip(bucket, parts, strict=True):
                     gradient.copy_(part.view(gradient.shape))
 
@@ -150,19 +150,20 @@ class Together(Processes):
 
     def on_main(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """As JSON, by broadcast."""
-        found = work(*arguments) if self.main else None
-        text = json.dumps(found).encode()
+        if self.main:
+            found = work(*arguments)
+            text = json.dumps(found).encode()
+            with self._translated():
+                self._broadcast(torch.tensor([len(text)]))
+                self._broadcast(torch.frombuffer(bytearray(text), dtype=torch.uint8))
+            return found
+        size = torch.zeros(1, dtype=torch.int64)
         with self._translated():
-            size = torch.tensor([len(text)])
             self._broadcast(size)
-            buffer = (
-                torch.frombuffer(bytearray(text), dtype=torch.uint8)
-                if self.main
-                else torch.empty(int(size), dtype=torch.uint8)
-            )
-            self._broadcast(buffer)
-        received: T = found if self.main else json.loads(buffer.numpy().tobytes())
-        return received
+            received = torch.empty(int(size), dtype=torch.uint8)
+            self._broadcast(received)
+        told: T = json.loads(received.numpy().tobytes())
+        return told
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
