@@ -16,7 +16,6 @@ from dianji.engine.processes import ALONE, joined
 from dianji.engine.together import Together, _buckets
 from dianji.errors import CapabilityError
 from dianji.launch import Launch
-from dianji.reporting import Silent
 from dianji.tasks.base import Loss
 
 
@@ -53,12 +52,6 @@ def test_each_process_draws_its_own_numbers():
         one_of(2, rank).seed(7, 3, 1, 0)
         drawn.append(torch.rand(2).tolist())
     assert drawn[0] == drawn[2] != drawn[1]
-
-
-def test_one_of_several_tells():
-    told = Silent()
-    assert one_of(2, 0).reporter(told) is told
-    assert one_of(2, 1).reporter(told) is not told
 
 
 def test_buckets_hold_every_gradient_once_and_no_two_kinds():

@@ -74,9 +74,9 @@ def main(recipe: str, folder: Path) -> dict[str, list[Ended]]:
     home = folder / "main killed"
     cases["main killed"] = crew([command(*run, home=home, before=at_step(9, signal.SIGKILL)), command(*run, home=home)])
     cases["main killed, resumed"] = crew([command(*run, home=home)] * 2)
-    (step, *_) = Store(folder / "together").steps()
+    (step,) = [step for step in Store(folder / "stopped").steps() if step.state == "interrupted"]
     with step.locked():
-        cases["held"] = crew([command(*run, home=folder / "together")] * 2)
+        cases["held"] = crew([command(*run, home=folder / "stopped")] * 2)
     cases["no such stage"] = crew([command(*run, "--stage", "none", home=folder / "together")] * 2)
     return cases
 

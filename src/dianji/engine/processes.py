@@ -13,7 +13,6 @@ from typing import TypeVar, TypeVarTuple
 from torch import Tensor, nn
 
 from dianji.launch import Launch, launch
-from dianji.reporting import Reporter
 from dianji.tasks.base import Batch, Loss
 
 T = TypeVar("T")
@@ -52,10 +51,6 @@ class Processes:
     def describe(self) -> str:
         """What is added to where a run computes."""
         return ""
-
-    def reporter(self, reporter: Reporter) -> Reporter:
-        """Who hears of the work: of several processes, one tells."""
-        return reporter
 
     def unite(self, model: nn.Module) -> None:
         """Give every process the same weights, divided among them if that was asked for."""

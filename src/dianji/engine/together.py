@@ -25,7 +25,6 @@ from dianji.engine.seeding import derive, seed_everything
 from dianji.engine.watch import Watch, connect
 from dianji.errors import CapabilityError, ResumeError, TrainingError
 from dianji.launch import TOLD, Launch
-from dianji.reporting import Reporter, Silent
 from dianji.tasks.base import Batch
 
 T = TypeVar("T")
@@ -51,10 +50,6 @@ class Together(Processes):
     def describe(self) -> str:
         """``, 2 processes``; with other ones, sums come out otherwise in their last bit."""
         return f", {self.count} processes{' that share the weights' if self.launch.sharded else ''}"
-
-    def reporter(self, reporter: Reporter) -> Reporter:
-        """The main process tells."""
-        return reporter if self.main else Silent()
 
     def unite(self, model: nn.Module) -> None:
         """The main process's weights, for all."""
