@@ -18,6 +18,7 @@ from dianji.adapt.base import Adaptation
 from dianji.bases.base import Base
 from dianji.data.columns import Column
 from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.processes import ALONE, Processes
 from dianji.engine.runtime import make_runtime
 from dianji.evaluate.outcome import Classified
 from dianji.reporting import Silent
@@ -126,7 +127,7 @@ class Toy:
         """The same, elsewhere, with changes."""
         return replace(self, folder=self.folder.parent / folder, **changes)
 
-    def training(self, reporter: Silent | None = None) -> Training:
+    def training(self, reporter: Silent | None = None, processes: Processes = ALONE) -> Training:
         model = ToyModel(self.dropout)
         train = {"batch_size": 4, "epochs": 2, "learning_rate": 0.01, "checkpoint_every": 1000, **self.train}
         job = Job(
@@ -142,7 +143,8 @@ class Toy:
             seed=7,
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Training(job, make_runtime(self.precision), self.folder, reporter or Silent())
+        runtime = make_runtime(self.precision, processes=processes)
+        return Training(job, runtime, self.folder, reporter or Silent())
 
     def run(self, reporter: Silent | None = None) -> tuple[Trained, dict[str, torch.Tensor]]:
         """Train, and what the weights are afterwards."""

@@ -32,6 +32,7 @@ from dianji.cli import (
 )
 from dianji.cli.answer import Answer, use_utf8
 from dianji.cli.failure import Failure
+from dianji.launch import TOLD, launch, refuse_several
 
 app = typer.Typer(
     name="dianji",
@@ -67,9 +68,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _dianji(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error came from.")] = False,
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand != "run":
+        refuse_several(f"dianji {context.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -86,8 +90,9 @@ def invoke(arguments: Sequence[str]) -> int:
         # What libraries print must not get between the document and its reader.
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             answer = _command([argument for argument in arguments if argument != "--debug"])
-        answer.print(as_json=as_json)
-        sys.stdout.flush()
+        if launch().main:  # of several processes, one answers
+            answer.print(as_json=as_json)
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader (``| head``) has seen enough; nothing more may be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,7 +103,8 @@ def invoke(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         failure = Failure.of(error)
-        failure.print(as_json=as_json)
+        if TOLD not in getattr(error, "__notes__", ()):
+            failure.print(as_json=as_json and os.environ.get("RANK", "0") == "0")
         return failure.exit_code
     return answer.exit_code
 

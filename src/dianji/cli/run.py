@@ -43,7 +43,8 @@ def run(
         result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=told)
     except KeyboardInterrupt as error:
         reason = f"{error}. " if str(error) else ""
-        raise KeyboardInterrupt(f"{reason}Run the same command again to go on.") from None
+        error.args = (f"{reason}Run the same command again to go on.",)
+        raise
     return Answer(result.to_json(), lambda: _show(result))
 
 

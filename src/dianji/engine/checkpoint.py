@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dianji.divided import copy_into
 from dianji.errors import ResumeError, StoreError
 from dianji.store.atomic import new_folder
 from dianji.store.digest import digest_file
@@ -133,7 +134,8 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
         for key, value in entries.items():
             if type(value) is Tensor and value.shape == parameter.shape:  # not of a kind with a layout of its own
                 # Fused kernels walk through memory: the state must lie as its parameter does.
-                entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                entries[key] = torch.empty_like(parameter, dtype=value.dtype)
+                copy_into(entries[key], value)
 
 
 def _plain(value: object) -> bool:
@@ -167,6 +169,5 @@ def put_back(model: torch.nn.Module, tensors: dict[str, Tensor]) -> None:
 
 def copy_all(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Copy each second tensor into the first."""
-    with torch.no_grad():
-        for target, source in pairs:
-            target.copy_(source)
+    for target, source in pairs:
+        copy_into(target, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,8 @@ class Training:
         self.clock = clock or Clock()
         self.runtime = runtime
         self.checkpoints = folder / "checkpoint"
-        self.events = Events(folder / "events.jsonl")
+        self.processes = runtime.processes
+        self.events = Events(folder / "events.jsonl", writes=self.processes.main)
         self.reporter = reporter
 
         train = job.train
@@ -112,12 +113,10 @@ class Training:
         ]
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
-        self.micro_batches = MicroBatches(
-            job.name, self.model, self.position, reporter, runtime.accelerator.num_processes
-        )
+        self.micro_batches = MicroBatches(job.name, self.model, self.position, reporter, self.processes.count)
         self.compilation = Compilation(train.compile, self.progress, self.position, reporter, self.clock)
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
-        self.signals = Signals()
+        self.signals = Signals(self.processes.echo)
 
     def run(self) -> Trained:
         """Train to the end.
@@ -143,6 +142,7 @@ class Training:
         for listener in self.listeners:
             listener.finish(self.progress)
         self.lean.end()
+        self.processes.whole(self.model)
         position, reason = self.position, self.progress.stop_reason or "budget used up"
         return Trained(position.seconds, position.samples, self.progress.step, reason, position.compile_seconds)
 
@@ -174,17 +174,20 @@ class Training:
         self.model.train()
         hold_still(self.model)
         losses = self.micro_batches.attempt(batches, self.passes)
-        items = sum(loss.items for loss in losses)
+        items, total = self.processes.total(
+            sum(loss.items for loss in losses), sum(loss.value.item() * loss.items for loss in losses)
+        )
         with self.clock.phase("optimiser"):
-            self.update(items if len(losses) > 1 else 1)
+            self.update(items if self.shared(losses) else 1)
+            self.processes.follow(self.model)
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
         samples = sum(len(indices) for indices in batches)
-        elapsed = time.perf_counter() - began - self.compilation.took()
+        elapsed = self.processes.slowest(time.perf_counter() - began) - self.compilation.took()
         self.position.samples += samples
         self.position.seconds += elapsed
-        mean = sum(loss.value.item() * loss.items for loss in losses) / max(1, items)
+        mean = total / max(1, items)
         self.events.write("step", step=self.progress.step, epoch=round(self.progress.epoch, 4), loss=mean)
         meter.advance(1, loss=mean, samples_per_second=samples / elapsed)
         self.clock.step()
@@ -193,21 +196,28 @@ class Training:
     def passes(self, batches: list[np.ndarray]) -> list[Loss]:
         """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
         with self.runtime.training(), self.lean.on():
-            return [self.micro_batch(number, rows, share=len(batches) > 1) for number, rows in enumerate(batches)]
+            share = self.shared(batches)
+            return [self.micro_batch(number, rows, share=share) for number, rows in enumerate(batches)]
+
+    def shared(self, parts: Sequence[object]) -> bool:
+        """Whether a step has several parts, one after the other or in several processes."""
+        return len(parts) * self.processes.count > 1
 
     def micro_batch(self, number: int, indices: Any, *, share: bool) -> Loss:
-        """Forward and backward. With several micro-batches gradients are summed per item, so that sizes may differ."""
+        """Forward and backward. A share of a step sums gradients per item, so that sizes may differ."""
         job = self.job
         where = (job.seed, 3, self.progress.step, number)
         seed_everything(derive(*where))
         with self.clock.phase("data"):
-            rows = job.examples.take(pa.array(indices))
-            collated = job.task.collate(rows, job.base, generator(*where), training=True)
-            batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+            taken = job.examples.take(pa.array(indices))
+            collated = job.task.collate(taken, job.base, generator(*where), training=True)
+            rows = self.processes.share(collated)
+            batch = {name: tensor.to(self.runtime.device) for name, tensor in rows.batch.items()}
+        self.processes.seed(*where)
 
         def forward() -> Loss:
             with self.clock.phase("forward"), self.runtime.products():
-                return job.task.loss(self.model, batch)
+                return rows.counted(job.task.loss(self.model, batch))
 
         def backward(loss: Loss) -> None:
             with self.clock.phase("backward"):
@@ -229,7 +239,8 @@ class Training:
         return Loss(loss.value.detach(), loss.items)
 
     def update(self, items: int) -> None:
-        """Scale, clip, step."""
+        """Sum, scale, clip, step."""
+        self.processes.sum_gradients(self.parameters)
         accelerator = self.runtime.accelerator
         accelerator.unscale_gradients(self.optimizer)
         if items > 1:
@@ -249,10 +260,12 @@ class Training:
         every = self.job.train.evaluate_every
         if (self.progress.step % every == 0) if every else end_of_epoch:
             self.evaluate()
-        if self.signals.came:
+        interrupted, due = self.processes.any(self.signals.came is not None, self.time_to_save())
+        if interrupted:
             self.save()
-            raise Interrupted(f"{self.signals.came}: stage {self.job.name} is saved at step {self.progress.step}")
-        if self.time_to_save():
+            came = self.signals.came or "a signal to another process"
+            raise Interrupted(f"{came}: stage {self.job.name} is saved at step {self.progress.step}")
+        if due:
             self.save()
 
     def time_to_save(self) -> bool:
@@ -275,7 +288,8 @@ class Training:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
                 outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
-            measured = values(task.outcome(outputs, self.job.validation), task.metrics)
+            outcome = task.outcome(outputs, self.job.validation)
+            measured = self.processes.on_main(values, outcome, task.metrics)
             primary = task.metrics[0]
             scores = Scores(measured[primary], metric(primary).higher_is_better, measured)
             for listener in self.listeners:
@@ -306,12 +320,13 @@ class Training:
         now = (self.progress.step, self.position.evaluated_at)
         if now != self.saved:
             with self.clock.phase("checkpoint"):
-                checkpoint.write(self.checkpoints, self.progress.step, self.state.pack())
+                self.processes.on_main(checkpoint.write, self.checkpoints, self.progress.step, self.state.pack())
             self.saved, self.saved_at = now, time.monotonic()
 
     def resume(self) -> None:
         """Put back the newest sound checkpoint, if there is one."""
         found = checkpoint.newest(self.checkpoints)
+        self.processes.require_same("step", -1 if found is None else found.step)
         if found is None:
             self.events.rewind(0)
             for listener in self.listeners:

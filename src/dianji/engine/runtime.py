@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dianji.engine.dropout import cheap_dropout
+from dianji.engine.processes import ALONE, Processes
 from dianji.errors import CapabilityError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Runtime:
 
     accelerator: Accelerator
     precision: Precision
+    processes: Processes = ALONE
 
     @property
     def device(self) -> torch.device:
@@ -38,6 +40,7 @@ class Runtime:
         """Put a model on the device; convolutions get their channels last, which is twice as fast on a CPU."""
         model.to(self.device)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not type it
+        self.processes.unite(model)
 
     @contextmanager
     def products(self) -> Iterator[None]:
@@ -52,12 +55,14 @@ class Runtime:
             yield
 
     def describe(self) -> str:
-        """``cpu, bf16, 2 threads``."""
+        """``cpu, bf16, 2 threads``, and how many processes where there are several."""
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        return f"{self.device.type}, {self.precision}{threads}"
+        return f"{self.device.type}, {self.precision}{threads}{self.processes.describe()}"
 
 
-def make_runtime(precision: str, *, track: tuple[str, ...] = (), folder: Path | None = None) -> Runtime:
+def make_runtime(
+    precision: str, *, track: tuple[str, ...] = (), folder: Path | None = None, processes: Processes = ALONE
+) -> Runtime:
     """Choose device and precision. ``auto`` is bf16 where the hardware is built for it, else fp32.
 
     Raises:
@@ -73,15 +78,29 @@ def make_runtime(precision: str, *, track: tuple[str, ...] = (), folder: Path | 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     chosen = choose_precision(precision)
-    options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track else {}
+    if chosen == "fp16" and processes.launch.sharded:
+        raise CapabilityError("precision fp16 does not go with weights that are divided (FSDP); use bf16 or fp32")
+    options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track and processes.main else {}
     try:
-        accelerator = Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, **options)
+        with _unseen("ACCELERATE_USE_FSDP"):  # dividing weights is `processes`' business
+            accelerator = Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, **options)
     except (ImportError, ValueError) as error:
         raise CapabilityError(
             f"tracking with {', '.join(track)} is not possible ({error}). Install it, for instance with "
             '`pip install "dianji[track]"`, or take it out of `track`.'
         ) from error
-    return Runtime(accelerator, chosen)
+    return Runtime(accelerator, chosen, processes)
+
+
+@contextmanager
+def _unseen(variable: str) -> Iterator[None]:
+    """Hide an environment variable."""
+    value = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[variable] = value
 
 
 def choose_precision(precision: str) -> Precision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,8 +13,10 @@ from types import FrameType
 class Signals:
     """``came`` is the name of the first signal that arrived inside ``watched``; a second one ends the work at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, echo: float = 0.0) -> None:
         self.came: str | None = None
+        self._echo = echo  # seconds in which a launcher may hand on the signal that has come already
+        self._when = 0.0
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -29,6 +32,7 @@ class Signals:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
+        if not self.came:
+            self.came, self._when = signal.Signals(number).name, time.monotonic()
+        elif time.monotonic() - self._when >= self._echo:
             signal.default_int_handler(number, frame)
-        self.came = signal.Signals(number).name

@@ -61,6 +61,7 @@ class RunState:
         }
         snapshot.values["position"] = asdict(self.position)
         snapshot.values["where"] = self.runtime.describe()
+        snapshot.tensors = self.runtime.processes.collected(snapshot.tensors)
         return snapshot
 
     def unpack(self, snapshot: Snapshot) -> str:

@@ -21,6 +21,7 @@ from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.memory import peak_mb, reset_peak
+from dianji.engine.processes import ALONE, Processes
 from dianji.engine.profile import clocked
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
@@ -41,7 +42,13 @@ from dianji.store.steps import Store
 
 
 def execute(
-    schedule: Schedule, store: Store, reporter: Reporter, *, again: str | None = None, profiled: bool = False
+    schedule: Schedule,
+    store: Store,
+    reporter: Reporter,
+    *,
+    again: str | None = None,
+    profiled: bool = False,
+    processes: Processes = ALONE,
 ) -> RunResult:
     """Run every stage that is not done.
 
@@ -51,31 +58,43 @@ def execute(
         reporter: hears how it goes.
         again: a stage to run although it is done.
         profiled: tell where the time of each stage that is run went, and trace some steps, in its folder.
+        processes: that do the work together.
     """
     results = []
     for work in schedule.works:
-        with work.step.locked():
-            if work.name == again:
-                work.step.forget()
-            reused = work.step.state == "done"
+        with processes.hold(work.step.locked()):
+            reused = processes.on_main(_done, work, work.name == again)
             if reused:
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
-                for warning in (*work.data.warnings, *look_closer(work, reporter)):
+                for warning in (*work.data.warnings, *processes.on_main(look_closer, work, reporter)):
                     reporter.warn(warning)
-                with clocked(work.step.profiles if profiled else None) as clock:
-                    _run(work, schedule.upto(work.name).filled(), store, reporter, clock)
+                with clocked(work.step.profiles if profiled and processes.main else None) as clock:
+                    _run(work, schedule.upto(work.name).filled(), store, reporter, _How(clock, processes))
             results.append(_result(work, reused))
     return RunResult(schedule.recipe.name, schedule.digest, tuple(results))
 
 
-def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Clock) -> None:
-    FRESH.start()  # imports while training runs
-    work.step.begin(work.spec)
-    store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
+def _done(work: Work, again: bool) -> bool:
+    if again:
+        work.step.forget()
+    return work.step.state == "done"
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a stage is run: who does it, and who looks at the clock."""
+
+    clock: Clock
+    processes: Processes
+
+
+def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How) -> None:
+    clock, processes = how.clock, how.processes
+    processes.on_main(_begin, work, store)
     room = announced(work, reporter)
     reset_peak()
-    with clock.phase("prepare"):
+    with clock.phase("prepare"), processes.main_first():
         ready = _prepare(work, store, reporter)
     learnt, examples = ready.learnt, ready.examples
     parameters, trainable = count(learnt.model.model)
@@ -94,7 +113,7 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Cl
         seed=work.seed,
     )
     tracked = tuple(work.stage.track)
-    runtime = make_runtime(work.train.precision, track=tracked, folder=work.step.folder / "track")
+    runtime = make_runtime(work.train.precision, track=tracked, folder=work.step.folder / "track", processes=processes)
     if tracked:
         runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
     reporter.say(
@@ -107,7 +126,19 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, clock: Cl
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
     cost = Cost(trained.seconds, samples_per_second, peak_mb(), parameters, trainable)
     with clock.phase("finish"):
-        measured = _finish(work, filled, ready, trained, cost, reporter)
+        processes.on_main(_conclude, work, filled, store, ready, trained, cost, reporter)
+
+
+def _begin(work: Work, store: Store) -> None:
+    FRESH.start()  # imports while training runs
+    work.step.begin(work.spec)
+    store.ledger.append("begin", **_identity(work), seed=work.seed, data=_data(work), parent=asdict(_parent(work)))
+
+
+def _conclude(
+    work: Work, filled: Recipe, store: Store, ready: _Ready, trained: Trained, cost: Cost, reporter: Reporter
+) -> None:
+    measured = _finish(work, filled, ready, trained, cost, reporter)
     # First the ledger: a step that is done is always known to it. After a kill in between it is noted twice.
     store.ledger.append("done", **_identity(work), artefact=digest_file(work.step.artefact / MANIFEST))
     work.step.finish({**measured.to_json(), "cost": asdict(cost)})

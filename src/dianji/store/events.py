@@ -16,9 +16,13 @@ class Events:
     """``{"event": "evaluation", "step": 120, ...}`` a line."""
 
     path: Path
+    #: Of several processes that do one piece of work, one writes.
+    writes: bool = True
 
     def write(self, event: str, **facts: Any) -> None:
         """Append one line."""
+        if not self.writes:
+            return
         with translated(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": event, **facts}, ensure_ascii=False) + "\n")
 
@@ -31,5 +35,7 @@ class Events:
 
     def rewind(self, step: int) -> None:
         """Drop what was written after ``step``, so that a resumed run tells its story once."""
+        if not self.writes:
+            return
         kept = [event for event in self.read() if event.get("step", 0) <= step]
         write_text(self.path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
+from dianji.divided import copy_into
 from dianji.techniques.base import Progress
 
 
@@ -16,8 +16,7 @@ def changing(progress: Progress) -> dict[str, Tensor]:
     return {name: parameter.detach() for name, parameter in progress.trainable.items()} | buffers
 
 
-@torch.no_grad()
 def overwrite(live: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     """Copy ``values`` into the tensors of the same names, in place."""
     for name, tensor in live.items():
-        tensor.copy_(values[name])
+        copy_into(tensor, values[name])

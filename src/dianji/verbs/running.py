@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dianji.comparison import Comparison
 from dianji.errors import RecipeError, did_you_mean
+from dianji.launch import launch, lonely, refuse_several
 from dianji.pipeline.finished import finished, remember
 from dianji.reporting import Reporter, Silent
 from dianji.results import Plan, RunResult
@@ -69,7 +70,11 @@ def run(
     store = store or Store.default()
     if stage is not None and stage not in recipe.stages:
         raise RecipeError(f"there is no stage '{stage}'. {did_you_mean(stage, recipe.stages)}")
-    reporter = reporter or Silent()
+    if recipe.compare is not None and stage is None:
+        refuse_several("A recipe's comparison", "Or train the stages with --stage NAME, and compare them afterwards.")
+    reporter = (reporter or Silent()) if launch().main else Silent()  # of several processes, one speaks
+    if told := lonely():
+        reporter.warn(told)
     if stage is None and not again and (done := finished(recipe, store)) is not None:
         for one in done.stages:
             reporter.say(f"{one.name}: done before, reused ({one.digest[:12]})")
@@ -80,21 +85,23 @@ def run(
 def _run(
     recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *, again: bool, profile: bool
 ) -> RunResult:
+    from dianji.engine.processes import joined
     from dianji.pipeline.compare import compare as compare_variants
     from dianji.pipeline.contest import contest
     from dianji.pipeline.execute import execute
     from dianji.pipeline.plan import Shelf, schedule
 
     shelf = Shelf()
-    planned = schedule(recipe, store, shelf)
-    # Planned before anything runs, so that its faults are told before anything runs.
-    compared = contest(recipe, store, shelf) if recipe.compare is not None and stage is None else None
-    if stage is not None:
-        planned = planned.upto(stage)
-    redo = (stage or planned.works[-1].name) if again else None
-    result = execute(planned, store, reporter, again=redo, profiled=profile)
-    if stage is None:
-        remember(planned, store, result)
+    with joined() as processes:
+        planned = schedule(recipe, store, shelf)
+        # Planned before anything runs, so that its faults are told before anything runs.
+        compared = contest(recipe, store, shelf) if recipe.compare is not None and stage is None else None
+        if stage is not None:
+            planned = planned.upto(stage)
+        redo = (stage or planned.works[-1].name) if again else None
+        result = execute(planned, store, reporter, again=redo, profiled=profile, processes=processes)
+        if stage is None:
+            processes.on_main(remember, planned, store, result)
     return result if compared is None else replace(result, comparison=compare_variants(compared, store, reporter))
 
 
@@ -113,6 +120,7 @@ def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | 
     from dianji.pipeline.plan import Shelf, schedule
 
     section(recipe)
+    refuse_several("A comparison")
     store = store or Store.default()
     shelf = Shelf()
     schedule(recipe, store, shelf)  # the recipe's own faults first: each variant would repeat them

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from dianji.divided import divided
 from dianji.engine.lean.attention import Shape
 from dianji.engine.lean.blocks import Attention, attention_half, feed_forward_half
 from dianji.engine.lean.families import Layer, pad_bias, parts_of
@@ -72,6 +73,8 @@ def lean_path(job: Job, device: torch.device) -> LeanPath:
     if job.train.lean == "off":
         return LeanPath()
     model: nn.Module = job.model.model
+    if any(divided(parameter) for parameter in model.parameters()):
+        return LeanPath(told="none, the weights are divided among processes")
     if job.train.compile == "on":
         path = LeanPath(told="none, the model is compiled")
     elif job.train.gradient_checkpointing:  # which wraps the forward pass that a lean layer replaces
