@@ -1,9 +1,9 @@
 """Data that may be larger than memory: rows go through a chunk at a time into memory-mapped splits in the cache.
 
-From then on rows are read at random from the disk's pages, so that the order of training is a function of seed and epoch
-as for any other data, and a run resumes exactly. Which split a row goes to follows from its own text and the seed: the
-same text, case and white space aside, is always in the same one. What would need all rows at once (duplicates,
-near-duplicates, quotas) is left out, and said.
+From then on rows are read at random from the disk's pages, so that the order of training is a function of seed and
+epoch as for any other data, and a run resumes exactly. Which split a row goes to follows from its own text and the
+seed: the same text, case and white space aside, is always in the same one. What would need all rows at once
+(duplicates, near-duplicates, quotas) is left out, and said.
 """
 
 from __future__ import annotations
