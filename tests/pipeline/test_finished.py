@@ -13,6 +13,7 @@ import pyarrow.csv
 import pytest
 
 from dianji import verbs
+from dianji.bases.digests import folder_digest
 from dianji.pipeline import finished as module
 from dianji.pipeline.finished import finished
 from dianji.spec.sections import Recipe
@@ -119,7 +120,7 @@ def test_another_base_is_planned_again(done, recipe):
     note = json.loads(path.read_text())
     folder = result.stages[0].artefact
     try:
-        path.write_text(json.dumps({**note, "bases": {str(folder): module.folder_digest(folder)}}))
+        path.write_text(json.dumps({**note, "bases": {str(folder): folder_digest(folder)}}))
         assert finished(recipe, store) is not None
         path.write_text(json.dumps({**note, "bases": {str(folder): "another"}}))
         assert finished(recipe, store) is None

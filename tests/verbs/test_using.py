@@ -99,7 +99,7 @@ def test_streamed_is_at_once(artefact, rows, texts, monkeypatch):
 
 def test_standard_input_is_a_file(artefact, rows, monkeypatch):
     expected = list(verbs.predict_file(artefact, str(rows), everything=True))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(rows.read_bytes()))))  # type: ignore[type-var, arg-type]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(rows.read_bytes()))))
     assert_same(list(verbs.predict_file(artefact, "-", everything=True)), expected)
 
 
@@ -137,7 +137,7 @@ def test_a_fault_is_told_before_anything_is_predicted(artefact, rows, tmp_path, 
 
 def test_a_pipe_is_predicted_up_to_its_fault(artefact, rows, tmp_path, monkeypatch, capsys):
     broken = rows.read_bytes() + b"nonsense\n"
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(broken))))  # type: ignore[type-var, arg-type]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(broken))))
     assert invoke(["predict", str(artefact), "-", "--quiet"]) != 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 64, "four whole chunks"

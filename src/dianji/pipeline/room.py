@@ -82,7 +82,7 @@ def _load(work: Work) -> Load:
 
     course = Course(lengths, Size(train.batch_size, train.batch_tokens), train.accumulate, work.seed)
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
-    size = Size(tokens=TOKENS) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
+    size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
     evaluated = collate(in_order(lengths, size)[0], training=False) if "validation" in work.data.splits else None
     with torch.device("meta"):
         model = task.model(dataclasses.replace(base, folder=None, new_weights=[]))

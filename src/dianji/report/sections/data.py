@@ -37,11 +37,11 @@ def _facts(report: Mapping[str, Any]) -> Facts:
             (Words("held-out rows also in training", "同时出现在训练集里的评测行"), f"{leaked:,}"),
         ]
     for split, cut in report.get("cut", {}).items():
-        told = Words(
+        how_many = Words(
             f"{cut['rows']:,}, longer than {cut['length']:,} tokens; the longest has {cut['longest']:,}",
             f"{cut['rows']:,} 行超过 {cut['length']:,} 个词元；最长 {cut['longest']:,} 个",
         )
-        pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), told))
+        pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), how_many))
     if languages := report.get("languages"):
         told = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
         pairs.append((Words("languages", "语言"), told))
