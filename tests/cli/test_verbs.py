@@ -165,7 +165,7 @@ class Model:
 
 
 def test_predict_texts(monkeypatch, capsys):
-    monkeypatch.setattr(verbs, "open", lambda folder: Model())
+    monkeypatch.setattr(verbs, "open", lambda folder, *, precision: Model())
     assert invoke(["predict", "a", "--text", "where is\tmy card?", "--text", "我的卡在哪里？"]) == 0
     assert capsys.readouterr().out == "1\twhere is my card?\tcard\t0.7500\n2\t我的卡在哪里？\tcard\t0.7500\n"
     assert invoke(["predict", "a", "--text", "我的卡", "--everything", "--json"]) == 0
@@ -186,7 +186,7 @@ def predicting(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """``verbs.predict_file`` gives two rows, or fails after the first one."""
     heard: dict[str, Any] = {"fail": False}
 
-    def predict_file(artefact, source, *, everything, columns, reporter) -> Iterator[dict[str, Any]]:
+    def predict_file(artefact, source, *, everything, columns, precision, reporter) -> Iterator[dict[str, Any]]:
         heard.update(source=source, columns=columns)
         yield {"row": 1, "text": 'a,"b"\n卡', "prediction": Label("x").to_json(everything=everything)}
         if heard["fail"]:

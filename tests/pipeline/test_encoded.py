@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
+from dianji.bases.base import Base
 from dianji.errors import StoreError
 from dianji.pipeline import encoded as module
 from dianji.pipeline.encoded import encoded
@@ -27,7 +31,7 @@ def _small_chunks(monkeypatch):
     monkeypatch.setattr(module, "_ROWS", 5)
 
 
-CASES = {
+CASES: dict[str, tuple[Any, Callable[[], Base], pa.Table]] = {
     "one-label": (TextClassification().fit(TABLE), toys.text_base, TABLE),
     "several-labels": (TextClassification(several=True).fit(TAGGED), toys.text_base, TAGGED),
     "windows": (MaskedLanguage(length=4), toys.text_base, TABLE),

@@ -137,7 +137,23 @@ class _BarMeter:
 
 def _progress() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Where nobody knows how much there is, at least how fast it goes."""
+
+        def render(self, task: Task) -> Text:
+            known = task.total is not None or not task.speed
+            return Text("" if known else f"{task.speed:,.0f} {task.fields['unit']}/s")
 
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -145,6 +161,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}", markup=False),
         TextColumn("{task.fields[figures]}", markup=False),
+        Rate(),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,

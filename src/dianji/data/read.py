@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,13 @@ from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.report import Rows, build
 from dianji.data.select import Request, concatenate, select
 from dianji.data.source import SOURCE, SPLIT, SPLITS
+from dianji.data.streamed import sample, stream_splits
 from dianji.errors import DataError
 from dianji.spec.sections import Data
+from dianji.store.steps import Store
+
+#: Rows of a stream that a tokenizer is fitted to.
+FITTED = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,12 @@ class Loaded:
     digest: str
     warnings: tuple[str, ...]
     report: dict[str, Any]
+    #: Whether tables are memory-mapped, because they may be larger than memory.
+    streamed: bool = False
+
+    def to_fit(self) -> pa.Table:
+        """Training rows that a tokenizer or the like is fitted to: all, or as many as fit into memory."""
+        return sample(self.splits["train"], FITTED) if self.streamed else self.splits["train"]
 
 
 def load(
@@ -46,8 +58,11 @@ def load(
     name: str,
     need_targets: bool = True,
     divide: bool = True,
+    cache: Path | None = None,
 ) -> Loaded:
     """Everything that the recipe says about ``data.<name>``, done; without ``divide`` only splits that are given.
+
+    ``cache`` is where a stream's splits are kept; by default that of the store.
 
     Raises:
         DataError: what is wrong with files, rows, columns and labels, as many faults at once as can be found.
@@ -55,6 +70,10 @@ def load(
     """
     section = f"data.{name}"
     columns = _wanted(columns, need_targets)
+    if spec.stream:
+        folder = cache or Store.default().home / "cache"
+        splits, report = stream_splits(spec, columns, seed=seed, name=name, cache=folder)
+        return Loaded(splits, report["digest"], tuple(report["warnings"]), report, streamed=True)
     findings = Findings()
     readings = resolve.resolve(spec, section)
     _warn_of_names(readings, findings)

@@ -90,8 +90,8 @@ class Place:
 class Peekable(io.RawIOBase):
     """A pipe whose first bytes were looked at and are read again."""
 
-    def __init__(self, source: io.BufferedIOBase, size: int = 65536) -> None:
-        self.head = source.read1(size)
+    def __init__(self, source: BinaryIO, size: int = 65536) -> None:
+        self.head: bytes = source.read1(size)  # type: ignore[attr-defined]  # every buffered reader has it
         self._left = memoryview(self.head)
         self._source = source
 
@@ -101,10 +101,13 @@ class Peekable(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any buffer
         """As much as there is, without waiting for more."""
-        part = self._left[: len(buffer)] if self._left else self._source.read1(len(buffer))
+        part = self._left[: len(buffer)] if self._left else self._more(len(buffer))
         self._left = self._left[len(part) :]
         buffer[: len(part)] = part
         return len(part)
+
+    def _more(self, size: int) -> memoryview:
+        return memoryview(self._source.read1(size))  # type: ignore[attr-defined]  # as above
 
 
 class Source(Protocol):

@@ -35,7 +35,7 @@ class Stream:
         """
         for reading in self.readings:
             findings = Findings()
-            for chunk in _selected(reading, self.request, self.encoding, findings):
+            for chunk in selected(reading, self.request, self.encoding, findings):
                 findings.check()
                 yield chunk
             findings.check()
@@ -73,7 +73,7 @@ def looked_through(stream: Stream, see: Callable[[pa.Table], None]) -> Stream:
     for reading in stream.readings:
         own = Findings()
         try:
-            for chunk in _selected(reading, stream.request, stream.encoding, own):
+            for chunk in selected(reading, stream.request, stream.encoding, own):
                 rows += chunk.num_rows
                 if not own.count:
                     see(chunk)
@@ -84,7 +84,12 @@ def looked_through(stream: Stream, see: Callable[[pa.Table], None]) -> Stream:
     return Stream(stream.readings, stream.request, stream.encoding, rows, tuple(findings.warnings))
 
 
-def _selected(reading: resolve.Reading, request: Request, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+def selected(reading: resolve.Reading, request: Request, encoding: str, findings: Findings) -> Iterator[pa.Table]:
+    """The columns of a place that ``request`` names, chunk by chunk; faults of rows go to ``findings``.
+
+    Raises:
+        DataError: the place or a column of it is at fault.
+    """
     empty = True
     for table in _tables(reading, encoding, findings):
         empty = False

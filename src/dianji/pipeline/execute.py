@@ -180,7 +180,7 @@ def _base(work: Work) -> Base:
     kept = work.step.folder / "base"
     if kept.is_dir():  # a resumed run must not fit its tokenizer again
         return dataclasses.replace(open_folder(kept, work.card), folder=None)
-    base = work.source.prepare(work.data.splits["train"])
+    base = work.source.prepare(work.data.to_fit())
     if base.folder is None:
         with new_folder(kept) as folder:
             base.config.save_pretrained(folder)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-import dianji
+from dianji import registry
 from dianji.bases.digests import folder_digest
 from dianji.data import resolve
 from dianji.errors import BaseError, DianjiError
 from dianji.evaluate.metric import Estimate
-from dianji.registry import HOMES
 from dianji.results import Cost, Metrics, RunResult, StageResult
 from dianji.spec.sections import Data, Recipe
 from dianji.store.atomic import write_json
@@ -114,11 +113,13 @@ def _recognisable(work: Work, spec: Data) -> bool:
 
 def _program() -> list[Any]:
     """The program's version, its files as they lie here (a checkout changes without a new version), its plug-ins."""
-    plugins = sorted(f"{entry.name} {entry.value}" for kind in HOMES for entry in entry_points(group=f"dianji.{kind}"))
-    root = Path(dianji.__file__).parent
+    plugins = sorted(
+        f"{entry.name} {entry.value}" for kind in registry.HOMES for entry in entry_points(group=f"dianji.{kind}")
+    )
+    root = Path(registry.__file__).parent
     files = sorted(root.rglob("*.py"))
     stats = [(file.relative_to(root).as_posix(), file.stat()) for file in files]
-    return [dianji.__version__, plugins, *([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats)]
+    return [version("dianji"), plugins, *([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats)]
 
 
 def _digest(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dianji.adapt.base import Adaptation
@@ -132,11 +133,13 @@ class Shelf:
     def __init__(self) -> None:
         self._loaded: dict[str, Loaded] = {}
 
-    def load(self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str) -> Loaded:
+    def load(
+        self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, cache: Path | None = None
+    ) -> Loaded:
         """As ``dianji.data.read.load``; the same request gets the same rows without reading them again."""
         asked = digest_value([spec.model_dump(mode="json"), {key: repr(of) for key, of in columns.items()}, seed, name])
         if asked not in self._loaded:
-            self._loaded[asked] = load(spec, columns, seed=seed, name=name)
+            self._loaded[asked] = load(spec, columns, seed=seed, name=name, cache=cache)
         return self._loaded[asked]
 
 
@@ -183,7 +186,9 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     require_modality(card, task.modality, key_of(task).name)
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
-    data = shelf.load(recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data)
+    data = shelf.load(
+        recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data, cache=store.home / "cache"
+    )
     if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded

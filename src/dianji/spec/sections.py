@@ -178,13 +178,16 @@ class Data(Section):
     names: bool = Field(
         default=False, description="each label's name, in words, is one more training row of it; pays with few rows"
     )
+    stream: bool = Field(
+        default=False, description="for pre-training: rows go through memory a chunk at a time, however many there are"
+    )
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
 
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """``names`` is told only where it is asked for, so that older steps keep their digests."""
+        """What is newer is told only where it is asked for, so that older steps keep their digests."""
         told: dict[str, Any] = plain(self)
-        return told if self.names else {key: value for key, value in told.items() if key != "names"}
+        return {key: value for key, value in told.items() if value or key not in ("names", "stream")}
 
 
 #: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.

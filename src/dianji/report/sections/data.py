@@ -30,11 +30,18 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 def _facts(report: Mapping[str, Any]) -> Facts:
     pairs: list[tuple[Text, Text]] = [(named(split), f"{count:,}") for split, count in report.get("rows", {}).items()]
     leaked = sum(of["count"] for of in report.get("leakage", {}).values())
-    pairs += [
-        (Words("duplicates", "重复行"), f"{report['duplicates']['count']:,}"),
-        (Words("conflicting labels", "标签冲突"), f"{report['conflicts']['count']:,}"),
-        (Words("held-out rows also in training", "同时出现在训练集里的评测行"), f"{leaked:,}"),
-    ]
+    if not report.get("streamed"):
+        pairs += [
+            (Words("duplicates", "重复行"), f"{report['duplicates']['count']:,}"),
+            (Words("conflicting labels", "标签冲突"), f"{report['conflicts']['count']:,}"),
+            (Words("held-out rows also in training", "同时出现在训练集里的评测行"), f"{leaked:,}"),
+        ]
+    for split, cut in report.get("cut", {}).items():
+        how_many = Words(
+            f"{cut['rows']:,}, longer than {cut['length']:,} tokens; the longest has {cut['longest']:,}",
+            f"{cut['rows']:,} 行超过 {cut['length']:,} 个词元；最长 {cut['longest']:,} 个",
+        )
+        pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), how_many))
     if languages := report.get("languages"):
         told = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
         pairs.append((Words("languages", "语言"), told))
