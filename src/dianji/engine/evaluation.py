@@ -11,6 +11,7 @@ from torch import nn
 
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, in_order
+from dianji.engine.frozen.states import States, Whole
 from dianji.engine.seeding import generator
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
@@ -23,14 +24,20 @@ EXAMPLES = 256
 
 
 def run_model(
-    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int, meter: Meter | None = None
+    task: Task,
+    model: nn.Module,
+    base: Base,
+    examples: pa.Table,
+    seed: int,
+    meter: Meter | None = None,
+    states: States | None = None,
 ) -> Outputs:
     """The task's outputs for every row, in the order of the rows.
 
     Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree. The
-    model is left in the mode it was in.
+    model is left in the mode it was in. ``states`` is what a frozen part of it says of the examples, where that is known.
     """
-    meter = meter or Silent()
+    meter, states = meter or Silent(), states or Whole()
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -41,7 +48,7 @@ def run_model(
         for number, indices in enumerate(batches):
             rng = generator(seed, 2, number)
             batch = task.collate(examples.take(pa.array(indices)), base, rng, training=False)
-            with torch.inference_mode():
+            with torch.inference_mode(), states.of(indices):
                 outputs = task.outputs(model, {name: tensor.to(device) for name, tensor in batch.items()})
             collected.append((indices, outputs))
             meter.advance(len(indices))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dianji.bases.base import Base
 from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.evaluation import metric, run_model, values
+from dianji.engine.frozen.states import States, Whole
 from dianji.engine.groups import parameter_groups
 from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
@@ -51,6 +53,8 @@ class Job:
     examples: pa.Table
     validation: pa.Table | None
     seed: int
+    states: States = Whole()  # of the training examples
+    validation_states: States = Whole()
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,12 @@ class Trained:
     samples: int
     steps: int
     stop_reason: str
+    #: How a head was fitted in one go; nothing where the loop has trained it.
+    fit: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without what there is nothing to say of."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -145,7 +155,7 @@ class Training:
         hold_still(self.model)
         items, total = 0, 0.0
         for number, indices in enumerate(batches):
-            with self.runtime.training():
+            with self.runtime.training(), self.job.states.of(indices):
                 loss = self.micro_batch(number, indices, share=len(batches) > 1)
             items += loss.items
             total += loss.value.item() * loss.items
@@ -235,7 +245,8 @@ class Training:
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products():
-                outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
+                job, states = self.job, self.job.validation_states
+                outputs = run_model(task, self.model, job.base, job.validation, job.seed, states=states)
             measured = values(task.outcome(outputs, self.job.validation), task.metrics)
             primary = task.metrics[0]
             scores = Scores(measured[primary], metric(primary).higher_is_better, measured)

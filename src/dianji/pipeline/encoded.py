@@ -19,7 +19,7 @@ from dianji.tasks.base import Task
 FORMAT = 1
 
 
-def encoded(store: Store, task: Task, base: Base, table: pa.Table, key: list[str]) -> pa.Table:
+def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str) -> pa.Table:
     """The examples of ``table``, from the cache where they are.
 
     Args:
@@ -27,13 +27,18 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, key: list[str
         task: fitted.
         base: whose processor encodes.
         table: one split.
-        key: digests and names that together determine base and table.
+        digest: see ``examples_digest``.
     """
-    path = store.cache(digest_value([FORMAT, record_of(task), *key])) / "examples.arrow"
+    path = store.cache(digest) / "examples.arrow"
     if not path.exists():
         _write(path, task.encode(table, base))
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
+
+
+def examples_digest(task: Task, key: list[str]) -> str:
+    """Of a split's examples; ``key`` holds digests and names that together determine base and table."""
+    return digest_value([FORMAT, record_of(task), *key])
 
 
 def _write(path: Path, examples: pa.Table) -> None:

@@ -15,6 +15,7 @@ from dianji.data.columns import Column
 from dianji.data.read import Loaded, load
 from dianji.engine.defaults import fill
 from dianji.engine.runtime import choose_precision
+from dianji.engine.solver import asked_for
 from dianji.errors import DianjiError, RecipeError
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
@@ -27,7 +28,7 @@ from dianji.tasks.base import Task
 from dianji.techniques.base import Technique
 
 #: Changes when a change of Dianji makes old steps differ from what would be computed now.
-STEP_FORMAT = 2
+STEP_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Work:
     source: BaseSource | None  # … or a base
     card: Card  # of what the stage starts from
     seed: int
+    to_the_optimum: bool  # whether a linear head is fitted in one go; ``train`` is what the loop would do
 
     @property
     def parent_digest(self) -> str:
@@ -111,7 +113,8 @@ class Schedule:
         for work in self.works:
             stage = recipe.stages[work.name]
             parts = {"optimizer": stage.train.optimizer, "schedule": stage.train.schedule}
-            train = work.train.model_copy(update=parts)
+            # What only the loop needs stays open where a head is fitted: given, it would ask for the loop.
+            train = (stage.train if work.to_the_optimum else work.train).model_copy(update=parts)
             changes = {"from_": parent(recipe, work.name), "train": train, "seed": work.seed}
             stages[work.name] = stage.model_copy(update=changes)
         return recipe.model_copy(update={"stages": stages, "compare": None})
@@ -187,12 +190,14 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
+    where = recipe.where("stages", name, "train", "solver")
+    to_the_optimum = asked_for(where, stage.train, task, adaptation, techniques)
     spec = {
         "format": STEP_FORMAT,
         "task": record_of(task),
         "adaptation": record_of(adaptation),
         "techniques": [record_of(technique) for technique in techniques],
-        "train": _filled_train(train),
+        "train": {**_filled_train(train), **({"solver": "lbfgs"} if to_the_optimum else {})},
         "evaluate": stage.evaluate.model_dump(mode="json"),
         "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
         "parent": before.step.digest if before else _digest_of(source),
@@ -215,6 +220,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         source=source,
         card=card,
         seed=seed,
+        to_the_optimum=to_the_optimum,
     )
 
 

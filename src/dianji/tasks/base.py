@@ -55,6 +55,10 @@ class Task(Protocol):
 
     ``fit`` returns a copy with what was learnt from the training split (label names and the like) in its fields, so
     that the registry's record of a fitted task is all that an artefact needs to open it again.
+
+    A task whose ``collate`` draws nothing from ``rng`` may say so by an attribute or property ``random_batches``, which
+    is then false: what a frozen trunk says of an example is then computed once. Whoever does not say so is taken to
+    draw.
     """
 
     modality: ClassVar[Literal["text", "image"]]
@@ -132,6 +136,11 @@ class Task(Protocol):
     def baselines(self) -> tuple[str, ...]:
         """Names of baselines that are computed beside the model; none for self-supervised objectives."""
         ...
+
+
+def random_batches(task: Task) -> bool:
+    """Whether the same examples give another batch in every epoch: augmentation, masks, noise."""
+    return bool(getattr(task, "random_batches", True))
 
 
 class Comparable(Task, Protocol):

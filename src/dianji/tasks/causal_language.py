@@ -56,6 +56,7 @@ class CausalLanguage:
 
     modality: ClassVar[Literal["text", "image"]] = "text"
     hub_name: ClassVar[str] = "text-generation"
+    random_batches: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
     baselines: ClassVar[tuple[str, ...]] = ()

@@ -51,6 +51,11 @@ class ImageClassification:
     )
     metrics: ClassVar[tuple[str, ...]] = _classes.ONE_LABEL
 
+    @property
+    def random_batches(self) -> bool:
+        """Unless ``flip`` is off and ``crop`` is 0: by default it depends on the images' size whether they are moved."""
+        return self.flip or self.crop != 0
+
     def fit(self, table: pa.Table) -> Self:
         """Learn the labels, which are kept if they were given, and whether the images are small."""
         learnt = _labels.learn_one(table)

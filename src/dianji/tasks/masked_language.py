@@ -65,6 +65,7 @@ class MaskedLanguage:
 
     modality: ClassVar[Literal["text", "image"]] = "text"
     hub_name: ClassVar[str] = "fill-mask"
+    random_batches: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
     baselines: ClassVar[tuple[str, ...]] = ()

@@ -46,6 +46,7 @@ class TextClassification:
 
     modality: ClassVar[Literal["text", "image"]] = "text"
     hub_name: ClassVar[str] = "text-classification"
+    random_batches: ClassVar[bool] = False
 
     @property
     def columns(self) -> Mapping[str, Column]:
