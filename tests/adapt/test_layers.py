@@ -143,4 +143,3 @@ def test_where_everything_learns_nothing_holds_still():
     model = MODELS["bert"]().model.model.train()
     hold_still(model)
     assert all(module.training for module in model.modules())
-

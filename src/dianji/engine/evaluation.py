@@ -11,7 +11,7 @@ from torch import nn
 
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, in_order
-from dianji.engine.frozen.states import States, Whole
+from dianji.engine.frozen.states import WHOLE, States
 from dianji.engine.seeding import generator
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
@@ -35,9 +35,9 @@ def run_model(
     """The task's outputs for every row, in the order of the rows.
 
     Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree. The
-    model is left in the mode it was in. ``states`` is what a frozen part of it says of the examples, where that is known.
+    model is left in the mode it was in. ``states`` is what a frozen part of it says of the examples, if known.
     """
-    meter, states = meter or Silent(), states or Whole()
+    meter, states = meter or Silent(), states or WHOLE
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device

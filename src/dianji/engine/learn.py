@@ -1,4 +1,4 @@
-"""How a job learns: what is frozen is computed once, a linear head is fitted to its optimum, all else goes its steps."""
+"""How a job learns: what is frozen is computed once, a linear head goes to its optimum, all else through the loop."""
 
 from __future__ import annotations
 
@@ -76,9 +76,7 @@ def _cut(job: Job, reader: Reader) -> Cut:
     return cut_of(reader)
 
 
-def _to_the_optimum(
-    job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf
-) -> Trained | None:
+def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf) -> Trained | None:
     states = _all(job, "train", course, cut, reader, shelf)
     held_out = None
     if job.validation is not None:
@@ -128,6 +126,6 @@ def _titled(shelf: Shelf, split: str) -> Shelf:
 
 def _no_lbfgs(job: Job, reason: Unfit) -> str:
     return (
-        f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, and {type(job.model.model).__name__} "
-        f"is not so: {reason or 'all of its weights learn'}. Use solver: loop, or for a text another pooling."
+        f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, and the head of "
+        f"{type(job.model.model).__name__} is no such layer: {reason or 'all of its weights learn'}. Use solver: loop, or for a text another pooling."
     )

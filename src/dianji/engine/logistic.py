@@ -1,7 +1,7 @@
 """Multinomial logistic regression, fitted to its optimum, with the strength of its penalty chosen on held-out rows.
 
-Minimised is the mean cross-entropy plus ``|W|² / (2 C n)`` for n rows; the bias is not penalised. That is scikit-learn's
-``LogisticRegression(C)``. L-BFGS (Liu & Nocedal, 1989) runs in coordinates in which Böhning's bound of the curvature
+Minimised is the mean cross-entropy plus ``|W|² / (2 C n)`` for n rows; the bias is not penalised. That is what
+scikit-learn's ``LogisticRegression(C)`` does. L-BFGS (Liu & Nocedal, 1989) runs in coordinates in which Böhning's bound of the curvature
 (1992, "Multinomial logistic regression algorithm") is the identity, which saves iterations.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize, minimize_scalar
-from torch import Tensor
 
 #: Inverse strengths in steps of half a decade, from a penalty that leaves the classes' means to almost none.
 PATH = tuple(round(10 ** (exponent / 2), 6) for exponent in range(-6, 5))
@@ -31,7 +30,10 @@ MOST_EXACT = 50_000_000
 #: When the path goes on to the next strength, and when the fit has arrived: of the loss, relative; of the gradient in
 #: preconditioned coordinates.
 ROUGH = {"ftol": 1e-4, "gtol": 1e-6}
-CONVERGED = {"ftol": 1e-13, "gtol": 2e-5}
+CONVERGED = {
+    torch.float64: {"ftol": 1e-14, "gtol": 1e-6},
+    torch.float32: {"ftol": 1e-13, "gtol": 2e-5},
+}
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried
     problem = Problem(Rows(basis.apply(train.features), train.targets), classes)
     products = len(train.targets) * train.features.shape[1] * classes
     exact = torch.float64 if products <= MOST_EXACT else torch.float32
-    last = problem.minimise(chosen.inverse_strength, start, CONVERGED, exact)
+    last = problem.minimise(chosen.inverse_strength, start, CONVERGED[exact], exact)
     iterations = sum(one.iterations for one, _, _ in tried) + last.iterations
     found = basis.undo(last.weights / chosen.temperature)
     yield Fitted(found, chosen, iterations, passes + last.passes, last.loss, last.gradient)
@@ -204,7 +206,7 @@ class Problem:
         Args:
             inverse_strength: C.
             start: weights nearby; None: zeros.
-            until: ``ROUGH`` or ``CONVERGED``.
+            until: ``ROUGH`` or one of ``CONVERGED``.
             dtype: of the products.
         """
         penalty = 1.0 / (inverse_strength * len(self.targets))

@@ -20,7 +20,7 @@ from dianji.bases.base import Base
 from dianji.engine import checkpoint
 from dianji.engine.batches import Course, Size
 from dianji.engine.evaluation import metric, run_model, values
-from dianji.engine.frozen.states import States, Whole
+from dianji.engine.frozen.states import WHOLE, States
 from dianji.engine.groups import parameter_groups
 from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
@@ -53,8 +53,8 @@ class Job:
     examples: pa.Table
     validation: pa.Table | None
     seed: int
-    states: States = Whole()  # of the training examples
-    validation_states: States = Whole()
+    states: States = WHOLE  # of the training examples
+    validation_states: States = WHOLE
 
 
 @dataclass(frozen=True)

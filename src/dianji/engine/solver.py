@@ -126,7 +126,7 @@ def fit(job: Job, head: Head, folder: Path, states: Kept | None, reporter: Repor
     if not np.isfinite(head.train.features).all():
         raise TrainingError(f"stage {job.name}: features of the frozen base are not finite. Use precision: fp32.")
     events = Events(folder / "events.jsonl")
-    events.rewind(0)
+    events.rewind(-1)
     path: list[dict[str, Any]] = []
     found: Fitted | None = None
     with reporter.work(job.name, None, "strengths") as meter:

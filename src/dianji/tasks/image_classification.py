@@ -53,7 +53,7 @@ class ImageClassification:
 
     @property
     def random_batches(self) -> bool:
-        """Unless ``flip`` is off and ``crop`` is 0: by default it depends on the images' size whether they are moved."""
+        """Unless ``flip`` is off and ``crop`` is 0: by default images are moved if they are small."""
         return self.flip or self.crop != 0
 
     def fit(self, table: pa.Table) -> Self:

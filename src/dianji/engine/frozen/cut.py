@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,7 +58,9 @@ class Cut:
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """All that the state depends on besides the examples."""
         for path in self.skipped:
-            yield from ((f"{path}.{name}", tensor) for name, tensor in self.model.get_submodule(path).state_dict().items())
+            yield from (
+                (f"{path}.{name}", tensor) for name, tensor in self.model.get_submodule(path).state_dict().items()
+            )
 
     def reach(self, run: Callable[[], object]) -> Tensor:
         """The state: ``run`` calls the model, and is left when the cut is reached. In evaluation mode, no gradient."""
@@ -146,7 +149,7 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
 
 def _traces(model: nn.Module, run: Run, probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:
     with evaluating(model):
-        first, second = (trace(model, lambda sample=sample: run(sample.batch)) for sample in probes)
+        first, second = (trace(model, partial(run, sample.batch)) for sample in probes)
     if [call.path for call in first.calls] != [call.path for call in second.calls]:
         raise Unfit("the model calls other parts for another batch")
     return first, second
@@ -205,7 +208,9 @@ def _require_agreement(
         raise Unfit(f"the loss of a few examples would be {loss:.6g}, not {whole[0]:.6g}")
     difference, size = _distance(gradients, whole[1])
     if not difference <= tolerance * size:
-        raise Unfit(f"the gradients of a few examples would differ by {difference / max(size, 1e-30):.1e} of their size")
+        raise Unfit(
+            f"the gradients of a few examples would differ by {difference / max(size, 1e-30):.1e} of their size"
+        )
 
 
 def _loss_and_gradients(model: nn.Module, run: Run, batch: Batch) -> tuple[float, Sequence[Tensor | None]]:

@@ -105,7 +105,7 @@ def read(path: Path, layout: Layout) -> np.ndarray:
     flat = mapped.reshape(-1).view(np.uint8)
     checksum = 0
     for start in range(0, len(flat), _CHUNK):
-        checksum = zlib.crc32(flat[start : start + _CHUNK], checksum)
+        checksum = zlib.crc32(flat[start : start + _CHUNK].data, checksum)
     if checksum != _checksum(told):
         raise Stale("its bytes are not those that were written")
     return mapped

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 import transformers
 from filelock import FileLock
@@ -19,9 +18,8 @@ from dianji.engine.frozen import file
 from dianji.engine.frozen.cut import Cut, find_cut
 from dianji.engine.frozen.file import KINDS, Layout, Stale
 from dianji.engine.frozen.shapes import Unfit
-from dianji.engine.frozen.states import EXAMPLES, Fresh, Kept, Reader, alike, places
-from dianji.engine.runtime import Runtime
-from dianji.reporting import Meter, Reporter, Silent
+from dianji.engine.frozen.states import Fresh, Kept, Reader, alike, places
+from dianji.reporting import Meter, Reporter
 from dianji.store.digest import digest_value
 
 #: Changes when the same key would give other states than before.
@@ -107,9 +105,7 @@ def predicted_size(cut: Cut, lengths: np.ndarray) -> int:
     return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
 
 
-def _values(
-    path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Reporter, what: str
-) -> np.ndarray | None:
+def _values(path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Reporter, what: str) -> np.ndarray | None:
     if path.exists():
         try:
             values = file.read(path, layout)
@@ -123,8 +119,8 @@ def _values(
     if layout.size + LEFT_FREE > free:
         reporter.warn(
             f"{what} would take {_size(layout)}, and of {free / 1e6:,.0f} MB that are free at {path.parent} "
-            f"{LEFT_FREE / 1e6:,.0f} MB are left to other things: it is not kept. Training goes on without, to the same "
-            "result, more slowly. Free some space, or set DIANJI_HOME."
+            f"{LEFT_FREE / 1e6:,.0f} MB are left to other things: it is not kept. Training goes on without, to the "
+            "same result, more slowly. Free some space, or set DIANJI_HOME."
         )
         return None
     began = time.monotonic()

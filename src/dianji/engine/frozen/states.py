@@ -45,6 +45,9 @@ class Whole:
         return nullcontext()
 
 
+WHOLE = Whole()
+
+
 @dataclass(frozen=True)
 class Reader:
     """Runs a model's frozen part on examples of one split."""
