@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from dianji.adapt.layers import after_stack, find_stack, hold_still, trunk_of
+from dianji.adapt.layers import after_stack, find_stack, hold_still, let_learn, trunk_of
 from dianji.errors import CapabilityError
 from dianji.tasks.base import TaskModel
 from dianji.testing.toys import MODELS, resnet
@@ -113,9 +113,33 @@ def test_a_norm_without_weights_goes_with_the_module_around_it():
     assert not inner[1].training
 
 
-def test_dropout_of_a_frozen_trunk_stays_on():
-    model = MODELS["bert"]().model.model
-    model.requires_grad_(False)
-    model.train()
+def dropouts(model, *, training):
+    return {name for name, m in model.named_modules() if isinstance(m, nn.Dropout) and m.training is training}
+
+
+def test_a_frozen_trunk_makes_no_noise_and_its_head_may():
+    for name in ("bert", "pooled-bert"):
+        model = MODELS[name]().model
+        let_learn(model, lambda name: False)
+        model.model.train()
+        hold_still(model.model)
+        assert dropouts(model.model, training=True) == {"dropout"}, name
+
+
+def test_what_stands_before_the_first_layer_that_learns_makes_no_noise():
+    model = MODELS["gpt2"]().model
+    let_learn(model, lambda name: name.startswith("transformer.h.1."))
+    model.model.train()
+    hold_still(model.model)
+    still = dropouts(model.model, training=False)
+    assert "transformer.drop" in still
+    assert "transformer.h.0.mlp.dropout" in still
+    assert dropouts(model.model, training=True) == {
+        f"transformer.h.1.{name}" for name in ("attn.attn_dropout", "attn.resid_dropout", "mlp.dropout")
+    }
+
+
+def test_where_everything_learns_nothing_holds_still():
+    model = MODELS["bert"]().model.model.train()
     hold_still(model)
-    assert all(module.training for module in model.modules() if isinstance(module, nn.Dropout))
+    assert all(module.training for module in model.modules())

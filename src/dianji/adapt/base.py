@@ -15,6 +15,9 @@ class Adaptation(Protocol):
 
     Proves its own effect (``dianji.testing.AdaptationContract``): after one step something it claims to train has
     changed, and nothing else has.
+
+    An adaptation that lets nothing but the head learn may say so by a class attribute ``head_only = True``: where the
+    head is one linear layer, it is then fitted to its optimum. Whoever does not say so is trained step by step.
     """
 
     #: Suggested learning rate as a multiple of what full fine-tuning of the same base gets.
@@ -39,3 +42,8 @@ class Adaptation(Protocol):
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Write the extra parts alone (peft's format) to ``folder``, before ``merge``; nothing where there are none."""
         ...
+
+
+def head_only(adaptation: Adaptation) -> bool:
+    """Whether nothing but the head learns, as the adaptation says."""
+    return bool(getattr(adaptation, "head_only", False))

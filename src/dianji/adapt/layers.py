@@ -65,14 +65,20 @@ def let_learn(model: TaskModel, learns: Callable[[str], bool]) -> None:
 
 
 def hold_still(model: nn.Module) -> None:
-    """Put frozen normalisations with running statistics into evaluation mode; call it after every ``model.train()``.
+    """Put what must neither move nor make noise into evaluation mode; call it after every ``model.train()``.
 
-    A BatchNorm is frozen if none of its own weights learns; one without weights goes with the module around it.
-    Without this, statistics of a frozen trunk would change with every forward pass, unseen by any optimiser. Dropout is
-    left alone: in a frozen trunk it regularises what learns behind it.
+    Two things hold still. Frozen normalisations with running statistics, wherever they are: a BatchNorm is frozen if
+    none of its own weights learns, one without weights goes with the module around it. Without this, statistics of a
+    frozen trunk would change with every forward pass, unseen by any optimiser. And everything that stands before the
+    first weight that learns, in the order in which the model lists its parts: it always says the same of an example,
+    so that it need say it only once. Dropout right before the first weight that learns is that weight's own, and
+    stays on.
     """
+    if all(parameter.requires_grad for parameter in model.parameters()):
+        return
     if any(getattr(module, "running_mean", None) is not None for module in model.modules()):
         _hold(model, frozen=False)
+    _quieten(model)
 
 
 def trunk_of(model: PreTrainedModel) -> PreTrainedModel:
@@ -98,3 +104,23 @@ def _hold(module: nn.Module, *, frozen: bool) -> None:
         module.train(False)
     for child in module.children():
         _hold(child, frozen=frozen)
+
+
+def _quieten(module: nn.Module) -> None:
+    """Still the parts of ``module`` before its first weight that learns."""
+    if any(parameter.requires_grad for parameter in module.parameters(recurse=False)):
+        return
+    undecided: list[nn.Module] = []  # parts without weights go with the next part that has some
+    for child in module.children():
+        learns = [parameter.requires_grad for parameter in child.parameters()]
+        if not learns:
+            undecided.append(child)
+            continue
+        if not learns[0]:
+            for part in undecided:
+                part.train(False)
+        if any(learns):
+            _quieten(child)
+            return
+        child.train(False)
+        undecided.clear()

@@ -11,6 +11,7 @@ from torch import nn
 
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, in_order
+from dianji.engine.frozen.states import WHOLE, States
 from dianji.engine.seeding import generator
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
@@ -25,25 +26,32 @@ EXAMPLES = 256
 
 
 def run_model(
-    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int, meter: Meter | None = None
+    task: Task,
+    model: nn.Module,
+    base: Base,
+    examples: pa.Table,
+    seed: int,
+    meter: Meter | None = None,
+    states: States | None = None,
 ) -> Outputs:
     """The task's outputs for every row, in the order of the rows.
 
     Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree. The
-    model is left in the mode it was in.
+    model is left in the mode it was in. ``states`` is what a frozen part of it says of the examples, if known.
     """
     meter = meter or Silent()
     collected: list[tuple[np.ndarray, Outputs]] = []
-    for indices, _, outputs in outputs_by_batch(task, model, base, examples, seed):
+    for indices, _, outputs in outputs_by_batch(task, model, base, examples, seed, states):
         collected.append((indices, outputs))
         meter.advance(len(indices))
     return task.assemble(_restore_order(collected, examples.num_rows), examples)
 
 
 def outputs_by_batch(
-    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int
+    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int, states: States | None = None
 ) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
     """(positions of its rows, a batch, the task's outputs for it), one after the other, in evaluation mode."""
+    states = states or WHOLE
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -55,7 +63,7 @@ def outputs_by_batch(
             rng = generator(seed, 2, number)
             collated = task.collate(examples.take(pa.array(indices)), base, rng, training=False)
             batch = {name: tensor.to(device) for name, tensor in collated.items()}
-            with torch.inference_mode():
+            with torch.inference_mode(), states.of(indices):
                 outputs = task.outputs(model, batch)
             yield indices, batch, outputs
     finally:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from dianji.engine.batches import Course, Size
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
 from dianji.engine.evaluation import metric, outputs_by_batch, run_model, values
+from dianji.engine.frozen.states import WHOLE, States
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
@@ -58,6 +59,8 @@ class Job:
     examples: pa.Table
     validation: pa.Table | None
     seed: int
+    states: States = WHOLE  # of the training examples
+    validation_states: States = WHOLE
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,12 @@ class Trained:
     steps: int
     stop_reason: str
     compile_seconds: float = 0.0  # not part of ``seconds``
+    #: How a head was fitted in one go; nothing where the loop has trained it.
+    fit: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without what there is nothing to say of."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -195,9 +204,13 @@ class Training:
 
     def passes(self, batches: list[np.ndarray]) -> list[Loss]:
         """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
-        with self.runtime.training(), self.lean.on():
-            share = self.shared(batches)
-            return [self.micro_batch(number, rows, share=share) for number, rows in enumerate(batches)]
+        share, losses = self.shared(batches), []
+        self.lean.renew()
+        for number, rows in enumerate(batches):
+            # What is frozen is computed outside the lean path, whose last bits depend on what shares a batch.
+            with self.runtime.training(), self.job.states.of(rows), self.lean.on():
+                losses.append(self.micro_batch(number, rows, share=share))
+        return losses
 
     def shared(self, parts: Sequence[object]) -> bool:
         """Whether a step has several parts, one after the other or in several processes."""
@@ -287,7 +300,8 @@ class Training:
             for listener in self.listeners:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
-                outputs = run_model(task, self.model, self.job.base, self.job.validation, self.job.seed)
+                job, states = self.job, self.job.validation_states
+                outputs = run_model(task, self.model, job.base, job.validation, job.seed, states=states)
             outcome = task.outcome(outputs, self.job.validation)
             measured = self.processes.on_main(values, outcome, task.metrics)
             primary = task.metrics[0]

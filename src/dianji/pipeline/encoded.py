@@ -29,9 +29,7 @@ _ADVICE = "Raise the task's length if the base takes more, or divide such rows."
 _ROWS, _BYTES = 8192, 2**24
 
 
-def encoded(
-    store: Store, task: Task, base: Base, table: pa.Table, key: list[str], meter: Meter | None = None
-) -> pa.Table:
+def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str, meter: Meter | None = None) -> pa.Table:
     """The examples of ``table``, from the cache where they are: one record batch, memory-mapped.
 
     Args:
@@ -39,14 +37,19 @@ def encoded(
         task: fitted.
         base: whose processor encodes.
         table: one split.
-        key: digests and names that together determine base and table.
+        digest: see ``examples_digest``.
         meter: counts rows.
     """
-    path = store.cache(digest_value([FORMAT, record_of(task), *key])) / "examples.arrow"
+    path = store.cache(digest) / "examples.arrow"
     if not path.exists():
         _write(path, task, base, table, meter or Silent())
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
+
+
+def examples_digest(task: Task, key: list[str]) -> str:
+    """Of a split's examples; ``key`` holds digests and names that together determine base and table."""
+    return digest_value([FORMAT, record_of(task), *key])
 
 
 def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | None = None) -> Iterator[pa.Table]:

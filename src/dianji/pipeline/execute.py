@@ -19,14 +19,16 @@ from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
-from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.frozen.keep import Shelf
+from dianji.engine.learn import Course, learn
+from dianji.engine.loop import Job, Trained
 from dianji.engine.memory import peak_mb, reset_peak
 from dianji.engine.processes import ALONE, Processes
 from dianji.engine.profile import clocked
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
-from dianji.pipeline.encoded import cut_of, encoded, warnings_of
+from dianji.pipeline.encoded import cut_of, encoded, examples_digest, warnings_of
 from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
@@ -120,7 +122,8 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
         f"on {runtime.describe()}{room}"
     )
-    trained = Training(job, runtime, work.step.folder, reporter, clock).run()
+    course = Course(work.to_the_optimum, ready.digests)
+    trained = learn(job, course, runtime, work.step.folder, Shelf(store.cache, work.name, reporter), clock)
     if tracked:
         runtime.accelerator.end_training()
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
@@ -150,6 +153,7 @@ class _Ready:
 
     learnt: Learnt
     examples: Mapping[str, pa.Table]
+    digests: Mapping[str, str]  # of the examples
 
 
 def _prepare(work: Work, store: Store, reporter: Reporter) -> _Ready:
@@ -161,12 +165,13 @@ def _prepare(work: Work, store: Store, reporter: Reporter) -> _Ready:
     model = task.model(base)
     work.adaptation.attach(model)
     own = [] if base.folder is not None else [work.step.digest]
-    examples = {}
+    examples, digests = {}, {}
     for split, table in tables.items():
         with reporter.work(f"encoding {split}", table.num_rows, "rows") as meter:
             key = [work.parent_digest, work.spec["data"]["digest"], work.stage.data, split, *own]
-            examples[split] = encoded(store, task, base, table, [*key, repr(sorted(work.spec["data"].items()))], meter)
-    return _Ready(Learnt(task, base, model, work.adaptation), examples)
+            digests[split] = examples_digest(task, [*key, repr(sorted(work.spec["data"].items()))])
+            examples[split] = encoded(store, task, base, table, digests[split], meter)
+    return _Ready(Learnt(task, base, model, work.adaptation), examples, digests)
 
 
 def _base(work: Work) -> Base:
@@ -246,7 +251,7 @@ def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
         base={**asdict(work.card), "languages": list(work.card.languages), "labels": list(work.card.labels)},
         parents=[_parent(work)],
         data=_data(work),
-        training=asdict(trained),
+        training=trained.to_json(),
         versions=versions(),
     )
 

@@ -17,6 +17,7 @@ from dianji.data.read import Loaded, load
 from dianji.engine.defaults import fill
 from dianji.engine.recomputing import require_support
 from dianji.engine.runtime import choose_precision
+from dianji.engine.solver import asked_for
 from dianji.errors import DianjiError, RecipeError
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
@@ -50,6 +51,7 @@ class Work:
     source: BaseSource | None  # … or a base
     card: Card  # of what the stage starts from
     seed: int
+    to_the_optimum: bool  # whether a linear head is fitted in one go; ``train`` is what the loop would do
 
     @property
     def parent_digest(self) -> str:
@@ -113,7 +115,8 @@ class Schedule:
         for work in self.works:
             stage = recipe.stages[work.name]
             parts = {"optimizer": stage.train.optimizer, "schedule": stage.train.schedule}
-            train = work.train.model_copy(update=parts)
+            # What only the loop needs stays open where a head is fitted: given, it would ask for the loop.
+            train = (stage.train if work.to_the_optimum else work.train).model_copy(update=parts)
             changes = {"from_": parent(recipe, work.name), "train": train, "seed": work.seed}
             stages[work.name] = stage.model_copy(update=changes)
         return recipe.model_copy(update={"stages": stages, "compare": None})
@@ -195,12 +198,14 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     if stage.train.gradient_checkpointing:
         require_support(card.architecture)
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
+    where = recipe.where("stages", name, "train", "solver")
+    to_the_optimum = asked_for(where, stage.train, task, adaptation, techniques)
     spec = {
         "format": STEP_FORMAT,
         "task": record_of(task),
         "adaptation": record_of(adaptation),
         "techniques": [record_of(technique) for technique in techniques],
-        "train": _filled_train(train),
+        "train": {**_filled_train(train), **({"solver": "lbfgs"} if to_the_optimum else {})},
         "evaluate": stage.evaluate.model_dump(mode="json"),
         "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
         "parent": before.step.digest if before else _digest_of(source),
@@ -223,6 +228,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         source=source,
         card=card,
         seed=seed,
+        to_the_optimum=to_the_optimum,
     )
 
 

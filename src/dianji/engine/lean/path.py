@@ -42,19 +42,26 @@ class LeanPath:
         Modules, names and parameters stay as they are.
         """
         masks = _Masks()
-        for layer, parts in self.layers.items():
+        # A layer whose answer is known already is left alone.
+        mine = {layer: parts for layer, parts in self.layers.items() if "forward" not in vars(layer)}
+        for layer, parts in mine.items():
             layer.forward = _Lean(parts, masks)
-            for product in parts.products:
-                product.renew()
         try:
             yield
         finally:
-            for layer in self.layers:
+            for layer in mine:
                 del layer.forward
+
+    def renew(self) -> None:
+        """The weights may have changed: they are cast anew when next needed."""
+        for parts in self.layers.values():
+            for product in parts.products:
+                product.renew()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """As ``on``, for rows that may hold other words than those which are learnt from: the word table is whole."""
+        self.renew()
         with self.on(), self.table.whole() if self.table is not None else nullcontext():
             yield
 

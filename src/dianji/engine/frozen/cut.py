@@ -1,0 +1,232 @@
+"""Where a model can be cut so that everything before the cut is frozen; found by watching it run, for any architecture.
+
+The cut is a part (a layer, a head) whose input holds all that the frozen parts before it have to say. Whether that is
+so is not guessed from names: the frozen parts are made to give NaN, the part is given its true input, and the loss and
+its gradients must be those of the whole model. They stay NaN in training too, so that nothing can leak unnoticed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dianji.engine.frozen.shapes import Extent, Shape, Unfit, fill, generalise
+from dianji.engine.frozen.trace import Call, Trace, evaluating, first_unsettled, frozen, trace
+from dianji.tasks.base import Batch, Loss
+
+#: Of the weights of a model's products, the part that must come before the cut to be worth it.
+LEAST_SHARE = 0.1
+#: Computes a task's loss on a batch with the model as it is.
+Run = Callable[[Batch], Loss]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A few examples as one batch."""
+
+    batch: Batch
+    extent: Extent
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``path`` is the part whose input is put in; ``skipped`` are frozen parts before it, with what they give."""
+
+    model: nn.Module
+    path: str
+    place: int | str  # of the input: a position or a name
+    state: Shape
+    skipped: Mapping[str, Any]
+
+    @property
+    def ragged(self) -> bool:
+        """Whether the state has one entry per token rather than one per example."""
+        return self.state.dimensions[1:2] == ("time",)
+
+    @property
+    def item(self) -> tuple[int, ...]:
+        """The size of the state of one example, of one token if ragged."""
+        return tuple(int(size) for size in self.state.dimensions[2 if self.ragged else 1 :])
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """All that the state depends on besides the examples."""
+        for path in self.skipped:
+            yield from (
+                (f"{path}.{name}", tensor) for name, tensor in self.model.get_submodule(path).state_dict().items()
+            )
+
+    def reach(self, run: Callable[[], object]) -> Tensor:
+        """The state: ``run`` calls the model, and is left when the cut is reached. In evaluation mode, no gradient."""
+
+        def stop(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            raise _Reached(args[self.place] if isinstance(self.place, int) else kwargs[self.place])
+
+        handle = self.model.get_submodule(self.path).register_forward_pre_hook(stop, with_kwargs=True)
+        try:
+            with evaluating(self.model), torch.no_grad():
+                run()
+        except _Reached as reached:
+            return reached.state
+        finally:
+            handle.remove()
+        raise Unfit(f"'{self.path}' was not reached")
+
+    @contextmanager
+    def replayed(self, state: Tensor, extent: Extent) -> Iterator[None]:
+        """Inside, the model begins at the cut with ``state``, whatever tokens or pixels it is given."""
+
+        def put(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            if isinstance(self.place, int):
+                return (*args[: self.place], state, *args[self.place + 1 :]), kwargs
+            return args, {**kwargs, self.place: state}
+
+        with ExitStack() as stack:
+            for path, structure in self.skipped.items():
+                nothing = fill(structure, lambda shape: shape.blank(extent, state.device))
+                stack.enter_context(_instead(self.model.get_submodule(path), nothing))
+            handle = self.model.get_submodule(self.path).register_forward_pre_hook(put, with_kwargs=True)
+            stack.callback(handle.remove)
+            yield
+
+
+class _Reached(Exception):
+    """Carries the state out of a forward pass."""
+
+    def __init__(self, state: Tensor) -> None:
+        super().__init__()
+        self.state = state
+
+
+@contextmanager
+def _instead(module: nn.Module, output: Any) -> Iterator[None]:
+    """``module`` gives ``output`` without computing anything. Hooks and other replacements of it stay as they are."""
+    before = module.__dict__.get("forward")
+    module.__dict__["forward"] = lambda *args, **kwargs: output
+    try:
+        yield
+    finally:
+        del module.__dict__["forward"]
+        if before is not None:
+            module.__dict__["forward"] = before
+
+
+def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: Sample, tolerance: float) -> Cut:
+    """The cut that leaves the least to be computed again.
+
+    Args:
+        model: headed and adapted.
+        run: the task's loss, in the run's precision.
+        probes: batches of different sizes, to tell rows and time from other dimensions.
+        check: a batch on which the cut model must agree with the whole one.
+        tolerance: relative difference of loss and gradients, for the whole model may compute the batch's rows padded.
+
+    Raises:
+        Unfit: there is none; says why.
+    """
+    traces = _traces(model, run, probes)
+    candidates = [call for call in first_unsettled(model, traces[0]) if call.path]
+    if not candidates:
+        raise Unfit("nothing frozen runs before the first weight that learns")
+    reasons = []
+    whole = _loss_and_gradients(model, run, check.batch)
+    for call in candidates:
+        try:
+            cut = _cut_at(model, call, traces, (probes[0].extent, probes[1].extent))
+            _require_agreement(cut, run, check, whole, tolerance)
+        except Unfit as reason:
+            reasons.append(f"at '{call.path}': {reason}")
+        else:
+            return cut
+    raise Unfit("; ".join(reasons))
+
+
+def _traces(model: nn.Module, run: Run, probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:
+    with evaluating(model):
+        first, second = (trace(model, partial(run, sample.batch)) for sample in probes)
+    if [call.path for call in first.calls] != [call.path for call in second.calls]:
+        raise Unfit("the model calls other parts for another batch")
+    return first, second
+
+
+def _cut_at(model: nn.Module, call: Call, traces: tuple[Trace, Trace], sizes: tuple[Extent, Extent]) -> Cut:
+    first, second = traces
+    if len(first.of(call.path)) > 1:
+        raise Unfit("it is called more than once")
+    place = next((name for name, tensor in call.inputs.items() if tensor.is_floating_point()), None)
+    if place is None:
+        raise Unfit("it is given no numbers")
+    state = generalise(call.inputs[place], second.of(call.path)[0].inputs.get(place), sizes)
+    if state.dimensions[:1] != ("rows",) or not all(isinstance(size, int) for size in state.dimensions[2:]):
+        raise Unfit(f"its input is of shape {state.dimensions}, not one state per example or token")
+    skipped = {
+        path: generalise(first.of(path)[0].output, second.of(path)[0].output, sizes)
+        for path in _settled_before(model, call, first)
+    }
+    if _products(model.get_submodule(path) for path in skipped) < LEAST_SHARE * _products([model]):
+        raise Unfit("too little comes before it to be worth keeping")
+    return Cut(model, call.path, place, state, skipped)
+
+
+def _settled_before(model: nn.Module, call: Call, found: Trace) -> list[str]:
+    """The outermost frozen parts that are called once, before the cut, and need not be called for it again."""
+    chosen: list[str] = []
+    for before in found.calls:
+        inside = any(before.path.startswith(f"{path}.") for path in chosen)
+        if not before.ended < call.began or inside or len(found.of(before.path)) > 1:
+            continue
+        if frozen(model.get_submodule(before.path)):
+            chosen.append(before.path)
+    return chosen
+
+
+def _products(modules: Sequence[nn.Module] | Iterator[nn.Module]) -> int:
+    """Weights that are multiplied with: of tables only rows are read."""
+    inside = (part for module in modules for part in module.modules() if not isinstance(part, nn.Embedding))
+    return sum(weight.numel() for part in inside for weight in part.parameters(recurse=False) if weight.ndim > 1)
+
+
+def _require_agreement(
+    cut: Cut, run: Run, check: Sample, whole: tuple[float, Sequence[Tensor | None]], tolerance: float
+) -> None:
+    state = cut.reach(lambda: run(check.batch))
+    try:
+        with cut.replayed(state, check.extent):
+            loss, gradients = _loss_and_gradients(cut.model, run, check.batch)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        # Whatever an unknown architecture does with what is missing: it is then trained as a whole.
+        raise Unfit(f"the model stops there ({type(error).__name__}: {error})") from error
+    if not math.isfinite(loss):
+        raise Unfit("what comes after it needs more than its input")
+    if abs(loss - whole[0]) > tolerance * max(1.0, abs(whole[0])):
+        raise Unfit(f"the loss of a few examples would be {loss:.6g}, not {whole[0]:.6g}")
+    difference, size = _distance(gradients, whole[1])
+    if not difference <= tolerance * size:
+        raise Unfit(
+            f"the gradients of a few examples would differ by {difference / max(size, 1e-30):.1e} of their size"
+        )
+
+
+def _loss_and_gradients(model: nn.Module, run: Run, batch: Batch) -> tuple[float, Sequence[Tensor | None]]:
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with evaluating(model):
+        loss = run(batch).value
+        return loss.item(), torch.autograd.grad(loss, learning, allow_unused=True)
+
+
+def _distance(found: Sequence[Tensor | None], expected: Sequence[Tensor | None]) -> tuple[float, float]:
+    """Of all gradients together: the length of their difference, and their length."""
+    difference = size = 0.0
+    for one, other in zip(found, expected, strict=True):
+        if other is not None:
+            size += other.double().pow(2).sum().item()
+        if one is not None or other is not None:
+            here = one if other is None else other if one is None else one - other
+            difference += here.double().pow(2).sum().item() if here is not None else 0.0
+    return math.sqrt(difference), math.sqrt(size)

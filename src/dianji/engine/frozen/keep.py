@@ -1,0 +1,159 @@
+"""Whether what a frozen part says of the examples is kept, and where: on a disk that has room for it, once."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from filelock import FileLock
+
+from dianji.engine.frozen import file
+from dianji.engine.frozen.cut import Cut, find_cut
+from dianji.engine.frozen.file import KINDS, Layout, Stale
+from dianji.engine.frozen.shapes import Unfit
+from dianji.engine.frozen.states import Fresh, Kept, Reader, alike, places
+from dianji.reporting import Meter, Reporter
+from dianji.store.digest import digest_value
+
+#: Changes when the same key would give other states than before.
+FORMAT = 1
+#: Room that must be left on the disk: checkpoints and the artefact are written there too.
+LEFT_FREE = 512 * 2**20
+#: Relative difference between the whole model and the cut one, by the run's precision.
+TOLERANCE = {"fp32": 1e-3}
+LOW_PRECISION_TOLERANCE = 0.1
+CHECKED = 8  # examples on which both must agree
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where states are kept, and for whom it is said."""
+
+    folder: Callable[[str], Path]  # by digest
+    stage: str
+    reporter: Reporter
+
+
+def cut_of(reader: Reader) -> Cut:
+    """Where the reader's model can be cut.
+
+    Raises:
+        Unfit: nowhere; says why.
+    """
+    lengths = reader.lengths
+    if len(lengths) < CHECKED:
+        raise Unfit(f"there are only {len(lengths)} examples")
+    order = np.argsort(lengths, kind="stable")
+    probes = reader.sample(order[[0, 0, 0]]), reader.sample(order[[-1, -1]])
+    check = reader.sample(order[np.linspace(0, len(order) - 1, CHECKED).astype(np.int64)])
+    tolerance = TOLERANCE.get(reader.runtime.precision, LOW_PRECISION_TOLERANCE)
+    cut = find_cut(reader.model, reader.run, probes, check, tolerance)
+    if cut.state.dtype not in KINDS:
+        raise Unfit(f"its states are {cut.state.dtype}")
+    return cut
+
+
+def kept(cut: Cut, reader: Reader, examples: str, shelf: Shelf) -> Kept | Fresh:
+    """The states of all examples, from the disk, or computed and put there; ``Fresh`` where there is no room.
+
+    Args:
+        cut: of the reader's model.
+        reader: of one split.
+        examples: a digest that determines the encoded examples.
+        shelf: where they are kept.
+    """
+    lengths = reader.lengths
+    starts, count = places(cut, lengths)
+    layout = Layout(_key(cut, reader, examples), cut.state.dtype, (count, *cut.item))
+    path = shelf.folder(layout.key) / "states.safetensors"
+    what = f"{shelf.stage}: what comes before '{cut.path}' says of {len(lengths):,} examples"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / "lock"):  # who comes second reads what the first has written
+            values = _values(path, layout, cut, reader, shelf.reporter, what)
+    except OSError as error:
+        shelf.reporter.warn(
+            f"{what} cannot be kept ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes on "
+            "without, to the same result, more slowly. Free some space, or set DIANJI_HOME."
+        )
+        return Fresh(cut, reader)
+    return Fresh(cut, reader) if values is None else Kept(cut, lengths, values, starts, reader.runtime.device)
+
+
+def in_memory(cut: Cut, reader: Reader, reporter: Reporter, title: str) -> Kept:
+    """The same without a disk."""
+    lengths = reader.lengths
+    starts, count = places(cut, lengths)
+    values = np.empty((count, *cut.item), dtype=KINDS[cut.state.dtype][1])
+    begin = 0
+    with reporter.work(title, len(lengths), "examples") as meter:
+        for block in _blocks(cut, reader, meter):
+            values[begin : begin + len(block)] = block
+            begin += len(block)
+    return Kept(cut, lengths, values, starts, reader.runtime.device)
+
+
+def predicted_size(cut: Cut, lengths: np.ndarray) -> int:
+    """Bytes on the disk."""
+    return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
+
+
+def _values(path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Reporter, what: str) -> np.ndarray | None:
+    if path.exists():
+        try:
+            values = file.read(path, layout)
+        except Stale as reason:
+            reporter.warn(f"{path}: {reason}. What it should hold is computed again.")
+        else:
+            reporter.say(f"{what} is read from the cache ({_size(layout)})")
+            return values
+    file.sweep(path)
+    free = shutil.disk_usage(path.parent).free
+    if layout.size + LEFT_FREE > free:
+        reporter.warn(
+            f"{what} would take {_size(layout)}, and of {free / 1e6:,.0f} MB that are free at {path.parent} "
+            f"{LEFT_FREE / 1e6:,.0f} MB are left to other things: it is not kept. Training goes on without, to the "
+            "same result, more slowly. Free some space, or set DIANJI_HOME."
+        )
+        return None
+    began = time.monotonic()
+    with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:
+        file.write(path, layout, _blocks(cut, reader, meter))
+    reporter.say(f"{what} is computed once and kept: {_size(layout)} in {time.monotonic() - began:.1f} s")
+    return file.read(path, layout)
+
+
+def _blocks(cut: Cut, reader: Reader, meter: Meter) -> Iterator[np.ndarray]:
+    """All states, in the order of ``places``."""
+    lengths = reader.lengths
+    for group in alike(lengths, np.arange(len(lengths))):
+        found = reader.read(cut, group).cpu().contiguous()
+        block: np.ndarray = found.view(_whole(found.dtype)).numpy()
+        yield block.reshape(-1, *cut.item) if cut.ragged else block
+        meter.advance(len(group))
+
+
+def _whole(dtype: torch.dtype) -> torch.dtype:
+    """What numpy takes it for."""
+    return torch.uint16 if dtype is torch.bfloat16 else dtype
+
+
+def _key(cut: Cut, reader: Reader, examples: str) -> str:
+    weights = hashlib.sha256()
+    for name, tensor in cut.weights():
+        weights.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
+    where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
+    return digest_value([FORMAT, examples, cut.path, str(cut.place), state, weights.hexdigest(), *where])
+
+
+def _size(layout: Layout) -> str:
+    return f"{layout.size / 1e6:,.1f} MB"

@@ -1,0 +1,166 @@
+"""The states of a split's examples: computed when they are asked for, or kept; either way to the same bits.
+
+In which company an example is computed shows in the last bits of what comes out: padding lengthens sums, and a single
+row takes another path through a matrix product than several. So a frozen trunk always reads examples of one length
+together, without padding, and never less than two: on a CPU in fp32 the states of an example are then a function of
+the example, and a run that keeps them learns the same bytes as one that computes them anew in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from dianji.bases.base import Base
+from dianji.engine.frozen.cut import Cut, Sample
+from dianji.engine.frozen.shapes import Extent
+from dianji.engine.runtime import Runtime
+from dianji.engine.seeding import generator
+from dianji.tasks.base import Batch, Task
+
+TOKENS = 2048  # read together; on a CPU larger passes leave the caches
+EXAMPLES = 64  # read together where they have no length, such as images
+
+
+class States(Protocol):
+    """What the frozen part of a model says of the examples of one split."""
+
+    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
+        """Inside, the model knows the states of these examples, and a batch of them runs only what comes after."""
+        ...
+
+
+class Whole:
+    """No part of the model is spared."""
+
+    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
+        """Nothing changes."""
+        return nullcontext()
+
+
+WHOLE = Whole()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Runs a model's frozen part on examples of one split."""
+
+    task: Task
+    base: Base
+    model: nn.Module
+    runtime: Runtime
+    examples: pa.Table
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(examples,) tokens."""
+        found: np.ndarray = self.examples["length"].to_numpy()
+        return found
+
+    def sample(self, indices: np.ndarray) -> Sample:
+        """A batch on the device. The task draws nothing for it, so the generator is never asked."""
+        table = self.examples.take(pa.array(indices))
+        collated = self.task.collate(table, self.base, generator(0), training=True)
+        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+        return Sample(batch, extent(self.lengths, indices))
+
+    def run(self, batch: Batch) -> Any:
+        """The task's loss, in the run's precision."""
+        with self.runtime.products():
+            return self.task.loss(self.model, batch)
+
+    def read(self, cut: Cut, indices: np.ndarray) -> Tensor:
+        """(examples, …) or (examples, time, …): the states of examples of one length."""
+        alone = len(indices) == 1
+        batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
+        found = cut.reach(lambda: self.run(batch))
+        return found[:1] if alone else found
+
+
+def extent(lengths: np.ndarray, indices: np.ndarray) -> Extent:
+    """Of a batch of these examples."""
+    return Extent(len(indices), int(lengths[indices].max(initial=1)))
+
+
+def alike(lengths: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """The indices, shortest examples first, in groups of one length that are read together."""
+    order = indices[np.argsort(lengths[indices], kind="stable")]
+    bounds = np.flatnonzero(np.diff(lengths[order])) + 1
+    for group in np.split(order, bounds):
+        if len(group):
+            length = int(lengths[group[0]])
+            size = EXAMPLES if length == 1 else max(2, TOKENS // length)
+            yield from np.split(group, range(size, len(group), size))
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """States are computed for each batch anew."""
+
+    cut: Cut
+    reader: Reader
+
+    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
+        """Computes them."""
+        lengths = self.reader.lengths
+        size = extent(lengths, indices)
+        place = {int(index): row for row, index in enumerate(indices)}
+        state = torch.zeros(self.cut.state.sizes(size), dtype=self.cut.state.dtype, device=self.reader.runtime.device)
+        for group in alike(lengths, indices):
+            rows = [place[int(index)] for index in group]
+            found = self.reader.read(self.cut, group)
+            if self.cut.ragged:
+                state[rows, : found.shape[1]] = found
+            else:
+                state[rows] = found
+        return self.cut.replayed(state, size)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """States are looked up.
+
+    ``values`` has one entry per example, or per token if the cut is ragged; that of example ``i`` begins at
+    ``starts[i]``. Numbers that numpy does not know (bf16) are held as whole ones of that size.
+    """
+
+    cut: Cut
+    lengths: np.ndarray
+    values: np.ndarray
+    starts: np.ndarray
+    device: torch.device
+
+    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
+        """Copies them, with zeros where others are longer."""
+        size = extent(self.lengths, indices)
+        if self.cut.ragged:
+            rows = np.zeros(self.cut.state.sizes(size), dtype=self.values.dtype)
+            for row, index in enumerate(indices):
+                start, length = self.starts[index], self.lengths[index]
+                rows[row, :length] = self.values[start : start + length]
+        else:
+            rows = self.values[self.starts[indices]]
+        state = torch.from_numpy(rows).view(self.cut.state.dtype).to(self.device)
+        return self.cut.replayed(state, size)
+
+    def rows(self) -> np.ndarray:
+        """(examples, width) fp32, in the order of the examples; for states that are not ragged."""
+        chosen = torch.from_numpy(self.values[self.starts]).view(self.cut.state.dtype)
+        found: np.ndarray = chosen.float().reshape(len(self.starts), -1).numpy()
+        return found
+
+
+def places(cut: Cut, lengths: np.ndarray) -> tuple[np.ndarray, int]:
+    """Where each example's states begin if they lie in the order in which they are read; and how many there are."""
+    order = np.concatenate([*alike(lengths, np.arange(len(lengths))), np.empty(0, dtype=np.int64)])
+    taken = lengths[order].astype(np.int64) if cut.ragged else np.ones(len(order), dtype=np.int64)
+    starts = np.empty(len(order), dtype=np.int64)
+    starts[order] = np.cumsum(taken) - taken
+    return starts, int(taken.sum())

@@ -1,0 +1,142 @@
+"""How a job learns: what is frozen is computed once, a linear head goes to its optimum, all else through the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from dianji.engine.clock import Clock
+from dianji.engine.frozen.cut import Cut
+from dianji.engine.frozen.keep import Shelf, cut_of, in_memory, kept
+from dianji.engine.frozen.shapes import Unfit
+from dianji.engine.frozen.states import Fresh, Kept, Reader
+from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.runtime import Runtime
+from dianji.engine.solver import find_head, fit
+from dianji.errors import CapabilityError
+from dianji.tasks.base import random_batches
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a recipe says of the way."""
+
+    #: Whether a linear head is to be fitted to its optimum.
+    to_the_optimum: bool = False
+    #: Digests that determine the encoded examples, by split.
+    examples: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def learn(
+    job: Job, course: Course, runtime: Runtime, folder: Path, shelf: Shelf, clock: Clock | None = None
+) -> Trained:
+    """Train the job's model, the shortest way that leads to the same result.
+
+    Args:
+        job: what to train.
+        course: what is asked for.
+        runtime: where to compute.
+        folder: of the step.
+        shelf: where states are kept, and who hears of it.
+        clock: notes where the time goes.
+
+    Raises:
+        CapabilityError: ``solver: lbfgs`` was asked for and the head cannot be fitted so.
+        TrainingError: see ``Training.run``.
+        Interrupted: a signal came; the checkpoint is written.
+    """
+    began = time.monotonic()
+    runtime.place(job.model.model)
+    reader = Reader(job.task, job.base, job.model.model, runtime, job.examples)
+    try:
+        cut = _cut(job, reader)
+        if course.to_the_optimum:
+            trained = _to_the_optimum(job, course, cut, reader, folder, shelf)
+            if trained is not None:
+                return dataclasses.replace(trained, seconds=time.monotonic() - began)
+        spared = _spare(job, course, cut, reader, shelf)
+    except Unfit as reason:
+        if course.to_the_optimum and runtime.processes.count > 1:
+            raise CapabilityError(
+                f"stage {job.name}: a linear head is fitted to its optimum by one process, which takes seconds. Start "
+                "it without torchrun or accelerate launch, or train step by step with solver: loop."
+            ) from reason
+        if course.to_the_optimum and job.train.solver == "lbfgs":
+            raise CapabilityError(_no_lbfgs(job, reason)) from reason
+        if str(reason):
+            shelf.reporter.say(f"{job.name}: the whole model runs in every step: {reason}")
+        spared = job
+    before = time.monotonic() - began
+    trained = Training(spared, runtime, folder, shelf.reporter, clock).run()
+    return dataclasses.replace(trained, seconds=trained.seconds + before)
+
+
+def _cut(job: Job, reader: Reader) -> Cut:
+    learns = [parameter.requires_grad for parameter in reader.model.parameters()]
+    if all(learns):
+        raise Unfit("")  # which goes without saying
+    if reader.runtime.processes.count > 1:
+        raise Unfit("each of several processes sees rows of its own")
+    if random_batches(job.task):
+        raise Unfit("its inputs are drawn anew in every epoch")
+    return cut_of(reader)
+
+
+def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf) -> Trained | None:
+    states = _all(job, "train", course, cut, reader, shelf)
+    held_out = None
+    if job.validation is not None:
+        held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
+    try:
+        head = find_head(job, reader, states, held_out)
+    except Unfit as reason:
+        if job.train.solver == "lbfgs":
+            raise CapabilityError(_no_lbfgs(job, reason)) from reason
+        shelf.reporter.say(f"{job.name}: the head is trained step by step: {reason}")
+        return None
+    return fit(job, head, folder, held_out, shelf.reporter)
+
+
+def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Job:
+    """The job, which knows what is frozen; where nothing is kept it is computed batch by batch, to the same bits."""
+    once = job.train.epochs is not None and job.train.epochs <= 1
+
+    def states(split: str, table: pa.Table) -> Kept | Fresh:
+        here = _of(reader, table)
+        if job.train.cache == "off" or once or split not in course.examples:
+            return Fresh(cut, here)
+        return kept(cut, here, course.examples[split], _titled(shelf, split))
+
+    known = dataclasses.replace(job, states=states("train", job.examples))
+    if job.validation is None:
+        return known
+    return dataclasses.replace(known, validation_states=states("validation", job.validation))
+
+
+def _all(job: Job, split: str, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Kept:
+    """Every state of a split, in main memory where they are not to be kept on the disk."""
+    if job.train.cache == "auto" and split in course.examples:
+        found = kept(cut, reader, course.examples[split], _titled(shelf, split))
+        if isinstance(found, Kept):
+            return found
+    return in_memory(cut, reader, shelf.reporter, f"{job.name}: {split}, before '{cut.path}'")
+
+
+def _of(reader: Reader, table: pa.Table) -> Reader:
+    return dataclasses.replace(reader, examples=table)
+
+
+def _titled(shelf: Shelf, split: str) -> Shelf:
+    return dataclasses.replace(shelf, stage=f"{shelf.stage}, {split}")
+
+
+def _no_lbfgs(job: Job, reason: Unfit) -> str:
+    return (
+        f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, and the head of "
+        f"{type(job.model.model).__name__} is no such layer: {reason or 'all of its weights learn'}. Use solver: loop, or for a text another pooling."
+    )

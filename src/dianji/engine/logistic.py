@@ -1,0 +1,313 @@
+"""Multinomial logistic regression, fitted to its optimum, with the strength of its penalty chosen on held-out rows.
+
+Minimised is the mean cross-entropy plus ``|W|² / (2 C n)`` for n rows; the bias is not penalised. That is what
+scikit-learn's ``LogisticRegression(C)`` does. L-BFGS (Liu & Nocedal, 1989) runs in coordinates in which Böhning's bound of the curvature
+(1992, "Multinomial logistic regression algorithm") is the identity, which saves iterations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize, minimize_scalar
+
+#: Inverse strengths in steps of half a decade, from a penalty that leaves the classes' means to almost none.
+PATH = tuple(round(10 ** (exponent / 2), 6) for exponent in range(-6, 5))
+ROWS = 8192  # multiplied at a time
+FOLDS = 5
+#: With more rows than these, one of the folds is enough to choose by.
+MANY = 2000
+MOST_ITERATIONS = 2000
+#: Multiplications per pass up to which the last fit is computed in fp64. Beyond, fp32 is exact enough: its errors
+#: average out over the rows.
+MOST_EXACT = 50_000_000
+#: When the path goes on to the next strength, and when the fit has arrived: of the loss, relative; of the gradient in
+#: preconditioned coordinates.
+ROUGH = {"ftol": 1e-4, "gtol": 1e-6}
+CONVERGED = {
+    torch.float64: {"ftol": 1e-14, "gtol": 1e-6},
+    torch.float32: {"ftol": 1e-13, "gtol": 2e-5},
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features (rows, width), which may be mapped from a disk, and class numbers (rows,)."""
+
+    features: np.ndarray
+    targets: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> Rows:
+        """Some of them."""
+        return Rows(self.features[chosen], self.targets[chosen])
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Coordinates of features, in which all have one penalty: ``(features - mean) @ matrix``.
+
+    Which coordinates are best depends on how many rows there are to tell noise from meaning, so two are tried. On
+    BANKING77 with all-MiniLM-L6-v2, test accuracy in plain and in whitened ones: 0.769 and 0.766 of 5 rows per label,
+    0.928 and 0.933 of 9,503 rows. Dividing each feature by its own deviation changed nothing.
+    """
+
+    name: str
+    mean: np.ndarray  # (width,)
+    matrix: np.ndarray  # (width, width)
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """(rows, width) fp32."""
+        found = np.empty(features.shape, dtype=np.float32)
+        matrix = self.matrix.astype(np.float32)
+        for part in _parts(len(features)):
+            found[part] = (features[part].astype(np.float32) - self.mean.astype(np.float32)) @ matrix
+        return found
+
+    def undo(self, weights: np.ndarray) -> np.ndarray:
+        """Weights (width + 1, classes) for features as they were before."""
+        plain = self.matrix @ weights[:-1]
+        return np.vstack([plain, weights[-1] - self.mean @ plain])
+
+
+def bases(rows: Rows) -> list[Basis]:
+    """Plain: centred and divided by one number, so that strengths mean the same for every base. And whitened.
+
+    That is by the covariance within classes, drawn halfway to a multiple of the identity: what tells rows of one class
+    apart is noise to a classifier.
+    """
+    count, width = rows.features.shape
+    classes = int(rows.targets.max(initial=0)) + 1
+    sums, gram = np.zeros((classes, width)), np.zeros((width, width))
+    for part in _parts(count):
+        features = rows.features[part].astype(np.float64)
+        np.add.at(sums, rows.targets[part], features)
+        gram += features.T @ features
+    sizes = np.bincount(rows.targets, minlength=classes)
+    mean = sums.sum(axis=0) / count
+    variance = max(0.0, float(np.trace(gram) / count - mean @ mean)) / width
+    plain = Basis("plain", mean, np.eye(width) / (math.sqrt(variance) or 1.0))
+    seen = sums[sizes > 0] / np.sqrt(sizes[sizes > 0])[:, None]
+    within = (gram - seen.T @ seen) / max(1, count - len(seen))
+    level = float(np.trace(within)) / width
+    if level <= 1e-6 * variance:  # no two rows of a class differ
+        return [plain]
+    values, vectors = np.linalg.eigh((within + level * np.eye(width)) / 2)
+    return [plain, Basis("whitened", mean, (vectors / np.sqrt(values)) @ vectors.T)]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of one inverse strength on held-out rows."""
+
+    basis: str
+    inverse_strength: float
+    iterations: int
+    accuracy: float
+    log_loss: float
+    temperature: float  # by which logits are divided to lower the log-loss the most
+    log_loss_at_temperature: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """``weights`` (width + 1, classes) float64, the bias last. ``passes`` counts how often all rows were read."""
+
+    weights: np.ndarray
+    chosen: Tried
+    iterations: int
+    passes: int
+    loss: float  # mean cross-entropy of the training rows with the penalty, before the temperature
+    gradient: float  # its largest component where the fit ended
+
+
+def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
+    """Fit along ``PATH`` in each basis, until it gets worse, telling of each strength; the last item is the best fit.
+
+    The best is that of the lowest log-loss on held-out rows at the best temperature: accuracy of few rows is coarse,
+    and plain log-loss prefers weak penalties because strong ones make a model doubt. The weights that come out are
+    divided by that temperature, which changes no prediction and makes its probabilities honest. Over ten draws of 5
+    and 10 rows per label of BANKING77 this chose heads of 0.785 and 0.846 test accuracy; the log-loss alone 0.781 and
+    0.844, accuracy 0.783 and 0.845, no choice at all (C = 1, features as they are) 0.784 and 0.846.
+
+    Args:
+        train: at least one row.
+        held_out: rows to choose on; None: a fifth of the training rows of each class, each in turn if they are few.
+        classes: number of classes, seen or not.
+    """
+    tried: list[tuple[Tried, Basis, np.ndarray]] = []
+    passes = 0
+    for number, basis in enumerate(bases(train)):
+        here: list[tuple[Tried, Basis, np.ndarray]] = []
+        divided = [_judged_on(part, rest, number, classes) for part, rest in _divided(train, held_out)]
+        weights: list[np.ndarray | None] = [None] * len(divided)
+        targets = np.concatenate([rest.targets for _, rest in divided])
+        for inverse in PATH:
+            runs = [part.minimise(inverse, at, ROUGH) for (part, _), at in zip(divided, weights, strict=True)]
+            weights = [run.weights for run in runs]
+            logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
+            passes += sum(run.passes for run in runs)
+            iterations = sum(run.iterations for run in runs)
+            told = _judge(np.concatenate(logits), targets, Tried(basis.name, inverse, iterations, 0.0, 0.0, 1.0, 0.0))
+            here.append((told, basis, runs[0].weights))
+            yield told
+            if len(here) > 1 and here[-1][0].log_loss_at_temperature > here[-2][0].log_loss_at_temperature:
+                break
+        tried += here
+    chosen, basis, start = min(tried, key=lambda one: one[0].log_loss_at_temperature)
+    problem = Problem(Rows(basis.apply(train.features), train.targets), classes)
+    products = len(train.targets) * train.features.shape[1] * classes
+    exact = torch.float64 if products <= MOST_EXACT else torch.float32
+    last = problem.minimise(chosen.inverse_strength, start, CONVERGED[exact], exact)
+    iterations = sum(one.iterations for one, _, _ in tried) + last.iterations
+    found = basis.undo(last.weights / chosen.temperature)
+    yield Fitted(found, chosen, iterations, passes + last.passes, last.loss, last.gradient)
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where L-BFGS ended."""
+
+    weights: np.ndarray
+    iterations: int
+    passes: int
+    loss: float
+    gradient: float
+
+
+class Problem:
+    """The regression of some rows, for any strength."""
+
+    def __init__(self, rows: Rows, classes: int) -> None:
+        self.rows = rows
+        self.classes = classes
+        self.features = torch.from_numpy(np.ascontiguousarray(rows.features))
+        self.targets = torch.from_numpy(rows.targets.astype(np.int64))
+        self.gram = self._gram()
+
+    def zeros(self) -> np.ndarray:
+        """Weights to begin with."""
+        return np.zeros((self.features.shape[1] + 1, self.classes))
+
+    def minimise(
+        self,
+        inverse_strength: float,
+        start: np.ndarray | None,
+        until: Mapping[str, float],
+        dtype: torch.dtype = torch.float32,
+    ) -> Minimum:
+        """From ``start`` to the optimum.
+
+        Args:
+            inverse_strength: C.
+            start: weights nearby; None: zeros.
+            until: ``ROUGH`` or one of ``CONVERGED``.
+            dtype: of the products.
+        """
+        penalty = 1.0 / (inverse_strength * len(self.targets))
+        curvature = self.gram / self.classes
+        width = len(curvature) - 1
+        curvature[np.arange(width), np.arange(width)] += penalty
+        curvature[width, width] += 1e-9
+        root = cholesky(curvature, lower=True)
+        # weights = back @ point; of the points, the curvature's bound is the identity
+        back = solve_triangular(root, np.eye(width + 1), lower=True).T
+        begin = root.T @ (self.zeros() if start is None else start)
+        passes, last = 0, (0.0, self.zeros())
+
+        def value(point: np.ndarray) -> tuple[float, np.ndarray]:
+            nonlocal passes, last
+            passes += 1
+            weights = back @ point.reshape(width + 1, self.classes)
+            loss, gradient = self.loss(weights, dtype)
+            loss += 0.5 * penalty * float((weights[:-1] ** 2).sum())
+            gradient[:-1] += penalty * weights[:-1]
+            last = (loss, gradient)
+            return loss, (back.T @ gradient).ravel()
+
+        options = {"maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS, "maxcor": 10, **until}
+        found = minimize(value, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
+        value(found.x)
+        weights = back @ found.x.reshape(width + 1, self.classes)
+        return Minimum(weights, int(found.nit), passes, last[0], float(np.abs(last[1]).max()))
+
+    def loss(self, weights: np.ndarray, dtype: torch.dtype) -> tuple[float, np.ndarray]:
+        """Mean cross-entropy and its gradient, without the penalty; rows are multiplied in parts."""
+        matrix = torch.from_numpy(weights).to(dtype)
+        total, gradient = 0.0, torch.zeros(weights.shape, dtype=torch.float64)
+        for part in _parts(len(self.targets)):
+            features, targets = self.features[part].to(dtype), self.targets[part]
+            logits = torch.addmm(matrix[-1], features, matrix[:-1])
+            shares = torch.log_softmax(logits, dim=1)
+            total -= shares.gather(1, targets[:, None]).double().sum().item()
+            shares.exp_()
+            shares[torch.arange(len(targets)), targets] -= 1
+            gradient[:-1] += (features.T @ shares).double()
+            gradient[-1] += shares.sum(dim=0).double()
+        rows = len(self.targets)
+        return total / rows, (gradient / rows).numpy()
+
+    def _gram(self) -> np.ndarray:
+        """Mean outer product of the rows with a one behind their features."""
+        width = self.features.shape[1]
+        gram = np.zeros((width + 1, width + 1))
+        for part in _parts(len(self.targets)):
+            features = self.features[part]
+            gram[:-1, :-1] += (features.T @ features).double().numpy()
+            gram[-1, :-1] += features.sum(dim=0).double().numpy()
+        gram[:-1, -1] = gram[-1, :-1]
+        gram[-1, -1] = len(self.targets)
+        return gram / len(self.targets)
+
+
+def _divided(train: Rows, held_out: Rows | None) -> list[tuple[Rows, Rows]]:
+    """What is fitted, and on what it is judged. A class with few rows is held out in few turns."""
+    if held_out is not None:
+        return [(train, held_out)]
+    turn = np.empty(len(train.targets), dtype=np.int64)
+    for number in np.unique(train.targets):
+        places = np.flatnonzero(train.targets == number)
+        turn[places] = np.arange(len(places)) % FOLDS
+    held = [turn == fold for fold in range(1 if len(turn) > MANY else FOLDS)]
+    found = [(train.take(~fold), train.take(fold)) for fold in held if fold.any() and not fold.all()]
+    return found or [(train, train)]
+
+
+def _judged_on(part: Rows, rest: Rows, number: int, classes: int) -> tuple[Problem, Rows]:
+    """In the ``number``-th basis of these rows: it must not know those on which it is judged."""
+    found = bases(part)
+    basis = found[min(number, len(found) - 1)]
+    problem = Problem(Rows(basis.apply(part.features), part.targets), classes)
+    return problem, Rows(basis.apply(rest.features), rest.targets)
+
+
+def _judge(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:
+    scores = torch.from_numpy(logits)
+    target = torch.from_numpy(targets.astype(np.int64))
+
+    def log_loss(temperature: float) -> float:
+        return torch.nn.functional.cross_entropy(scores / temperature, target).item()
+
+    cooled = minimize_scalar(lambda power: log_loss(math.exp(power)), bounds=(-5.0, 3.0), method="bounded")
+    temperature = math.exp(float(cooled.x))
+    return dataclasses.replace(
+        tried,
+        accuracy=float((logits.argmax(axis=1) == targets).mean()),
+        log_loss=log_loss(1.0),
+        temperature=temperature,
+        log_loss_at_temperature=log_loss(temperature),
+    )
+
+
+def _logits(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    found: np.ndarray = features.astype(np.float64) @ weights[:-1] + weights[-1]
+    return found
+
+
+def _parts(rows: int) -> Sequence[slice]:
+    return [slice(start, start + ROWS) for start in range(0, rows, ROWS)]
