@@ -34,6 +34,11 @@ class TestImageClassification(TaskContract):
     component = ImageClassification
 
 
+class TestImagesThatAreNotMoved(TaskContract):
+    component = ImageClassification
+    arguments: ClassVar = {"flip": False, "crop": 0}
+
+
 class TestMaskedLanguage(TaskContract):
     component = MaskedLanguage
 

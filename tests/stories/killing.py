@@ -1,4 +1,7 @@
-"""Kill runs of a recipe and run them again: ``python killing.py RECIPE FOLDER KILLS SEED`` prints one JSON document.
+"""Kill runs of a recipe and run them again: ``python killing.py RECIPE FOLDER KILLS SEED [PATHS]`` prints JSON.
+
+PATHS are parts of the names of files, with commas between them: by turns a run is killed while such a file is saved, or
+at any time where the part is empty.
 
 Starting a run costs seconds of imports. So one process imports everything, and forks a child for each run; the child
 is ``dianji run`` from its arguments on, and dies by SIGKILL, which no program can answer. Nothing else is imitated but
@@ -36,6 +39,10 @@ class Moment:
 
 
 NEVER = Moment()
+#: What is saved late comes late, or little would be resumed.
+USUAL = ("/checkpoint/", "", "/checkpoint/", "/.artefact.", "", "/.artefact.")
+#: Files of states are two, of the training and the validation rows; of the others there are many.
+FEW = {"/.states.safetensors.": 2}
 
 
 @dataclass
@@ -50,7 +57,7 @@ class Report:
     leftovers: list[str] = field(default_factory=list)
 
 
-def main(recipe: Path, folder: Path, kills: int, seed: int) -> Report:
+def main(recipe: Path, folder: Path, kills: int, seed: int, paths: tuple[str, ...] = USUAL) -> Report:
     """Run once undisturbed, then kill at random moments, each time on what the killed one left."""
     for kind in HOMES:
         REGISTRY.discover(kind)
@@ -66,7 +73,7 @@ def main(recipe: Path, folder: Path, kills: int, seed: int) -> Report:
     conclude(report, home)
     home, tried = folder / "0", 0
     while report.kills < kills:
-        moment = draw(rng, lasts, tried)
+        moment = draw(rng, lasts, paths[tried % len(paths)])
         tried += 1
         if survives(recipe, home, moment):
             conclude(report, home)
@@ -80,11 +87,10 @@ def main(recipe: Path, folder: Path, kills: int, seed: int) -> Report:
     return report
 
 
-def draw(rng: random.Random, lasts: float, number: int) -> Moment:
-    """By turns at any time and while something is saved: what is saved late comes late, or little would be resumed."""
-    kind = ("/checkpoint/", "", "/checkpoint/", "/.artefact.", "", "/.artefact.")[number % 6]
+def draw(rng: random.Random, lasts: float, kind: str) -> Moment:
+    """While something is saved, or at any time."""
     if kind:
-        return Moment(saving=kind, number=rng.randint(1, 15))
+        return Moment(saving=kind, number=rng.randint(1, FEW.get(kind, 15)))
     return Moment(seconds=rng.uniform(0.0, 0.8 * lasts))
 
 
@@ -182,7 +188,9 @@ def conclude(report: Report, home: Path) -> None:
         report.stories.append(story)
     allowed = {"lock", "holder", "spec.json", "quality.json", "events.jsonl", "metrics.json", "DONE", "artefact"}
     report.leftovers += [path.name for path in artefact.parent.iterdir() if path.name not in allowed]
+    report.leftovers += [path.name for path in home.glob("cache/*/.*")]
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))))
+    wanted = tuple(sys.argv[5].split(",")) if len(sys.argv) > 5 else USUAL
+    print(json.dumps(asdict(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), wanted))))

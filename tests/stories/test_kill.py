@@ -12,6 +12,7 @@ import pytest
 from .conftest import write_recipe
 
 KILLS = 12  # for each adaptation
+KILLS_OF_STATES = 6
 RECIPE = """
 name: killed
 seed: 7
@@ -23,24 +24,46 @@ stages:
     task: text-classification
     data: questions
     adapt: ADAPT
-    train: {epochs: 2, batch_size: 5, accumulate: 2, checkpoint_every: 1}
-    techniques: [{ema: {decay: 0.9}}]
+    train: TRAIN
+    techniques: TECHNIQUES
     evaluate: {resamples: 100, baselines: false}
 """
+LOOP = "{epochs: 2, batch_size: 5, accumulate: 2, checkpoint_every: 1}"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to know which file is being saved")
 @pytest.mark.parametrize("adapt", ["full", "{lora: {rank: 2}}"], ids=["full", "lora"])
 def test_killed_runs_end_in_the_same_bytes(tmp_path, project, adapt):
-    recipe = write_recipe(tmp_path, project, RECIPE.replace("ADAPT", adapt))
+    report = kill(tmp_path, project, (adapt, LOOP, "[{ema: {decay: 0.9}}]"), KILLS)
+    assert report["while_saving"].keys() == {"any", "/checkpoint/", "/.artefact."}
+    require_one_end(report)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to know which file is being saved")
+@pytest.mark.parametrize(("adapt", "train"), [("last-layers", LOOP), ("frozen", "{}")], ids=["last-layers", "fitted"])
+def test_runs_killed_while_states_are_kept_end_in_the_same_bytes(tmp_path, project, adapt, train):
+    report = kill(tmp_path, project, (adapt, train, "[]"), KILLS_OF_STATES, "/.states.safetensors.,/.states.safetensors.,")
+    assert report["while_saving"].keys() == {"any", "/.states.safetensors."}
+    require_one_end(report)
+
+
+def kill(folder, project, parts, kills, *paths):
+    """What came of so many kills of a recipe with these parts."""
+    text = RECIPE
+    for name, part in zip(("ADAPT", "TRAIN", "TECHNIQUES"), parts, strict=True):
+        text = text.replace(name, part)
     script = Path(__file__).with_name("killing.py")
-    command = [sys.executable, script, recipe, tmp_path / "homes", str(KILLS), "1"]
+    command = [sys.executable, script, write_recipe(folder, project, text), folder / "homes", str(kills), "1", *paths]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["kills"] == KILLS
-    assert report["while_saving"].keys() == {"any", "/checkpoint/", "/.artefact."}
+    assert report["kills"] == kills
+    return report
+
+
+def require_one_end(report):
     assert report["finished"] >= 2
     assert len(report["digests"]) == 1, "a killed run ended in other weights"
     assert len(report["stories"]) == 1, "a killed run tells of a step twice, or not at all"

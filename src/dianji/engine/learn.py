@@ -137,6 +137,7 @@ def _titled(shelf: Shelf, split: str) -> Shelf:
 
 def _no_lbfgs(job: Job, reason: Unfit) -> str:
     return (
-        f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, and the head of "
-        f"{type(job.model.model).__name__} is no such layer: {reason or 'all of its weights learn'}. Use solver: loop, or for a text another pooling."
+        f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, but the head of "
+        f"{type(job.model.model).__name__} is no such layer: {reason or 'all of its weights learn'}. "
+        "Use solver: loop, or for a text another pooling."
     )

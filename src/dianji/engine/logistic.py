@@ -1,8 +1,8 @@
 """Multinomial logistic regression, fitted to its optimum, with the strength of its penalty chosen on held-out rows.
 
 Minimised is the mean cross-entropy plus ``|W|² / (2 C n)`` for n rows; the bias is not penalised. That is what
-scikit-learn's ``LogisticRegression(C)`` does. L-BFGS (Liu & Nocedal, 1989) runs in coordinates in which Böhning's bound of the curvature
-(1992, "Multinomial logistic regression algorithm") is the identity, which saves iterations.
+scikit-learn's ``LogisticRegression(C)`` does. L-BFGS (Liu & Nocedal, 1989) runs in coordinates in which Böhning's bound
+of the curvature (1992, "Multinomial logistic regression algorithm") is the identity, which saves iterations.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from dianji.bases.folder import FolderBase
 from dianji.evaluate.baselines import BASELINES, fit_baseline
 from dianji.evaluate.bootstrap import estimates
 from dianji.registry import REGISTRY, from_record, record_of
-from dianji.tasks.base import Batch, Comparable, Outputs, Task, TaskModel
+from dianji.tasks.base import Batch, Comparable, Outputs, Task, TaskModel, random_batches
 from dianji.testing import toys
 from dianji.testing.component import ComponentContract
 
@@ -90,6 +90,14 @@ class TaskContract(ComponentContract):
         task = self.task()
         first, again = (self._batch(task, self.examples(task), seed=3) for _ in range(2))
         assert all(torch.equal(first[name], again[name]) for name in first)
+
+    def test_draws_nothing_if_it_says_so(self) -> None:
+        task = self.task()
+        if not random_batches(task):
+            first, other = (self._batch(task, self.examples(task), seed=seed) for seed in (3, 4))
+            plain = self._batch(task, self.examples(task), training=False)
+            assert all(torch.equal(first[name], other[name]) for name in first)
+            assert all(torch.equal(first[name], plain[name]) for name in first)
 
     def test_the_loss_reaches_the_head(self) -> None:
         task = self.task()
