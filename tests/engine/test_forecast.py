@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from dianji.adapt.frozen import Frozen
 from dianji.adapt.full import Full
 from dianji.adapt.lora import Lora
 from dianji.bases.base import Base
-from dianji.engine.forecast import MIB, Forecast, Load, forecast, state_bytes
+from dianji.engine.forecast import LEAN, MIB, Forecast, Load, forecast, state_bytes
 from dianji.engine.recomputing import recompute_activations
 from dianji.spec.sections import Component
 from dianji.tasks.image_classification import ImageClassification
@@ -93,6 +95,13 @@ def test_images_and_language(task, base):
 )
 def test_the_state_of_optimizers(optimizer, expected):
     assert state_bytes(Component(name=optimizer)) == pytest.approx(expected, abs=0.1)
+
+
+def test_the_lean_path_keeps_less():
+    plain = load()
+    lean = forecast(replace(load(), lean=True), 0.0)
+    assert lean.step == pytest.approx(LEAN * forecast(plain, 0.0).step)
+    assert lean.weights > 0
 
 
 def test_what_comes_one_after_the_other_is_not_added_up():

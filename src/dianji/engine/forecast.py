@@ -28,6 +28,8 @@ from dianji.tasks.base import Batch
 #: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
 #: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
+#: What the lean path keeps of a step's activations and gradients.
+LEAN = 0.55
 MIB = 2**20
 
 
@@ -55,7 +57,8 @@ class Load:
     """What a stage will do, as far as it matters for memory.
 
     ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
-    are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape.
+    are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape;
+    ``lean``: the lean path will be taken.
     """
 
     model: nn.Module
@@ -64,6 +67,7 @@ class Load:
     optimizer: Component
     bf16: bool
     varied: bool
+    lean: bool = False
 
 
 def forecast(load: Load, process: float) -> Forecast:
@@ -92,7 +96,7 @@ def forecast(load: Load, process: float) -> Forecast:
         process,
         sum(weight.numel() * weight.element_size() for weight in weights) / MIB,
         learnt * state / MIB,
-        step / MIB,
+        step * (LEAN if load.lean else 1.0) / MIB,
         evaluation / MIB,
         learnt * (4 + state) / MIB,
         LIBRARIES + (SHAPES if load.varied else 0.0),

@@ -14,6 +14,7 @@ from dianji.bases.base import BaseSource
 from dianji.engine.batches import Course, Size, in_order
 from dianji.engine.evaluation import EXAMPLES, TOKENS
 from dianji.engine.forecast import MIB, Forecast, Load, forecast
+from dianji.engine.lean.path import looks_lean
 from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
@@ -90,8 +91,10 @@ def _load(work: Work) -> Load:
     if train.gradient_checkpointing:
         recompute_activations(model.model)
     bf16 = choose_precision(train.precision) == "bf16"
+    plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
+    lean = not plain and looks_lean(model.model)
     varied = len(set(lengths.tolist())) > 1
-    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied)
+    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)
 
 
 def _source(work: Work) -> BaseSource:

@@ -118,6 +118,12 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
     return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}")
 
 
+def looks_lean(model: nn.Module) -> bool:
+    """Whether all encoder layers are of a known form; weights are not looked at, so that they need not be there."""
+    forms = [parts_of(layer, config) for layer, config in _layers(model)]
+    return bool(forms) and not any(isinstance(form, str) for form in forms)
+
+
 class _Masks:
     """The mask of one forward pass, made once for all layers."""
 
