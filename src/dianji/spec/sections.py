@@ -183,7 +183,6 @@ class Data(Section):
     )
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
 
-
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is newer is told only where it is asked for, so that older steps keep their digests."""
