@@ -93,6 +93,12 @@ def test_another_number_of_processes_goes_on_with_a_warning(cases, case):
     assert "not equal to the bit" in warning
 
 
+def test_a_budget_in_minutes_ends_all_at_the_same_step_and_gives_them_the_same_rates(cases):
+    quick, slow = values(cases, "budget")
+    assert quick["steps"] == slow["steps"] > 1
+    assert quick["weights"] == slow["weights"]
+
+
 def test_no_event_is_written_twice(cases):
     steps = [event["step"] for event in values(cases, "two")[0]["events"] if event["event"] == "step"]
     assert steps == list(range(1, len(steps) + 1))

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,13 +30,15 @@ from tests.engine.conftest import Log, Toy
 PLAIN: dict[str, Any] = {"dropout": 0.0, "ignored": 0.3, "rows": 25, "train": {"batch_size": 4, "epochs": 2}}
 
 
-def train(toy: Toy, kill_at: int = 0) -> dict[str, Any]:
-    """Train the toy in all processes; what came of it in this one."""
+def train(toy: Toy, kill_at: int = 0, pause: float = 0.0) -> dict[str, Any]:
+    """Train the toy in all processes; what came of it in this one, which may be killed or slower than others."""
     log = Log()
     with joined() as processes:
         training = toy.training(log, processes)
         if kill_at:
-            _at_step(training, kill_at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            _before_updates(training, lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == kill_at else None)
+        if pause:
+            _before_updates(training, lambda step: time.sleep(pause))
         trained = training.run()
         weights = {name: tensor.tolist() for name, tensor in training.model.state_dict().items() if not tensor.is_meta}
     events = toy.folder / "events.jsonl"
@@ -49,12 +52,11 @@ def train(toy: Toy, kill_at: int = 0) -> dict[str, Any]:
     }
 
 
-def _at_step(training: Any, step: int, do: Callable[[], None]) -> None:
+def _before_updates(training: Any, do: Callable[[int], None]) -> None:
     update = training.update
 
     def counted(items: int) -> None:
-        if training.progress.step == step:
-            do()
+        do(training.progress.step)
         update(items)
 
     training.update = counted
@@ -175,6 +177,8 @@ def cases(folder: Path) -> Iterator[tuple[str, list[Ended]]]:
     random = toy.but("random", dropout=0.2, techniques=(Ema(0.9), EarlyStopping(2)))
     random.train["checkpoint_every"] = 4
     yield "undisturbed", both(random)
+    budget = toy.but("budget", train={"epochs": None, "minutes": 0.01})
+    yield "budget", crew([lambda: train(budget), lambda: train(budget, pause=0.02)])
     yield "resumed", killed_and_resumed(random.but("resumed"))
     yield "resumed alone", _resumed_alone(random.but("resumed-alone"))
     yield "shared, resumed alone", _resumed_alone(random.but("shared-resumed-alone"), sharded=True)

@@ -76,9 +76,13 @@ class Compilation:
         stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")  # at once: enter it at once
         return stance
 
-    def took(self) -> float:
-        """Seconds of compiling since this was asked last; they go to the position's account."""
-        seconds, self._pending = self._pending, 0.0
+    def took(self, agreed: Callable[[float], float]) -> float:
+        """Seconds of compiling since this was asked last, as all processes see them; they go to the position's account.
+
+        Args:
+            agreed: gives every process the same number, since budgets and rates follow from it.
+        """
+        seconds, self._pending = agreed(self._pending), 0.0
         self._position.compile_seconds += seconds
         return seconds
 

@@ -193,7 +193,7 @@ class Training:
         for listener in self.listeners:
             listener.after_step(self.progress)
         samples = sum(len(indices) for indices in batches)
-        elapsed = self.processes.slowest(time.perf_counter() - began) - self.compilation.took()
+        elapsed = self.processes.slowest(time.perf_counter() - began) - self.compilation.took(self.processes.slowest)
         self.position.samples += samples
         self.position.seconds += elapsed
         mean = total / max(1, items)
