@@ -43,17 +43,17 @@ CASES: dict[str, tuple[Any, Callable[[], Base], pa.Table]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_chunks_are_what_the_whole_is(store, case):
     task, base, table = CASES[case]
-    found = encoded(store, task, base(), table, ["key"])
+    found = encoded(store, task, base(), table, "key")
     expected = task.encode(table, base())
     assert found.equals(expected.combine_chunks())
     assert found.schema.equals(expected.schema, check_metadata=True)
     assert {column.num_chunks for column in found.columns} == {1}, "taking rows from several chunks is slow"
-    assert encoded(store, task, base(), table.slice(0, 0), ["key"]).equals(found), "read from the cache"
+    assert encoded(store, task, base(), table.slice(0, 0), "key").equals(found), "read from the cache"
 
 
 def test_no_rows(store):
     task, base, table = CASES["one-label"]
-    assert encoded(store, task, base(), table.slice(0, 0), ["none"]).num_rows == 0
+    assert encoded(store, task, base(), table.slice(0, 0), "none").num_rows == 0
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_task_with_other_columns_is_joined_in_memory(store):
             return examples.append_column("more", pa.array([None] * examples.num_rows, pa.int32()))
 
     task, base, table = CASES["one-label"]
-    found = encoded(store, Odd(labels=task.labels), base(), table, ["odd"])
+    found = encoded(store, Odd(labels=task.labels), base(), table, "odd")
     assert found["row"].to_pylist() == list(range(table.num_rows))
     assert found["more"].null_count == table.num_rows
 
@@ -84,5 +84,5 @@ def test_a_fault_leaves_nothing_behind(store, tmp_path):
 
     task, base, table = CASES["one-label"]
     with pytest.raises(StoreError, match="the disk is full"):
-        encoded(store, Full(labels=task.labels), base(), table, ["key"])
+        encoded(store, Full(labels=task.labels), base(), table, "key")
     assert [path for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".")] == []

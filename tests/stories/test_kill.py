@@ -44,7 +44,8 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path, project, adapt):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to know which file is being saved")
 @pytest.mark.parametrize(("adapt", "train"), [("last-layers", LOOP), ("frozen", "{}")], ids=["last-layers", "fitted"])
 def test_runs_killed_while_states_are_kept_end_in_the_same_bytes(tmp_path, project, adapt, train):
-    report = kill(tmp_path, project, (adapt, train, "[]"), KILLS_OF_STATES, "/.states.safetensors.,/.states.safetensors.,")
+    moments = "/.states.safetensors.,/.states.safetensors.,"
+    report = kill(tmp_path, project, (adapt, train, "[]"), KILLS_OF_STATES, moments)
     assert report["while_saving"].keys() == {"any", "/.states.safetensors."}
     require_one_end(report)
 

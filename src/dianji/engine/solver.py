@@ -147,7 +147,7 @@ def fit(job: Job, head: Head, folder: Path, states: Kept | None, reporter: Repor
     samples = found.passes * len(head.train.targets)
     reason = f"optimum reached (largest gradient {found.gradient:.0e}), C = {found.chosen.inverse_strength:g}"
     record = {"solver": "lbfgs", "chosen": chosen, "path": path, **fitted}
-    return Trained(time.monotonic() - began, samples, found.iterations, reason, record)
+    return Trained(time.monotonic() - began, samples, found.iterations, reason, fit=record)
 
 
 def _evaluate(job: Job, found: Fitted, states: Kept | None, events: Events, reporter: Reporter) -> None:
