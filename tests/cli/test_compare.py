@@ -97,7 +97,7 @@ def test_run_tells_of_the_comparison_too(recipe, monkeypatch, capsys):
 
     run = result(Path("artefacts"))
     found = RunResult(run.recipe, run.digest, run.stages, comparison())
-    monkeypatch.setattr(verbs, "run", lambda loaded, *, stage, again, reporter: found)
+    monkeypatch.setattr(verbs, "run", lambda loaded, *, stage, again, profile, reporter: found)
     assert invoke(["run", recipe]) == 0
     assert "\n".join(SAID) in capsys.readouterr().out
     assert invoke(["run", recipe, "--json"]) == 0

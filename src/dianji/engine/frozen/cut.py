@@ -134,17 +134,22 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
     candidates = [call for call in first_unsettled(model, traces[0]) if call.path]
     if not candidates:
         raise Unfit("nothing frozen runs before the first weight that learns")
-    reasons = []
+    reasons: list[str] = []
+    best: Cut | None = None
     whole = _loss_and_gradients(model, run, check.batch)
     for call in candidates:
         try:
             cut = _cut_at(model, call, traces, (probes[0].extent, probes[1].extent))
+            if best is not None and cut.skipped.keys() != best.skipped.keys():
+                break
             _require_agreement(cut, run, check, whole, tolerance)
         except Unfit as reason:
             reasons.append(f"at '{call.path}': {reason}")
         else:
-            return cut
-    raise Unfit("; ".join(reasons))
+            best = cut  # of parts inside each other the largest: a whole layer may compute in its own way
+    if best is None:
+        raise Unfit("; ".join(reasons))
+    return best
 
 
 def _traces(model: nn.Module, run: Run, probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:

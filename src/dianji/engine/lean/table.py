@@ -75,8 +75,8 @@ def shrink_table(model: nn.Module, examples: pa.Table, extra: Iterable[int]) -> 
     It is not where the table is tied to an output layer, which gives every row a gradient, and it is not worth it
     where most rows occur.
     """
-    module = _table(model)
-    if module is None or "input_ids" not in examples.column_names:
+    module = _table(model) if "input_ids" in examples.column_names else None
+    if module is None:
         return None
     uses = sum(parameter is module.weight for _, parameter in model.named_parameters(remove_duplicate=False))
     if uses > 1 or not module.weight.requires_grad or module.sparse or module.max_norm is not None:
