@@ -59,7 +59,7 @@ def adapted(name: str, adaptation: Any) -> ToyModel:
         ("bert", Frozen(), "dropout", False, (16,)),
         ("gpt2", Frozen(), "score", True, (16,)),
         ("vit", Frozen(), "classifier", False, (16,)),
-        ("resnet", Frozen(), "classifier", False, (16,)),
+        ("resnet", Frozen(), "classifier.1", False, (16,)),
         ("pooled-bert", LastLayers(1), "backbone.encoder.layer.1", True, (16,)),
         ("bert", LastLayers(1), "bert.encoder.layer.1", True, (16,)),
         ("gpt2", LastLayers(1), "transformer.h.1", True, (16,)),

@@ -140,7 +140,7 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
     for call in candidates:
         try:
             cut = _cut_at(model, call, traces, (probes[0].extent, probes[1].extent))
-            if best is not None and cut.skipped.keys() != best.skipped.keys():
+            if best is not None and (cut.skipped.keys(), cut.state) != (best.skipped.keys(), best.state):
                 break
             _require_agreement(cut, run, check, whole, tolerance)
         except Unfit as reason:
