@@ -84,6 +84,8 @@ def _cut(job: Job, reader: Reader) -> Cut:
         raise Unfit("each of several processes sees rows of its own")
     if random_batches(job.task):
         raise Unfit("its inputs are drawn anew in every epoch")
+    if job.train.compile == "on":
+        raise Unfit("it is compiled as a whole")
     return cut_of(reader)
 
 
@@ -112,7 +114,9 @@ def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> 
             return Fresh(cut, here)
         return kept(cut, here, course.examples[split], _titled(shelf, split))
 
-    known = dataclasses.replace(job, states=states("train", job.examples))
+    # What is compiled could not be told in each step to leave parts of itself out.
+    eager = job.train.model_copy(update={"compile": "off"})
+    known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
     if job.validation is None:
         return known
     return dataclasses.replace(known, validation_states=states("validation", job.validation))
