@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,9 @@ def _ours(work: TextWork, source: Path, folder: Path, seed: int, *, full: bool) 
     train, test = _files(source, full=whole)
     budget: dict[str, Any] = {"batch_size": work.batch, "evaluate_every": 10**6, "epochs": float(work.epochs)}
     if not whole:
-        budget["epochs"] = 1.0
+        # An epoch by its steps: with a budget of one epoch nothing would be kept for the others.
+        del budget["epochs"]
+        budget["steps"] = math.ceil(len(read(train)) / work.batch)
     if work.adapt == "frozen":
         budget = {}  # the default: a head that is fitted to its optimum
     else:
