@@ -46,7 +46,7 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path, project, adapt):
 def test_runs_killed_while_states_are_kept_end_in_the_same_bytes(tmp_path, project, adapt, train):
     moments = "/.states.safetensors.,/.states.safetensors.,"
     report = kill(tmp_path, project, (adapt, train, "[]"), KILLS_OF_STATES, moments)
-    assert report["while_saving"].keys() == {"any", "/.states.safetensors."}
+    assert report["while_saving"]["/.states.safetensors."] >= 2
     require_one_end(report)
 
 

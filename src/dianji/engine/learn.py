@@ -15,6 +15,7 @@ from dianji.engine.frozen.cut import Cut
 from dianji.engine.frozen.keep import Shelf, cut_of, in_memory, kept
 from dianji.engine.frozen.shapes import Unfit
 from dianji.engine.frozen.states import Fresh, Kept, Reader
+from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
@@ -52,7 +53,7 @@ def learn(
     """
     began = time.monotonic()
     runtime.place(job.model.model)
-    reader = Reader(job.task, job.base, job.model.model, runtime, job.examples)
+    reader = Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
     try:
         cut = _cut(job, reader)
         if course.to_the_optimum:
@@ -120,6 +121,16 @@ def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> 
     if job.validation is None:
         return known
     return dataclasses.replace(known, validation_states=states("validation", job.validation))
+
+
+def _lean(job: Job, runtime: Runtime) -> LeanPath:
+    """In fp32 none: there what is said of an example must not depend on its company, to the last bit."""
+    everything = all(parameter.requires_grad for parameter in job.model.model.parameters())
+    if job.train.lean == "off" or everything or runtime.precision == "fp32" or runtime.processes.count > 1:
+        return LeanPath()
+    path = find_lean(job.model.model, runtime.device)
+    path.renew()  # once: what is frozen stays as it is, and what is not is never read
+    return path
 
 
 def _all(job: Job, split: str, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Kept:

@@ -17,6 +17,7 @@ from dianji.adapt.last_layers import LastLayers
 from dianji.engine.frozen import file, keep
 from dianji.engine.frozen.keep import cut_of, in_memory, kept
 from dianji.engine.frozen.states import Fresh, Kept, alike
+from dianji.engine.lean.path import LeanPath, find_lean
 from tests.engine.frozen.conftest import Made, images
 
 KINDS = {
@@ -173,3 +174,21 @@ def test_examples_are_read_with_their_like():
     lengths = np.array([3, 1, 3, 2, 3, 4000, 4000, 4000])
     groups = [group.tolist() for group in alike(lengths, np.arange(8))]
     assert groups == [[1], [3], [0, 2, 4], [5, 6], [7]]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_read_does_not_depend_on_what_the_model_is_doing(own, tmp_path, log):
+    """A lean path that is on for training or evaluation is not the reader's."""
+    made = Made(tmp_path, adaptation=LastLayers(1))
+    reader = made.reader()
+    cut = cut_of(reader)
+    if own:
+        reader = dataclasses.replace(reader, lean=find_lean(reader.model, torch.device("cpu")))
+        assert reader.lean.layers
+    alone = in_memory(cut, reader, log, "").values
+    other = find_lean(reader.model, torch.device("cpu"))
+    with other.evaluating():
+        assert np.array_equal(in_memory(cut, reader, log, "").values, alone)
+        assert all("forward" in vars(layer) for layer in other.layers)
+    plain = in_memory(cut, dataclasses.replace(reader, lean=LeanPath()), log, "").values
+    np.testing.assert_allclose(alone, plain, atol=1e-5)

@@ -152,6 +152,7 @@ def _key(cut: Cut, reader: Reader, examples: str) -> str:
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
     where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
+    where.append("lean" if reader.lean.layers else "plain")
     return digest_value([FORMAT, examples, cut.path, str(cut.place), state, weights.hexdigest(), *where])
 
 

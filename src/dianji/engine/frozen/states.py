@@ -9,8 +9,8 @@ the example, and a run that keeps them learns the same bytes as one that compute
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from dianji.bases.base import Base
 from dianji.engine.frozen.cut import Cut, Sample
 from dianji.engine.frozen.shapes import Extent
+from dianji.engine.lean.path import LeanPath
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import generator
 from dianji.tasks.base import Batch, Task
@@ -50,13 +51,18 @@ WHOLE = Whole()
 
 @dataclass(frozen=True)
 class Reader:
-    """Runs a model's frozen part on examples of one split."""
+    """Runs a model's frozen part on examples of one split.
+
+    ``lean`` is the reader's own: it says the same of an example whether the model is training on its lean path, being
+    evaluated, or neither.
+    """
 
     task: Task
     base: Base
     model: nn.Module
     runtime: Runtime
     examples: pa.Table
+    lean: LeanPath = field(default_factory=LeanPath)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -80,8 +86,20 @@ class Reader:
         """(examples, …) or (examples, time, …): the states of examples of one length."""
         alone = len(indices) == 1
         batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
-        found = cut.reach(lambda: self.run(batch))
+        with _as_made(self.model), self.lean.on():
+            found = cut.reach(lambda: self.run(batch))
         return found[:1] if alone else found
+
+
+@contextmanager
+def _as_made(model: nn.Module) -> Iterator[None]:
+    """Without what takes the place of a part's ``forward`` for the moment."""
+    instead = [(module, module.__dict__.pop("forward")) for module in model.modules() if "forward" in module.__dict__]
+    try:
+        yield
+    finally:
+        for module, forward in instead:
+            module.__dict__["forward"] = forward
 
 
 def extent(lengths: np.ndarray, indices: np.ndarray) -> Extent:
