@@ -207,7 +207,7 @@ class Training:
         share, losses = self.shared(batches), []
         self.lean.renew()
         for number, rows in enumerate(batches):
-            # What is frozen is computed outside the lean path, whose last bits depend on what shares a batch.
+            # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
             with self.runtime.training(), self.job.states.of(rows), self.lean.on():
                 losses.append(self.micro_batch(number, rows, share=share))
         return losses
