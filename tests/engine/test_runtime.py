@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dianji.engine import runtime
+from dianji.engine.native import kernels
 from dianji.engine.runtime import cpu_has_bf16, make_runtime
 from dianji.errors import CapabilityError
 
@@ -70,4 +71,5 @@ def test_stages_of_one_process_may_differ():
 
 @NO_GPU
 def test_it_says_where_it_computes():
-    assert make_runtime("fp32").describe() == f"cpu, fp32, {torch.get_num_threads()} threads"
+    told = f"cpu, fp32, {torch.get_num_threads()} threads"
+    assert make_runtime("fp32").describe() == told + (", compiled kernels" if kernels.available() else "")

@@ -25,16 +25,30 @@ import numpy as np
 
 from dianji.engine.seeding import generator
 from dianji.errors import CapabilityError
+from dianji.spec.sections import Train
 
+#: ``Size.most`` on a CPU: matrix products are as fast with fewer tokens, and what a layer makes is kept from step to
+#: step by the C library. A GPU wants all at once.
+MOST_ON_CPU = 4096
 POOL = 100  # batches; examples are sorted by length inside pools this large, so that order stays random between pools
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large one forward pass is: a number of examples, or of tokens with padding counted."""
+    """How large one forward pass is: a number of examples, or of tokens with padding counted.
+
+    ``most``: tokens, with padding, that a batch of so many examples may have in one pass; a larger one is taken in
+    parts, so that the few batches of the longest texts do not decide how much memory a run needs.
+    """
 
     examples: int | None = None
     tokens: int | None = None
+    most: int | None = None
+
+
+def size_of(train: Train, device: str) -> Size:
+    """What a recipe asks for, on a device."""
+    return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" else None)
 
 
 def bucketed(lengths: np.ndarray, size: Size, seed: int, epoch: int) -> list[np.ndarray]:
@@ -116,11 +130,19 @@ class Course:
     def steps(self, epoch: int) -> list[list[np.ndarray]]:
         """The steps of one epoch; the last one may have fewer micro-batches."""
         batches = bucketed(self.lengths, self.size, self.seed, epoch)
-        return [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
+        steps = [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
+        return [[part for batch in step for part in self._parts(batch)] for step in steps]
 
     def tokens(self, step: Sequence[np.ndarray]) -> int:
         """In the micro-batches of a step, padding included."""
         return sum(int(self.lengths[batch].max()) * len(batch) for batch in step)
+
+    def _parts(self, batch: np.ndarray) -> list[np.ndarray]:
+        """One batch, or parts of nearly equal size; a single example is never divided."""
+        if self.size.examples is None or self.size.most is None:
+            return [batch]
+        parts = -(-self.tokens([batch]) // self.size.most)
+        return np.array_split(batch, min(parts, len(batch))) if parts > 1 else [batch]
 
     def total(self, epochs: float) -> int:
         """Optimiser steps in so many epochs; at least one."""

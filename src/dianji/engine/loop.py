@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from torch import nn
 
 from dianji.adapt.base import Adaptation
 from dianji.adapt.layers import hold_still
 from dianji.bases.base import Base
 from dianji.engine import checkpoint
-from dianji.engine.batches import Course, Size
+from dianji.engine.batches import Course, size_of
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
 from dianji.engine.evaluation import metric, outputs_by_batch, run_model, values
@@ -28,6 +27,7 @@ from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
 from dianji.engine.memory import steady_memory
 from dianji.engine.microbatches import MicroBatches
+from dianji.engine.optimizers import clip
 from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import derive, generator, seed_everything
@@ -104,7 +104,7 @@ class Training:
         if train.gradient_checkpointing:
             recompute_activations(self.model)
         self.lean = lean_path(job, runtime.device)
-        size = Size(train.batch_size, train.batch_tokens)
+        size = size_of(train, runtime.device.type)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
         self.schedule = REGISTRY.build("schedule", train.schedule.name, train.schedule.arguments)
@@ -261,7 +261,7 @@ class Training:
                 if parameter.grad is not None:
                     parameter.grad.div_(items)
         if self.job.train.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.job.train.clip_norm)
+            clip(self.optimizer, self.parameters, self.job.train.clip_norm)
         factor = self.schedule.factor(*self.when())
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol
 
 import torch
 from pydantic import Field
 
+from dianji.engine.native.adamw import CompiledAdamW, knows
 from dianji.errors import CapabilityError
 from dianji.registry import component
 
@@ -43,7 +45,9 @@ class AdamW:
     eps: Positive = 1e-8
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
-        """Fused where the device has the kernel."""
+        """Compiled for this machine where it can be, else fused where the device has the kernel."""
+        if knows(_weights(groups)):
+            return CompiledAdamW(groups, betas=self.betas, eps=self.eps)
         return torch.optim.AdamW(groups, betas=self.betas, eps=self.eps, fused=_fused(groups))
 
 
@@ -166,5 +170,17 @@ class Adadelta:
 
 def _fused(groups: Groups, devices: frozenset[str] | set[str] = frozenset({"cpu", "cuda", "mps", "xpu"})) -> bool:
     """Whether every weight is a real floating number on a device that has the fused kernel."""
-    weights = [weight for group in groups for weight in group["params"]]
-    return all(weight.is_floating_point() and weight.device.type in devices for weight in weights)
+    return all(weight.is_floating_point() and weight.device.type in devices for weight in _weights(groups))
+
+
+def _weights(groups: Groups) -> list[torch.Tensor]:
+    return [weight for group in groups for weight in group["params"]]
+
+
+def clip(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Tensor], most: float) -> None:
+    """Let the next step count gradients so that the norm of all of them is at most ``most``."""
+    plain = getattr(optimizer, "optimizer", optimizer)  # as accelerate wraps it
+    if isinstance(plain, CompiledAdamW):
+        plain.clip(most)
+    else:
+        torch.nn.utils.clip_grad_norm_(parameters, most)

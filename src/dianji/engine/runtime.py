@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dianji.engine.dropout import cheap_dropout
+from dianji.engine.native import kernels
 from dianji.engine.processes import ALONE, Processes
 from dianji.errors import CapabilityError
 
@@ -55,9 +56,11 @@ class Runtime:
             yield
 
     def describe(self) -> str:
-        """``cpu, bf16, 2 threads``, and how many processes where there are several."""
-        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        return f"{self.device.type}, {self.precision}{threads}{self.processes.describe()}"
+        """``cpu, bf16, 2 threads, compiled kernels``, and how many processes where there are several."""
+        own = ""
+        if self.device.type == "cpu":
+            own = f", {torch.get_num_threads()} threads{', compiled kernels' if kernels.available() else ''}"
+        return f"{self.device.type}, {self.precision}{own}{self.processes.describe()}"
 
 
 def make_runtime(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from dianji.bases.base import BaseSource
-from dianji.engine.batches import Course, Size, in_order
+from dianji.engine.batches import Course, Size, in_order, size_of
 from dianji.engine.evaluation import EXAMPLES, TOKENS
 from dianji.engine.forecast import MIB, Forecast, Load, forecast
 from dianji.engine.lean.path import looks_lean
@@ -81,7 +81,7 @@ def _load(work: Work) -> Load:
     def collate(rows: np.ndarray, *, training: bool) -> dict[str, torch.Tensor]:
         return task.collate(examples.take(pa.array(rows)), base, np.random.default_rng(0), training=training)
 
-    course = Course(lengths, Size(train.batch_size, train.batch_tokens), train.accumulate, work.seed)
+    course = Course(lengths, size_of(train, "cpu"), train.accumulate, work.seed)
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
     size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
     evaluated = collate(in_order(lengths, size)[0], training=False) if "validation" in work.data.splits else None

@@ -13,12 +13,14 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from dianji.engine.dropout import cheap_dropout
 from dianji.engine.lean.path import LeanPath, find_lean
 
+pytestmark = pytest.mark.usefixtures("between")
+
 CPU = torch.device("cpu")
 SMALL = {
     "vocab_size": 40,
-    "hidden_size": 16,
+    "hidden_size": 32,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    "num_attention_heads": 2,
     "intermediate_size": 24,
     "max_position_embeddings": 48,
     "pad_token_id": 0,
@@ -31,7 +33,7 @@ PICTURES = ("vit", "deit", "vit_msn")
 def make(model_type: str, **options: Any) -> PreTrainedModel:
     """A model of two layers, every number of which was drawn: biases and norms too."""
     if model_type == "distilbert":
-        small: dict[str, Any] = {"vocab_size": 40, "dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 24}
+        small: dict[str, Any] = {"vocab_size": 40, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}
     else:
         small = {**(IMAGE if model_type in PICTURES else SMALL)}
         if model_type == "electra":
@@ -83,6 +85,11 @@ def assert_alike(model: PreTrainedModel, batch: dict[str, Tensor]) -> None:
 def test_every_family_agrees_with_its_plain_form(model_type: str, training: bool) -> None:
     """In training mode too: both draw the same masks, in the same order, from the same generator."""
     assert_alike(make(model_type).train(training), batch_of(model_type))
+
+
+@pytest.mark.parametrize("heads", [1, 4, 8])
+def test_heads_of_any_width(heads: int) -> None:
+    assert_alike(make("bert", hidden_size=128, num_attention_heads=heads).train(), batch_of("bert"))
 
 
 @pytest.mark.parametrize("lengths", [(1, 1), (16, 16), (17, 3), (33, 20)])
@@ -184,6 +191,17 @@ def test_weights_are_cast_once_a_step_and_anew_after_it() -> None:
     after = product.cast(torch.bfloat16)
     assert not torch.equal(after.weight, kept)
     assert torch.equal(after.weight, torch.cat([part.weight for part in product.parts]).bfloat16())
+
+
+def test_weights_cast_while_the_model_was_only_asked_are_cast_again_in_training() -> None:
+    model, batch = make("bert"), batch_of("bert")
+    path = find_lean(model, CPU)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), path.on():
+        model(**batch)
+    path.renew()
+    with torch.autocast("cpu", torch.bfloat16):
+        _, grads = states_and_gradients(model, batch, path)
+    assert grads["encoder.layer.0.attention.self.query.weight"].isfinite().all()
 
 
 class TestRefusals:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dianji.engine.lean.blocks import Activation, Half
+from dianji.engine.lean.between import Activation
+from dianji.engine.lean.blocks import Half
 from dianji.engine.lean.products import LowRank, Part, Product
 
 
@@ -83,7 +84,7 @@ FAMILIES = (
 
 #: Activations by the name that configurations give them.
 ACTIVATIONS = {
-    "gelu": Activation(functional.gelu, torch.ops.aten.gelu_backward),
+    "gelu": Activation(functional.gelu, torch.ops.aten.gelu_backward, is_gelu=True),
     "gelu_new": Activation(
         lambda x: functional.gelu(x, approximate="tanh"),
         lambda grad, x: torch.ops.aten.gelu_backward(grad, x, approximate="tanh"),

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from dianji.divided import divided
 from dianji.engine.lean.attention import Shape
-from dianji.engine.lean.blocks import Attention, attention_half, feed_forward_half
+from dianji.engine.lean.between import Attention, Between, ByTorch, between, told
+from dianji.engine.lean.blocks import attention_half, feed_forward_half
 from dianji.engine.lean.families import Layer, pad_bias, parts_of
 from dianji.engine.lean.noise import Noise
 from dianji.engine.lean.table import CompactTable, shrink_table
@@ -34,6 +35,7 @@ class LeanPath:
     layers: dict[nn.Module, Layer] = field(default_factory=dict)
     told: str = "off"
     table: CompactTable | None = None
+    by: Between = field(default_factory=ByTorch)
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -45,7 +47,7 @@ class LeanPath:
         # A layer whose answer is known already is left alone.
         mine = {layer: parts for layer, parts in self.layers.items() if "forward" not in vars(layer)}
         for layer, parts in mine.items():
-            layer.forward = _Lean(parts, masks)
+            layer.forward = _Lean(parts, masks, self.by)
         try:
             yield
         finally:
@@ -112,10 +114,11 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
             return LeanPath(told=f"none, {parts}")
         found[layer] = parts
     layer, parts = next(iter(found.items()))
-    apart = _difference(layer, parts)
+    by = between()
+    apart = _difference(layer, parts, by)
     if not apart <= TOLERANCE:
         return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
-    return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}")
+    return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by)
 
 
 def looks_lean(model: nn.Module) -> bool:
@@ -145,6 +148,7 @@ class _Lean:
 
     parts: Layer
     masks: _Masks
+    by: Between
 
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
         batch, time, width = hidden_states.shape
@@ -153,8 +157,8 @@ class _Lean:
         shape = Shape(batch, time, parts.heads, width // parts.heads)
         attention = Attention(self.masks.bias(attention_mask), shape, parts.scale, weights)
         x = hidden_states.reshape(batch * time, width)
-        x = attention_half(x, parts.attention, attention, after_attention)
-        x = feed_forward_half(x, parts.feed_forward, parts.activation, after_feed_forward)
+        x = attention_half(x, parts.attention, attention, after_attention, self.by)
+        x = feed_forward_half(x, parts.feed_forward, parts.activation, after_feed_forward, self.by)
         return x.view(batch, time, width)
 
 
@@ -170,7 +174,7 @@ def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, Any]]:
         return
 
 
-def _difference(layer: nn.Module, parts: Layer) -> float:
+def _difference(layer: nn.Module, parts: Layer, by: Between) -> float:
     """Between the lean and the plain form of a layer, in evaluation mode, on random states and a mask."""
     width = parts.attention.norm.normalized_shape[0]
     generator = torch.Generator().manual_seed(0)
@@ -182,7 +186,7 @@ def _difference(layer: nn.Module, parts: Layer) -> float:
     try:
         with torch.no_grad():
             plain = layer(states, mask)
-            lean = _Lean(parts, _Masks())(states, mask)
+            lean = _Lean(parts, _Masks(), by)(states, mask)
     finally:
         for module, was in training.items():
             module.training = was

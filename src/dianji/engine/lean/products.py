@@ -9,7 +9,12 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from dianji.engine.native import kernels
+
 Gradients = list[Tensor | None]
+
+#: Whether torch was built with oneDNN's product that has an addition in it, as inductor uses it.
+ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Product:
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """(rows, in) to (rows, out), and the low-rank middle (rows, ranks) that ``gradients`` needs."""
         weight, bias, down, up = self.cast(x.dtype)
-        y = torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
+        y = linear(x, weight, bias)
         if down is None or up is None:
             return y, None
         middle = x @ down.t()
@@ -88,17 +93,19 @@ class Product:
         dx = dy @ weight
         return dx if down is None or up is None else dx.addmm_(dy @ up, down)
 
-    def gradients(self, dy: Tensor, x: Tensor, middle: Tensor | None, wanted: Sequence[bool]) -> Gradients:
-        """Gradients of ``parameters`` in fp32, where they are wanted."""
+    def gradients(
+        self, dy: Tensor, x: Tensor, middle: Tensor | None, wanted: Sequence[bool], total: Tensor | None = None
+    ) -> Gradients:
+        """Gradients of ``parameters`` in fp32, where they are wanted; ``total`` is the sum of dy's rows, if known."""
         count = len(self.parts)
         found: Gradients = [None] * len(wanted)
         rows = self._rows()
         if any(wanted[:count]):
-            whole = (dy.t() @ x).float()
+            whole = fp32(dy.t() @ x)
             found[:count] = [whole[of] if want else None for of, want in zip(rows, wanted, strict=False)]
         biased = [of for part, of in zip(self.parts, rows, strict=True) if part.bias is not None]
         if biased and any(wanted[count : count + len(biased)]):
-            total = dy.sum(dim=0).float()
+            total = dy.sum(dim=0).float() if total is None else total
             found[count : count + len(biased)] = [total[of] for of in biased]
         if middle is not None:
             found[count + len(biased) :] = self._low_rank_gradients(dy, x, middle)
@@ -125,7 +132,8 @@ class Product:
         return found
 
     def _make(self, dtype: torch.dtype) -> _Cast:
-        with torch.no_grad():
+        # What is made while a model is only asked must not be an inference tensor: training writes to it again.
+        with torch.inference_mode(False), torch.no_grad():
             before = self._cast.weight if self._cast is not None and self._cast.weight.dtype == dtype else None
             weight = self._joined([part.weight for part in self.parts], dtype, before)
             biases = [part.bias for part in self.parts if part.bias is not None]
@@ -157,3 +165,30 @@ class Product:
             into[first : first + len(tensor)].copy_(tensor)
             first += len(tensor)
         return into
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """As torch's, without gradients: (rows, in) and (out, in) to (rows, out).
+
+    In bf16 oneDNN adds the bias while it multiplies; ``addmm`` would first spread it over the whole result.
+    """
+    if bias is None:
+        return torch.mm(x, weight.t())
+    if x.dtype == torch.bfloat16 and ONEDNN:
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return found
+    return torch.addmm(bias, x, weight.t())
+
+
+def fp32(tensor: Tensor) -> Tensor:
+    """A contiguous tensor as it is, or a bf16 one widened."""
+    return kernels.widen(tensor) if _widens(tensor) else tensor.float()
+
+
+def fp32_sum(tensor: Tensor, other: Tensor) -> Tensor:
+    """Of a contiguous tensor in the products' precision and one in fp32; neither is written to."""
+    return kernels.add_wide(tensor, other) if _widens(tensor) else tensor.float() + other
+
+
+def _widens(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.bfloat16 and kernels.available()

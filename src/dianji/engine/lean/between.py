@@ -1,0 +1,230 @@
+"""What lies between the matrix products of a layer: by torch's operations, or by kernels that were compiled here.
+
+Both compute the same in fp32, but for rounding and for which elements dropout happens to hit: each draws its masks in
+its own way from one number of torch's generator. The compiled ones draw a mask again where the backward pass needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dianji.engine.dropout import LEVELS
+from dianji.engine.lean.attention import Attended, Shape, attend, attend_backward
+from dianji.engine.lean.noise import Noise
+from dianji.engine.native import build, kernels
+
+#: Tensors that a forward pass leaves for its backward pass.
+Inside = tuple[Tensor | None, ...]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation and its derivative's product with a gradient."""
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, what went in)
+    is_gelu: bool = False  # with the exact error function
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Self-attention's numbers for one call."""
+
+    bias: Tensor | None
+    shape: Shape
+    scale: float
+    noise: Noise
+
+
+class Before(NamedTuple):
+    """What a normalisation read, what its backward pass needs of it, and what dropout kept."""
+
+    total: Tensor
+    mean: Tensor | None
+    rstd: Tensor | None
+    kept: Tensor | None
+
+
+class Gradients(NamedTuple):
+    """Of a dropout, a residual and a normalisation.
+
+    ``total``: of the residual. ``out``: of what was added to it. ``bias``: the sum of ``out``'s rows, if known.
+    """
+
+    total: Tensor
+    out: Tensor
+    gain: Tensor | None
+    shift: Tensor | None
+    bias: Tensor | None
+
+
+class Between(Protocol):
+    """All that a layer does but matrix products. (rows, width) everywhere; ``T`` is the products' precision."""
+
+    def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
+        """Queries, keys and values side by side, T, to what the heads have mixed, T."""
+        ...
+
+    def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
+        """The gradient of ``joined``, and the sum of its rows where that is known."""
+        ...
+
+    def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
+        """The gradient of ``x``, and the sum of its rows where that is known."""
+        ...
+
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
+        """``norm(x + dropout(out))``, fp32; ``out`` is T, ``x`` fp32."""
+        ...
+
+    def add_norm_backward(
+        self, grad: Tensor, before: Before, norm: nn.LayerNorm, noise: Noise, kind: torch.dtype
+    ) -> Gradients:
+        """From the gradient of ``result``, fp32; that of ``out`` is in ``kind``."""
+        ...
+
+
+class ByTorch:
+    """In torch's operations."""
+
+    told = ""
+
+    def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
+        """See ``Between``."""
+        return attend(joined, how.bias, how.shape, how.scale, how.noise)
+
+    def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
+        """See ``Between``."""
+        heads, weights, kept = inside
+        if heads is None or weights is None:
+            raise RuntimeError("attention saved nothing for its backward pass")
+        return attend_backward(grad, Attended(heads, weights, kept), how.shape, how.scale, how.noise), None
+
+    def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
+        """See ``Between``."""
+        return activation.backward(grad, x), None
+
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
+        """See ``Between``."""
+        kept = noise.draw(out.shape)
+        total = add(out, x, noise, kept)
+        result, mean, rstd = normalise(norm, total)
+        return result, Before(total, mean, rstd, kept)
+
+    def add_norm_backward(
+        self, grad: Tensor, before: Before, norm: nn.LayerNorm, noise: Noise, kind: torch.dtype
+    ) -> Gradients:
+        """See ``Between``."""
+        total, gain, shift = normalise_backward(norm, grad, before.total, before.mean, before.rstd)
+        return Gradients(total, noise.apply(total.to(kind), before.kept), gain, shift, None)
+
+
+class Compiled(ByTorch):
+    """In single passes by compiled kernels; what they do not know is left to torch."""
+
+    told = "compiled kernels"
+
+    def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
+        """See ``Between``. A mask is known by its seed."""
+        if not self._attends(how):
+            return super().attend(joined, how)
+        seed = _seed(how.noise)
+        mixed, known = kernels.attend(joined, _heads(how, seed))
+        return mixed, (joined, known, seed)
+
+    def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
+        """See ``Between``."""
+        if not self._attends(how):
+            return super().attend_backward(grad, inside, how)
+        joined, known, seed = inside
+        if joined is None or known is None:
+            raise RuntimeError("attention saved nothing for its backward pass")
+        return kernels.attend_backward(grad.contiguous(), joined, known, _heads(how, seed))
+
+    def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
+        """See ``Between``."""
+        if not activation.is_gelu:
+            return super().activate_backward(grad, x, activation)
+        return kernels.gelu_backward(grad, x)
+
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
+        """See ``Between``. A mask is known by its seed."""
+        if not self._norms(norm):
+            return super().add_norm(out, x, norm, noise)
+        seed = _seed(noise)
+        found = kernels.add_norm(out, x.contiguous(), norm.weight, norm.bias, norm.eps, _drop(noise, seed))
+        return found.result, Before(found.total, found.mean, found.rstd, seed)
+
+    def add_norm_backward(
+        self, grad: Tensor, before: Before, norm: nn.LayerNorm, noise: Noise, kind: torch.dtype
+    ) -> Gradients:
+        """See ``Between``."""
+        if before.mean is None or before.rstd is None or not self._norms(norm):
+            return super().add_norm_backward(grad, before, norm, noise, kind)
+        drop = _drop(noise, before.kept)
+        found = kernels.add_norm_backward(grad, before.total, before.mean, before.rstd, norm.weight, drop, kind)
+        return Gradients(*found)
+
+    @staticmethod
+    def _attends(how: Attention) -> bool:
+        return kernels.attends(how.shape.time, how.shape.width)
+
+    @staticmethod
+    def _norms(norm: nn.LayerNorm) -> bool:
+        fp32 = norm.weight.dtype == torch.float32
+        return fp32 and len(norm.normalized_shape) == 1 and norm.normalized_shape[0] <= kernels.MOST_WIDTH
+
+
+def between() -> Between:
+    """The compiled ones where they can be had."""
+    return Compiled() if kernels.available() else ByTorch()
+
+
+def told() -> str:
+    """Which of them, in words, and why."""
+    return build.built().told
+
+
+def add(out: Tensor, x: Tensor, noise: Noise, kept: Tensor | None) -> Tensor:
+    """X + dropout(out), fp32. One tensor is made, and the scale goes with the sum."""
+    masked = noise.mask(out, kept)
+    return torch.add(x, masked.float(), alpha=noise.scale if kept is not None else 1.0)
+
+
+def normalise(norm: nn.LayerNorm, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The result, each row's mean and 1 / deviation."""
+    found: tuple[Tensor, Tensor, Tensor] = torch.native_layer_norm(
+        x, list(norm.normalized_shape), norm.weight, norm.bias, norm.eps
+    )
+    return found
+
+
+def normalise_backward(
+    norm: nn.LayerNorm, grad: Tensor, x: Tensor, mean: Tensor | None, rstd: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The gradients of ``x``, and of gain and shift where they learn."""
+    learns = norm.weight.requires_grad
+    found: tuple[Tensor, Tensor | None, Tensor | None] = torch.ops.aten.native_layer_norm_backward(
+        grad, x, list(norm.normalized_shape), mean, rstd, norm.weight, norm.bias, [True, learns, learns]
+    )
+    return found
+
+
+def _seed(noise: Noise) -> Tensor | None:
+    return torch.randint(2**62, ()) if noise.on else None
+
+
+def _drop(noise: Noise, seed: Tensor | None) -> kernels.Drop:
+    return kernels.Drop() if seed is None else kernels.Drop(int(seed), round(noise.rate * LEVELS), noise.scale)
+
+
+def _heads(how: Attention, seed: Tensor | None) -> kernels.Heads:
+    bias = None
+    if how.bias is not None:
+        bias = how.bias if how.bias.stride(-1) == 1 else how.bias.contiguous()
+    return kernels.Heads(*how.shape, how.scale, bias, _drop(how.noise, seed))

@@ -1,0 +1,225 @@
+"""The compiled kernels as functions of tensors. Each docstring gives shapes; ``T`` is fp32 or bf16."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dianji.engine.native.build import built
+
+NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+#: As in kernels.c: numbers in a vector, longest attention and widest head that a core's own cache holds.
+VECTOR, MOST_TIME, MOST_HEAD = 16, 256, 128
+MOST_WIDTH = 2**14  # a row lies on a thread's stack
+
+
+class Drop(NamedTuple):
+    """Dropout by sixteen bits an element: what is below ``bound`` goes, the rest is multiplied by ``kept``."""
+
+    seed: int = 0
+    bound: int = 0  # 0: all stay
+    kept: float = 1.0
+
+
+class Heads(NamedTuple):
+    """A batch of self-attention: sizes, the scale of the scores, and what is added to them.
+
+    ``bias`` is fp32 (batch or 1, heads or 1, time or 1, time), its last dimension contiguous.
+    """
+
+    batch: int
+    time: int
+    heads: int
+    width: int
+    scale: float
+    bias: Tensor | None
+    drop: Drop
+
+
+class _Heads(ctypes.Structure):
+    """Struct Attention of kernels.c."""
+
+    _fields_ = (
+        ("batch", ctypes.c_long),
+        ("time", ctypes.c_long),
+        ("heads", ctypes.c_long),
+        ("width", ctypes.c_long),
+        ("scale", ctypes.c_float),
+        ("bias", ctypes.c_void_p),
+        ("bias_batch", ctypes.c_long),
+        ("bias_head", ctypes.c_long),
+        ("bias_row", ctypes.c_long),
+        ("seed", ctypes.c_uint64),
+        ("bound", ctypes.c_int),
+        ("kept", ctypes.c_float),
+    )
+
+
+def available() -> bool:
+    """Whether there are compiled kernels on this machine."""
+    return built().library is not None
+
+
+def attends(time: int, width: int) -> bool:
+    """Whether attention of so many places and so wide heads is compiled."""
+    return time <= MOST_TIME and width <= MOST_HEAD and width % VECTOR == 0
+
+
+def attend(joined: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
+    """(batch * time, 3 * heads * width) T to (batch * time, heads * width) T, and what ``attend_backward`` needs."""
+    mixed = joined.new_empty((heads.batch * heads.time, heads.heads * heads.width))
+    known = torch.empty((2, heads.batch * heads.heads * heads.time))
+    _call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
+    return mixed, known
+
+
+def attend_backward(grad: Tensor, joined: Tensor, known: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
+    """The gradient of ``joined``, and the sum of its rows (3 * heads * width,) fp32."""
+    threads = torch.get_num_threads()
+    d_joined, total = torch.empty_like(joined), torch.empty(joined.shape[1])
+    parts = torch.empty(threads * joined.shape[1])
+    _call(
+        "attend_backward",
+        joined.dtype,
+        grad,
+        joined,
+        _struct(heads),
+        known[0],
+        known[1],
+        d_joined,
+        total,
+        parts,
+        threads,
+    )
+    return d_joined, total
+
+
+class Normed(NamedTuple):
+    """What ``add_norm`` gives: the sum, its normalised form, each row's mean and 1 / deviation."""
+
+    total: Tensor
+    result: Tensor
+    mean: Tensor
+    rstd: Tensor
+
+
+def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float, drop: Drop) -> Normed:
+    """X + dropout(out), normalised: out (rows, width) T, x the same in fp32, gain and shift (width,) fp32."""
+    rows, width = x.shape
+    normed = Normed(torch.empty_like(x), torch.empty_like(x), torch.empty(rows), torch.empty(rows))
+    _call(
+        "add_norm",
+        out.dtype,
+        out,
+        x,
+        gain,
+        shift,
+        ctypes.c_float(epsilon),
+        ctypes.c_long(rows),
+        ctypes.c_long(width),
+        *_drop(drop),
+        normed.total,
+        normed.result,
+        normed.mean,
+        normed.rstd,
+        torch.get_num_threads(),
+    )
+    return normed
+
+
+class NormGradients(NamedTuple):
+    """Of ``add_norm``: ``total`` is x's too, ``out`` is T, the others (width,); ``bias`` is that of ``out``'s rows."""
+
+    total: Tensor
+    out: Tensor
+    gain: Tensor
+    shift: Tensor
+    bias: Tensor
+
+
+def add_norm_backward(
+    grad: Tensor, total: Tensor, mean: Tensor, rstd: Tensor, gain: Tensor, drop: Drop, dtype: torch.dtype
+) -> NormGradients:
+    """From the gradient of ``result`` (rows, width) fp32; that of ``out`` is in ``dtype``."""
+    rows, width = grad.shape
+    threads = torch.get_num_threads()
+    of_rows = torch.empty((3, width))
+    found = NormGradients(torch.empty_like(grad), torch.empty_like(grad, dtype=dtype), *of_rows)
+    parts = torch.empty(threads * 3 * width)
+    _call(
+        "add_norm_backward",
+        dtype,
+        grad,
+        total,
+        mean,
+        rstd,
+        gain,
+        ctypes.c_long(rows),
+        ctypes.c_long(width),
+        *_drop(drop),
+        *found,
+        parts,
+        threads,
+    )
+    return found
+
+
+def gelu_backward(grad: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of ``x`` (rows, width) T, and the sum of its rows (width,) fp32."""
+    rows, width = x.shape
+    threads = torch.get_num_threads()
+    dx, total = torch.empty_like(x), torch.empty(width)
+    parts = torch.empty(threads * -(-width // VECTOR) * VECTOR)
+    _call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
+    return dx, total
+
+
+def widen(x: Tensor) -> Tensor:
+    """A contiguous bf16 tensor in fp32."""
+    y = torch.empty_like(x, dtype=torch.float32)
+    _run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
+    return y
+
+
+def add_wide(x: Tensor, y: Tensor) -> Tensor:
+    """X + y in fp32: contiguous, x bf16 and y fp32."""
+    z = torch.empty_like(y)
+    _run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
+    return z
+
+
+def _call(name: str, dtype: torch.dtype, *arguments: object) -> None:
+    """The kernel for a type of matrix products."""
+    _run(f"{name}_{NAMES[dtype]}", *arguments)
+
+
+def _run(name: str, *arguments: object) -> None:
+    """Addresses are those of tensors that the caller still holds; ints are C's own int."""
+    library = built().library
+    if library is None:
+        raise RuntimeError(f"{name}: there are no compiled kernels here")
+    getattr(library, name)(*map(_as_c, arguments))
+
+
+def _as_c(value: object) -> object:
+    if isinstance(value, Tensor):
+        if not value.is_contiguous():
+            raise ValueError("a kernel was given a tensor that is not contiguous")
+        return ctypes.c_void_p(value.data_ptr())
+    return ctypes.byref(value) if isinstance(value, ctypes.Structure) else value
+
+
+def _drop(drop: Drop) -> tuple[object, ...]:
+    return ctypes.c_uint64(drop.seed), ctypes.c_int(drop.bound), ctypes.c_float(drop.kept)
+
+
+def _struct(of: Heads) -> _Heads:
+    bias = of.bias
+    address, strides = None, [0, 0, 0]
+    if bias is not None:
+        address = bias.data_ptr()
+        strides = [step if size > 1 else 0 for step, size in zip(bias.stride()[:3], bias.shape[:3], strict=True)]
+    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop)
