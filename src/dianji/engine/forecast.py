@@ -27,9 +27,9 @@ from dianji.tasks.base import Batch
 #: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
 #: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
 #: shapes, where lengths differ from batch to batch. MiB.
-LOST, LIBRARIES, SHAPES = 0.10, 100.0, 150.0
+LOST, LIBRARIES, SHAPES = 0.10, 100.0, 100.0
 #: What the lean path keeps of a step's activations and gradients.
-LEAN = 0.55
+LEAN = 0.5
 MIB = 2**20
 
 

@@ -71,8 +71,9 @@ class Product:
         return self._cast
 
     def renew(self) -> None:
-        """Cast anew when next needed: the weights may have changed unseen. The memory is used again."""
-        self._made_from = ()
+        """Cast anew when next needed: what learns may have changed unseen. The memory is used again."""
+        if any(parameter.requires_grad for parameter in self.parameters):
+            self._made_from = ()
 
     def forget(self) -> None:
         """Give the memory of the cast weights back."""
@@ -101,7 +102,7 @@ class Product:
         found: Gradients = [None] * len(wanted)
         rows = self._rows()
         if any(wanted[:count]):
-            whole = fp32(dy.t() @ x)
+            whole = fp32((turned(dy) if dy.shape[1] < x.shape[1] else dy.t()) @ x)
             found[:count] = [whole[of] if want else None for of, want in zip(rows, wanted, strict=False)]
         biased = [of for part, of in zip(self.parts, rows, strict=True) if part.bias is not None]
         if biased and any(wanted[count : count + len(biased)]):
@@ -182,13 +183,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def fp32(tensor: Tensor) -> Tensor:
     """A contiguous tensor as it is, or a bf16 one widened."""
-    return kernels.widen(tensor) if _widens(tensor) else tensor.float()
+    return kernels.widen(tensor) if _compiled(tensor) else tensor.float()
+
+
+def turned(tensor: Tensor) -> Tensor:
+    """A contiguous matrix transposed; bf16 in memory too: a narrow one takes oneDNN longer to turn than to multiply."""
+    return kernels.transpose(tensor) if _compiled(tensor) else tensor.t()
 
 
 def fp32_sum(tensor: Tensor, other: Tensor) -> Tensor:
     """Of a contiguous tensor in the products' precision and one in fp32; neither is written to."""
-    return kernels.add_wide(tensor, other) if _widens(tensor) else tensor.float() + other
+    return kernels.add_wide(tensor, other) if _compiled(tensor) else tensor.float() + other
 
 
-def _widens(tensor: Tensor) -> bool:
+def _compiled(tensor: Tensor) -> bool:
     return tensor.dtype == torch.bfloat16 and kernels.available()

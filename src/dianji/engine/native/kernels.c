@@ -285,6 +285,41 @@ void add_wide(const uint16_t *x, const float *y, float *z, long count, int threa
     }
 }
 
+/* Sixteen rows of sixteen halves, turned: each stage interleaves rows that are eight apart. */
+#ifdef __clang__
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIX(a, b, ...) __builtin_shuffle(a, b, (hvec){__VA_ARGS__})
+#endif
+static inline __attribute__((always_inline)) void turn(const uint16_t *from, long from_row, uint16_t *to, long to_row) {
+    hvec rows[16], next[16];
+    for (int i = 0; i < 16; i++) memcpy(rows + i, from + i * from_row, sizeof(hvec));
+    for (int stage = 0; stage < 4; stage++) {
+        for (int i = 0; i < 8; i++) {
+            next[2 * i] = MIX(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            next[2 * i + 1] = MIX(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        }
+        for (int i = 0; i < 16; i++) rows[i] = next[i];
+    }
+    for (int i = 0; i < 16; i++) memcpy(to + i * to_row, rows + i, sizeof(hvec));
+}
+
+/* x (rows, width) to y (width, rows), both bf16. */
+void transpose(const uint16_t *x, uint16_t *y, long rows, long width, int threads) {
+    const long strips = (width + WIDE - 1) / WIDE;
+#pragma omp parallel num_threads(threads)
+    {
+        SHARE(strips, first, last)
+        for (long strip = first; strip < last; strip++) {
+            long column = strip * WIDE, end = column + WIDE < width ? column + WIDE : width, row = 0;
+            if (end - column == WIDE)
+                for (; row + WIDE <= rows; row += WIDE) turn(x + row * width + column, width, y + column * rows + row, rows);
+            for (; row < rows; row++)
+                for (long i = column; i < end; i++) y[i * rows + row] = x[row * width + i];
+        }
+    }
+}
+
 /* A weight with its gradient and Adam's moments; the step's rate, what decay leaves, and corrections of the moments. */
 typedef struct {
     float *weight;

@@ -191,6 +191,14 @@ def add_wide(x: Tensor, y: Tensor) -> Tensor:
     return z
 
 
+def transpose(x: Tensor) -> Tensor:
+    """(rows, width) bf16 to (width, rows), contiguous."""
+    rows, width = x.shape
+    y = x.new_empty((width, rows))
+    _run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
+    return y
+
+
 def _call(name: str, dtype: torch.dtype, *arguments: object) -> None:
     """The kernel for a type of matrix products."""
     _run(f"{name}_{NAMES[dtype]}", *arguments)
