@@ -59,6 +59,7 @@ class _Body(NamedTuple):
     """Between the two products."""
 
     forward: Callable[[Tensor], tuple[Tensor, Inside]]
+    is_gelu: bool
     backward: Callable[[Tensor, Inside], tuple[Tensor, Tensor | None]]  # also the sum of rows, where it is known
 
 
@@ -71,7 +72,7 @@ def attention_half(x: Tensor, half: Half, attention: Attention, noise: Noise, by
     def backward(grad: Tensor, inside: Inside) -> tuple[Tensor, Tensor | None]:
         return by.attend_backward(grad, inside, attention)
 
-    return _apply(x, half, _Body(forward, backward), noise, by)
+    return _apply(x, half, _Body(forward, False, backward), noise, by)
 
 
 def feed_forward_half(x: Tensor, half: Half, activation: Activation, noise: Noise, by: Between) -> Tensor:
@@ -86,7 +87,7 @@ def feed_forward_half(x: Tensor, half: Half, activation: Activation, noise: Nois
             raise RuntimeError("the activation saved nothing for its backward pass")
         return by.activate_backward(grad, wide, activation)
 
-    return _apply(x, half, _Body(forward, backward), noise, by)
+    return _apply(x, half, _Body(forward, activation.is_gelu, backward), noise, by)
 
 
 def _apply(x: Tensor, half: Half, body: _Body, noise: Noise, by: Between) -> Tensor:
@@ -103,8 +104,13 @@ class _HalfLayer(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             source, mean, rstd = normalise(half.norm, x) if half.norm_first else (x, None, None)
             read = source.to(kind)
-            wide, middle_first = half.first.forward(read)
-            inner, inside = body.forward(wide)
+            known = half.first.activated(read) if body.is_gelu and not any(ctx.needs_input_grad) else None
+            inside: Inside = ()
+            if known is not None:
+                inner, middle_first = known, None
+            else:
+                wide, middle_first = half.first.forward(read)
+                inner, inside = body.forward(wide)
             out, middle_last = half.last.forward(inner)
             if half.norm_first:
                 kept = noise.draw(out.shape)

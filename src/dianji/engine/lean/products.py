@@ -79,6 +79,14 @@ class Product:
         """Give the memory of the cast weights back."""
         self._cast, self._made_from = None, ()
 
+    def activated(self, x: Tensor) -> Tensor | None:
+        """``gelu`` of what ``forward`` gives, in one go where that is to be had: for passes without a backward one."""
+        weight, bias, down, _ = self.cast(x.dtype)
+        if down is not None or x.dtype != torch.bfloat16 or not ONEDNN:
+            return None
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "none")
+        return found
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """(rows, in) to (rows, out), and the low-rank middle (rows, ranks) that ``gradients`` needs."""
         weight, bias, down, up = self.cast(x.dtype)
