@@ -16,7 +16,7 @@ from dianji.pipeline.columns import GrowingTable, Unfit, slices
 from dianji.registry import record_of
 from dianji.reporting import Meter, Silent
 from dianji.spec.sections import Train
-from dianji.store.atomic import translated
+from dianji.store.atomic import alone, translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
@@ -42,7 +42,9 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str, 
     """
     path = store.cache(digest) / "examples.arrow"
     if not path.exists():
-        _write(path, task, base, table, meter or Silent())
+        with alone(path):
+            if not path.exists():
+                _write(path, task, base, table, meter or Silent())
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 
@@ -83,8 +85,7 @@ def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
 
 def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:
     with translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".encoding."))
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
             written = folder / path.name
             batch = _grown(folder, task, base, table, meter)
