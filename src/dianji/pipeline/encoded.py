@@ -20,7 +20,7 @@ from dianji.store.atomic import alone, translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
-from dianji.tasks.cut import cut
+from dianji.tasks.cut import Cut, cut
 
 #: Changes when encoding changes without a new version of the task.
 FORMAT = 2
@@ -73,9 +73,14 @@ def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
     Raises:
         CapabilityError: no example fits into a batch.
     """
-    found = [f"{split}: {told}. {_ADVICE}" for split, of in examples.items() if (told := cut(of))]
+    found = [told_cut(split, told) for split, of in examples.items() if (told := cut(of))]
     large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
     return [*found, large] if large else found
+
+
+def told_cut(rows: str, found: Cut) -> str:
+    """What a person should know of rows that are cut, and what to do; ``rows`` says of which split they are."""
+    return f"{rows}: {found}. {_ADVICE}"
 
 
 def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:

@@ -1,50 +1,34 @@
-"""Whether a stage has room in this machine's memory, told before its weights are loaded."""
+"""Whether a stage has room in this machine's memory told before its weights are loaded."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
-import numpy as np
 import psutil
-import pyarrow as pa
 import torch
 
-from dianji.bases.base import BaseSource
 from dianji.engine.batches import Course, Size, in_order
 from dianji.engine.evaluation import EXAMPLES, TOKENS
 from dianji.engine.forecast import MIB, Forecast, Load, forecast
 from dianji.engine.lean.path import looks_lean
-from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
+from dianji.pipeline.glimpse import Glimpse
 from dianji.pipeline.plan import Work
 from dianji.reporting import Reporter
-from dianji.results import Plan
 
-#: Rows whose lengths stand for all.
-ROWS = 2000
+#: Of an architecture that fake tensors do not carry: a forecast is not worth a run.
+_UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
 
 
-def foresee(work: Work) -> Forecast | None:
+def foresee(work: Work, seen: Glimpse | None = None) -> Forecast | None:
     """What the stage will take, on a CPU; None where it cannot be told, or where a GPU's memory is what counts."""
     if torch.cuda.is_available():
         return None
     try:
-        return forecast(_load(work), psutil.Process().memory_info().rss / MIB)
-    except (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError):
-        return None  # an architecture that fake tensors do not carry: a forecast is not worth a run
-
-
-def with_room(plan: Plan, works: Sequence[Work]) -> Plan:
-    """The plan with what each stage that is to be run will take, and a warning where that is too much."""
-    stages, warnings = [], list(plan.warnings)
-    for stage, work in zip(plan.stages, works, strict=True):
-        foreseen = None if stage.state == "done" else foresee(work)
-        stages.append(stage if foreseen is None else dataclasses.replace(stage, memory_mb=round(foreseen.total)))
-        if foreseen is not None and (warning := shortage(stage.name, foreseen)):
-            warnings.append(warning)
-    return dataclasses.replace(plan, stages=tuple(stages), warnings=tuple(warnings))
+        return forecast(_load(seen or Glimpse.of(work)), psutil.Process().memory_info().rss / MIB)
+    except _UNTOLD:
+        return None
 
 
 def announced(work: Work, reporter: Reporter) -> str:
@@ -71,36 +55,17 @@ def shortage(stage: str, foreseen: Forecast) -> str | None:
     )
 
 
-def _load(work: Work) -> Load:
-    table = work.data.splits["train"]
-    task = work.task.fit(table)
-    base = _source(work).prepare(table.slice(0, ROWS))
-    examples = task.encode(table.slice(0, ROWS), base)
-    lengths, train = examples["length"].to_numpy(), work.train
-
-    def collate(rows: np.ndarray, *, training: bool) -> dict[str, torch.Tensor]:
-        return task.collate(examples.take(pa.array(rows)), base, np.random.default_rng(0), training=training)
-
-    course = Course(lengths, Size(train.batch_size, train.batch_tokens), train.accumulate, work.seed)
+def _load(seen: Glimpse) -> Load:
+    examples, train = seen.first, seen.work.train
+    lengths = examples["length"].to_numpy()
+    course = Course(lengths, Size(train.batch_size, train.batch_tokens), train.accumulate, seen.work.seed)
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
     size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
-    evaluated = collate(in_order(lengths, size)[0], training=False) if "validation" in work.data.splits else None
-    with torch.device("meta"):
-        model = task.model(dataclasses.replace(base, folder=None, new_weights=[]))
-        work.adaptation.attach(model)
-    if train.gradient_checkpointing:
-        recompute_activations(model.model)
+    validated = "validation" in seen.work.data.splits
+    evaluated = seen.collate(in_order(lengths, size)[0], training=False) if validated else None
+    model = seen.model().model
     bf16 = choose_precision(train.precision) == "bf16"
     plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
-    lean = not plain and looks_lean(model.model)
+    lean = not plain and looks_lean(model)
     varied = len(set(lengths.tolist())) > 1
-    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)
-
-
-def _source(work: Work) -> BaseSource:
-    """What the first of the stages before it starts from has the same shape."""
-    while work.parent is not None:
-        work = work.parent
-    if work.source is None:
-        raise ValueError(f"stage {work.name} starts from nothing")
-    return work.source
+    return Load(model, seen.collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)
