@@ -1,12 +1,15 @@
-"""What a plan says of rows that are too long is what the run says."""
+"""What a plan says of rows that are too long and of what will be kept is what the run then does."""
 
 from __future__ import annotations
 
 import random
+from collections import namedtuple
 
 import pytest
+import torch
 
 from dianji import verbs
+from dianji.engine.frozen.keep import LEFT_FREE
 from dianji.errors import RecipeError
 from dianji.pipeline import glimpse
 from dianji.spec.sections import Recipe
@@ -15,6 +18,7 @@ from dianji.testing import toys
 from tests.engine.conftest import Log
 
 BASE = {"new": "transformer", "layers": 2, "width": 16, "heads": 2, "length": 32, "vocabulary": 200}
+Disk = namedtuple("Disk", "total used free")  # what shutil gives
 
 
 @pytest.fixture
@@ -86,3 +90,56 @@ class TestTooLong:
         verbs.run(asked, store=store)
         monkeypatch.setattr(glimpse.Glimpse, "of", None)
         assert verbs.check(asked, store=store).stages[0].cut == {}
+
+
+STAGES = {
+    "fitted": classify(adapt="frozen"),
+    "tokens": classify(adapt="last-layers", train={"epochs": 2, "precision": "fp32"}),
+    "bf16": classify(adapt="last-layers", train={"epochs": 2, "precision": "bf16"}),
+    "top": classify(adapt={"lora": {"rank": 2, "targets": ["layer.1.attention.self.query"]}}, train={"epochs": 2}),
+    "windows": {
+        "task": {"causal-language": {"length": 8}},
+        "adapt": "last-layers",
+        "train": {"epochs": 2, "precision": "fp32"},
+    },
+}
+
+
+class TestKept:
+    @pytest.mark.parametrize("name", STAGES)
+    def test_the_plan_says_what_the_run_keeps(self, recipe, store, name):
+        asked = recipe(STAGES[name])
+        told = verbs.check(asked, store=store).stages[0].cache_mb
+        verbs.run(asked, store=store)
+        kept = sum(path.stat().st_size - 160 for path in (store.home / "cache").rglob("states.safetensors"))
+        assert kept > 0
+        assert told == pytest.approx(kept / 1e6, abs=0.001)
+
+    @pytest.mark.parametrize(
+        "stage",
+        [
+            classify(adapt="full"),
+            classify(adapt="frozen", train={"cache": "off"}),
+            classify(adapt="last-layers", train={"epochs": 1}),
+            {"task": "masked-language", "adapt": "last-layers", "train": {"epochs": 2}},
+        ],
+        ids=["all-learns", "off", "read-once", "masks-are-drawn"],
+    )
+    def test_nothing_where_nothing_is_kept(self, recipe, store, stage):
+        assert verbs.check(recipe(stage), store=store).stages[0].cache_mb is None
+
+    def test_a_full_disk_is_warned_of(self, recipe, store, monkeypatch):
+        monkeypatch.setattr("shutil.disk_usage", lambda path: Disk(1, 1, LEFT_FREE))
+        plan = verbs.check(recipe(classify(adapt="frozen")), store=store)
+        assert any("learn: what its frozen part says of the rows would take" in told for told in plan.warnings)
+        assert any("it is not kept. Training goes on without" in told for told in plan.warnings)
+
+    def test_weights_are_not_loaded(self, recipe, store, monkeypatch):
+        drawn = torch.nn.init.normal_
+        monkeypatch.setattr(torch.nn.init, "normal_", lambda tensor, *a, **b: drawn(_no_numbers(tensor), *a, **b))
+        assert verbs.check(recipe(classify(adapt="frozen")), store=store).stages[0].cache_mb is not None
+
+
+def _no_numbers(tensor):
+    assert tensor.device.type == "meta"
+    return tensor

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from dianji.engine.frozen.keep import no_room
 from dianji.errors import BaseError, CapabilityError, DianjiError, RecipeError
 from dianji.pipeline.encoded import told_cut
 from dianji.pipeline.glimpse import Glimpse
 from dianji.pipeline.plan import Schedule, Work
-from dianji.pipeline.room import foresee, shortage
+from dianji.pipeline.room import cache_size, foresee, shortage
 from dianji.results import Plan, PlannedStage
+from dianji.store.steps import Store
 
 
-def with_outlook(found: Schedule) -> Plan:
+def with_outlook(found: Schedule, store: Store) -> Plan:
     """The schedule's plan; stages that are done are told of as they are.
 
     Raises:
@@ -23,7 +25,7 @@ def with_outlook(found: Schedule) -> Plan:
     for stage, work in zip(plan.stages, found.works, strict=True):
         if stage.state != "done":
             try:
-                stage, more = _seen(stage, work)
+                stage, more = _seen(stage, work, store)
                 warnings += more
             except (BaseError, CapabilityError) as error:
                 faults.append(f"{found.recipe.where('stages', work.name)}: {error}")
@@ -33,7 +35,7 @@ def with_outlook(found: Schedule) -> Plan:
     return dataclasses.replace(plan, stages=tuple(stages), warnings=tuple(warnings))
 
 
-def _seen(stage: PlannedStage, work: Work) -> tuple[PlannedStage, list[str]]:
+def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, list[str]]:
     """The stage with its figures, and what to warn of."""
     try:
         seen = Glimpse.of(work)
@@ -44,11 +46,15 @@ def _seen(stage: PlannedStage, work: Work) -> tuple[PlannedStage, list[str]]:
     except DianjiError:
         return stage, []  # a new base finds nothing in the few rows that are looked at; the run looks at all
     warnings = [told_cut(f"{work.name}: {seen.samples[split].told(split)}", told) for split, told in cuts.items()]
+    cache = cache_size(seen)
     if memory is not None and (short := shortage(work.name, memory)):
         warnings.append(short)
+    if cache is not None and (full := no_room(cache, store.home / "cache")):
+        warnings.append(f"{work.name}: what its frozen part says of the rows would take {full}")
     told = dataclasses.replace(
         stage,
         memory_mb=None if memory is None else round(memory.total),
+        cache_mb=None if cache is None else round(cache / 1e6, 3),
         cut={split: of.to_json() for split, of in cuts.items()},
     )
     return told, warnings

@@ -1,19 +1,25 @@
-"""Whether a stage has room in this machine's memory told before its weights are loaded."""
+"""Whether a stage has room in this machine's memory and on its disk, told before its weights are loaded."""
 
 from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import psutil
 import torch
 
 from dianji.engine.batches import Course, Size, in_order
 from dianji.engine.evaluation import EXAMPLES, TOKENS
-from dianji.engine.forecast import MIB, Forecast, Load, forecast
+from dianji.engine.forecast import MIB, Forecast, Load, forecast, foreseen_cut
+from dianji.engine.frozen.cut import Cut, Sample
+from dianji.engine.frozen.keep import CHECKED, predicted_size
+from dianji.engine.frozen.shapes import Unfit
+from dianji.engine.frozen.states import extent
 from dianji.engine.lean.path import looks_lean
+from dianji.engine.learn import on_the_disk, require_settled
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
-from dianji.pipeline.glimpse import Glimpse
+from dianji.pipeline.glimpse import FIRST, Glimpse
 from dianji.pipeline.plan import Work
 from dianji.reporting import Reporter
 
@@ -53,6 +59,40 @@ def shortage(stage: str, foreseen: Forecast) -> str | None:
         "train.batch_size and raise train.accumulate, use gradient_checkpointing: true, a shorter task length, or "
         "adapt: lora."
     )
+
+
+def cache_size(seen: Glimpse) -> int | None:
+    """Bytes that a stage will keep of what its frozen part says; None where it keeps nothing, or it cannot be told."""
+    work = seen.work
+    if not on_the_disk(work.train, to_the_optimum=work.to_the_optimum) or seen.first.num_rows < CHECKED:
+        return None
+    try:
+        model = seen.model().model
+        require_settled(model, seen.task, work.train)
+        cut = foreseen_cut(model, _probes(seen), bf16=choose_precision(work.train.precision) != "fp32")
+        return sum(_size(seen, cut, split) for split in ("train", "validation") if split in work.data.splits)
+    except (Unfit, *_UNTOLD):
+        return None
+
+
+def _probes(seen: Glimpse) -> tuple[Sample, Sample]:
+    """Three of the shortest of the first examples, and two of the longest."""
+    lengths = seen.first["length"].to_numpy()
+    order = np.argsort(lengths, kind="stable")
+    few, long = (
+        Sample(seen.collate(rows, training=True), extent(lengths, rows)) for rows in (order[[0] * 3], order[[-1] * 2])
+    )
+    return few, long
+
+
+def _size(seen: Glimpse, cut: Cut, split: str) -> int:
+    if cut.ragged:
+        sample = seen.samples[split]
+        return round(predicted_size(cut, sample.examples["length"].to_numpy()) * sample.of / sample.rows)
+    looked: int = min(FIRST, seen.work.data.splits["train"].num_rows)
+    rows: int = seen.work.data.splits[split].num_rows
+    examples = rows * len(seen.first) / looked
+    return round(predicted_size(cut, np.ones(1, dtype=np.int32)) * examples)
 
 
 def _load(seen: Glimpse) -> Load:

@@ -35,7 +35,7 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     store = store or Store.default()
     shelf = Shelf()
     found = schedule(recipe, store, shelf)
-    plan = with_outlook(found)
+    plan = with_outlook(found, store)
     if recipe.compare is None:
         return plan
     planned = contest(recipe, store, shelf)
