@@ -55,9 +55,9 @@ def learn(
     """
     began = time.monotonic()
     runtime.place(job.model.model)
-    reader = Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
+    reader = reader_of(job, runtime)
     try:
-        cut = _cut(job, reader)
+        cut = frozen_part(job, reader)
         if course.to_the_optimum:
             trained = _to_the_optimum(job, course, cut, reader, folder, shelf)
             if trained is not None:
@@ -99,7 +99,17 @@ def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
     return train.cache == "auto" and (to_the_optimum or not once)
 
 
-def _cut(job: Job, reader: Reader) -> Cut:
+def reader_of(job: Job, runtime: Runtime) -> Reader:
+    """Reads the training examples with what is frozen of the job's model, which is on its device."""
+    return Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
+
+
+def frozen_part(job: Job, reader: Reader) -> Cut:
+    """Where what is frozen of the job's model ends.
+
+    Raises:
+        Unfit: it has no frozen part that could be computed once; says why, with nothing where all of it learns.
+    """
     require_settled(reader.model, job.task, job.train)
     if reader.runtime.processes.count > 1:
         raise Unfit("each of several processes sees rows of its own")
