@@ -19,7 +19,7 @@ help:
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
 	@echo "make check     lint, formatting, types, direction of imports"
 	@echo "make bench     measure speed beside other libraries, and how cost grows; needs the data sets and an idle hour"
-	@echo "make bench-quick  has it become slower on this kind of CPU? some minutes"
+	@echo "make bench-quick  has it become slower on this kind of CPU? less than three minutes"
 	@echo "make bench-more   the other benchmarks: accuracy, kills, label errors, tampering, start-up; hours"
 	@echo "make setup     only make $(VENV) with everything for development"
 	@echo "make clean     remove caches and the demos' data and models; $(VENV) stays"

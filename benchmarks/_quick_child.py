@@ -16,7 +16,7 @@ from typing import Any
 from _tools import DATA, need
 from suite.sets import covering, read, write, write_rows
 
-TRAIN, FROZEN, PREDICTED = 16 * 64, 768, 1500  # rows
+TRAIN, FROZEN, PREDICTED = 14 * 64, 512, 1500  # rows
 LOOP_EPOCHS = 3.0
 SEED = 7
 
@@ -41,12 +41,13 @@ def main() -> None:
         rows = read(source / "train.csv")
         write_rows(source / "train.csv", covering(rows, TRAIN))
         write_rows(source / "frozen.csv", covering(rows, FROZEN))
+        write_rows(source / "held.csv", read(source / "few.csv"))  # scores are not what is asked for here
         found: dict[str, list[float]] = {}
         for _ in range(arguments.repeats):
             for name, ratio in RATIOS.items():
                 ours, plain = ratio.ours(data), ratio.plain(data)
                 found.setdefault(name, []).append(round(plain / ours, 4))
-                print(f"{name}: {ours:.2f} s, {plain:.2f} s", file=sys.stderr)
+                print(f"{name}: {ours:.2f} s, {plain:.2f} s", file=sys.stderr, flush=True)
     print(json.dumps({"ratios": found}))
 
 
@@ -101,7 +102,7 @@ def _train(data: Path, rows: str, stage: Mapping[str, Any]) -> Any:
     source = data / "questions"
     split = {"train": source / f"{rows}.csv", "validation": source / "few.csv", "test": source / "few.csv"}
     folder = Path(tempfile.mkdtemp(dir=data))  # a store of its own: nothing is found done, or cached
-    done = ours.train(stage, "minilm", split, folder, SEED)
+    done = ours.train(stage, "minilm", split, folder, SEED, keep=True)  # waiting for it took longer than training
     return done.clock, done.stage.artefact
 
 

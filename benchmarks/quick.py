@@ -1,4 +1,4 @@
-"""Has Dianji become slower? Ratios that take some minutes, beside those stored for this kind of CPU.
+"""Has Dianji become slower? Ratios, in less than three minutes, beside those stored for this kind of CPU.
 
 Both sides of a ratio run in one process, in turn, three times; the median of the three ratios counts, so that what
 disturbs the machine disturbs both. A loss of more than a fifth fails (exit code 1). ``--store`` writes today's ratios

@@ -72,8 +72,11 @@ class Clock(Silent):
 def settle() -> None:
     """Start the process that will prove the artefact, and wait until it has imported what it needs.
 
-    It does so while training runs: nothing in a whole training, but a core less in a window of seconds.
+    It does so while training runs: nothing in a whole training, but a core less in a window of seconds. One that was
+    kept has imported all.
     """
+    if FRESH.process is not None and FRESH.process.poll() is None:
+        return
     FRESH.start()
     if FRESH.process is None:  # no fork here
         return
@@ -92,8 +95,13 @@ class Trained:
     helpers_mb: float
 
 
-def train(stage: Mapping[str, Any], base: Any, split: Mapping[str, Path], folder: Path, seed: int) -> Trained:
-    """One stage, with defaults but for what ``stage`` says; ``split`` names files to train, validate and test on."""
+def train(
+    stage: Mapping[str, Any], base: Any, split: Mapping[str, Path], folder: Path, seed: int, *, keep: bool = False
+) -> Trained:
+    """One stage, with defaults but for what ``stage`` says; ``split`` names files to train, validate and test on.
+
+    ``keep``: the process that proves artefacts is left for the next training of this process, which need not wait.
+    """
     recipe = {
         "name": "bench",
         "seed": seed,
@@ -110,7 +118,8 @@ def train(stage: Mapping[str, Any], base: Any, split: Mapping[str, Path], folder
     clock = Clock()
     with sampled() as sample:
         result = verbs.run(Recipe.parse(recipe), reporter=clock, store=Store(folder / "store"))
-    FRESH.stop()
+    if not keep:
+        FRESH.stop()
     if not clock.encoded or not clock.learnt:
         raise SystemExit("Dianji no longer reports work as 'encoding …' and 'evaluating on …', which the clock goes by")
     return Trained(clock, result.stages[0], sample.highest)

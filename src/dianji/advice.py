@@ -10,10 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Forecast:
-    """What running a candidate would cost, told from a few measured steps of each of its stages."""
+    """What running a candidate would cost, told from a little of each of its stages, measured."""
 
     seconds: float  # of the whole run but for baselines
-    #: stage -> seconds of its optimiser steps, as a run reports them.
+    #: stage -> seconds of its optimiser steps and of what is read once before them, as a run reports them.
     stage_seconds: Mapping[str, float]
     samples_per_second: float  # of the last stage
     peak_memory_mb: float

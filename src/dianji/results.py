@@ -45,6 +45,12 @@ class PlannedStage:
     folder: Path
     #: What training will take at most, in MiB; None: done already, or not known.
     memory_mb: float | None = None
+    #: What its frozen part says of the rows, which is computed once and kept on the disk, in MB; None: nothing is, done
+    #: already, or not known.
+    cache_mb: float | None = None
+    #: split -> ``rows`` of which only the first ``length`` tokens are read, ``of`` how many that were looked at, and
+    #: the ``longest``; only splits that have such rows.
+    cut: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -137,13 +137,16 @@ def test_an_interrupted_run_says_how_to_go_on(recipe, monkeypatch, capsys):
 
 def test_check_prints_the_plan(recipe, tmp_path, monkeypatch, capsys):
     stage = PlannedStage(
-        "intent", "d" * 32, "to do", "base minilm", "text-classification", "full", "rows", {"train": 1200}, tmp_path
-    )
+        "intent", "d" * 32, "to do", "base minilm", "text-classification", "full", "rows", {"train": 1200}, tmp_path,
+        memory_mb=900, cache_mb=12.3, cut={"train": {"rows": 3, "of": 1200, "length": 256, "longest": 300}},
+    )  # fmt: skip
     plan = Plan("bank", "e" * 32, (stage,), ("data rows: 3 rows twice",))
     monkeypatch.setattr(verbs, "check", lambda loaded: plan)
     assert invoke(["check", recipe]) == 0
     out = capsys.readouterr().out
     assert "intent  text-classification  base minilm  full        rows  train 1,200  to do" in out
+    assert "intent will take about 900 MB of memory." in out
+    assert "intent will keep what its frozen part says of the rows: about 12.3 MB on disk." in out
     assert "warning: data rows: 3 rows twice" in out
     assert f"dianji run {recipe}" in out
     assert invoke(["check", recipe, "--json"]) == 0

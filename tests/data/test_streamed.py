@@ -11,6 +11,7 @@ import pytest
 from dianji.data.source import SOURCE
 from dianji.data.streamed import sample
 from dianji.errors import DataError
+from dianji.store.steps import Store
 from tests.data.helpers import LABELLED, TEXT, read, write_csv, write_jsonl
 
 RECORDS = [{"text": f"document {number} of many"} for number in range(400)]
@@ -63,6 +64,15 @@ def test_it_is_read_once(path, monkeypatch):
     first = read(path, TEXT, stream=True)
     monkeypatch.setattr("dianji.data.streamed._write", None)
     assert texts(read(path, TEXT, stream=True)) == texts(first)
+
+
+def test_what_a_killed_process_had_written_is_swept(path):
+    first = texts(read(path, TEXT, stream=True))
+    (folder,) = (report.parent for report in (Store.default().home / "cache").glob("*/report.json"))
+    begun = folder.rename(folder.with_name(f".{folder.name}.x1"))  # as it is before it is put in place
+    assert texts(read(path, TEXT, stream=True)) == first
+    assert folder.is_dir()
+    assert not begun.exists()
 
 
 @pytest.mark.parametrize(

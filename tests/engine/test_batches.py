@@ -7,15 +7,18 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv, parquet
+from torch.nn import functional
 
 from dianji.bases.resolve import resolve
 from dianji.engine.batches import POOL, Course, Size, bucketed, in_order, over_budget
 from dianji.errors import CapabilityError
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.text_classification import TextClassification
+from dianji.testing import toys
 
 LENGTHS = st.lists(st.integers(1, 60), max_size=300).map(lambda values: np.array(values, dtype=np.int32))
 SIZES = st.builds(Size, examples=st.integers(1, 40)) | st.builds(Size, tokens=st.integers(1, 400))
@@ -61,6 +64,58 @@ def test_in_order_too_and_the_longest_first(lengths, size):
 def test_the_same_seed_and_epoch_give_the_same_batches(lengths, size, seed):
     one, other = bucketed(lengths, size, seed, 3), bucketed(lengths, size, seed, 3)
     assert [batch.tolist() for batch in one] == [batch.tolist() for batch in other]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    """A tiny transformer with a head for three labels, in evaluation mode."""
+    torch.manual_seed(0)
+    base, task = toys.text_base(), TextClassification(labels=toys.LABELS)
+    model = task.model(base).model.eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight *= 10  # drawn as small as they are, the loss would hardly depend on what is read
+    return task, base, model
+
+
+def losses(reader, examples, batches):
+    """(examples,) cross-entropies, each computed in its batch; NaN where an example was in none."""
+    task, base, model = reader
+    found = np.full(examples.num_rows, np.nan, dtype=np.float32)
+    for indices in batches:
+        batch = task.collate(examples.take(pa.array(indices)), base, np.random.default_rng(0), training=True)
+        each = functional.cross_entropy(
+            torch.from_numpy(task.outputs(model, batch)["logits"]), batch["labels"], reduction="none"
+        )
+        torch.testing.assert_close(task.loss(model, batch).value, each.mean(), atol=1e-5, rtol=0)
+        assert np.isnan(found[indices]).all(), "an example was in two batches"
+        found[indices] = each
+    return found
+
+
+@given(
+    words=st.lists(st.integers(0, 30), min_size=1, max_size=60),
+    size=st.builds(Size, examples=st.integers(1, 16)) | st.builds(Size, tokens=st.integers(1, 200)),
+    unbucketed=st.integers(1, 16),
+    seed=st.integers(0, 2**32 - 1),
+    epoch=st.integers(0, 5),
+)
+def test_an_example_has_the_same_loss_in_bucketed_batches_as_in_any_others(
+    reader, words, size, unbucketed, seed, epoch
+):
+    """Beside batches that are cut from a random order, where short examples are padded to long ones."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(toys.vocabulary()[5:], number)) for number in words]
+    task, base, _ = reader
+    examples = task.encode(pa.table({"text": texts, "label": rng.choice(toys.LABELS, len(texts))}), base)
+    lengths = examples["length"].to_numpy()
+    assert lengths.tolist() == [number + 2 for number in words]  # with the tokens at both ends
+    order = rng.permutation(len(texts))
+    expected = losses(reader, examples, np.split(order, range(unbucketed, len(order), unbucketed)))
+    found = losses(reader, examples, bucketed(lengths, size, seed, epoch))
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [Size(examples=64), Size(tokens=4096)], ids=["examples", "tokens"])

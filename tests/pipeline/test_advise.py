@@ -16,7 +16,7 @@ from dianji.errors import BaseError, CapabilityError, DataError, RecipeError, Tr
 from dianji.pipeline import advise as module
 from dianji.pipeline import candidates
 from dianji.pipeline.merit import NEW
-from dianji.pipeline.plan import schedule
+from dianji.pipeline.plan import Work, schedule
 from dianji.pipeline.trial import Trial, trial
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
@@ -97,6 +97,12 @@ class TestBudget:
         advice = verbs.advise(str(data), minutes=0.5, bases=["minilm"], recipe=tmp_path / "recipe.yaml")
         assert advice.chosen is None
         assert advice.options[0].obstacle == "takes 2 minutes, and 0.5 may be used"
+
+    def test_what_is_fitted_has_no_epochs_to_cut(self, data: Path, tmp_path: Path):
+        advice = verbs.advise(str(data), minutes=1.5, bases=["minilm"], recipe=tmp_path / "recipe.yaml")
+        (frozen,) = (option for option in advice.options if option.name == "minilm, frozen")
+        assert frozen.obstacle == "takes 2 minutes, and 1.5 may be used"
+        assert "train" not in frozen.recipe["stages"]["classify"]
 
     def test_what_needs_too_much_memory_cannot_be_chosen(self, data: Path, tmp_path: Path, monkeypatch):
         def by_base(work, base, device):
@@ -213,9 +219,46 @@ def test_a_trial_tells_what_a_run_takes(data: Path, tmp_path: Path):
     cost = costs_of_a_fresh_run(recipe, tmp_path / "recipe.yaml")
     assert (found.parameters, found.trained_parameters) == (cost["parameters"], cost["trainable_parameters"])
     assert found.steps == 30 * -(-work.data.splits["train"].num_rows // 16)
+    assert found.once_seconds == 0  # all of it learns
     # Both ran for a second at most, beside other tests: how good estimates are is told by benchmarks/advise.py.
     assert 1 / 4 < found.train_seconds / cost["train_seconds"] < 4
     assert 1 / 2 < found.peak_memory_mb / cost["peak_memory_mb"] < 2
+
+
+WIDE = {"new": "transformer", "layers": 4, "width": 128, "heads": 2, "length": 32, "vocabulary": 200}
+
+
+def planned(data: Path, **stage: object) -> tuple[Recipe, Work]:
+    """A stage on the questions, and what it will do."""
+    stage = {"task": "text-classification", "data": "rows", "evaluate": {"baselines": False}, **stage}
+    rows = {"path": str(data), "columns": {"text": "query", "label": "intent"}}
+    recipe = Recipe.parse({"name": "toy", "base": WIDE, "data": {"rows": rows}, "stages": {"classify": stage}})
+    return recipe, schedule(recipe, Store.default()).works[0]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """2,400 questions: so many that a trial does not see all of them."""
+    path = tmp_path / "many.csv"
+    lines = [f"{'please ' * (row % 9)}help me with my {LABELS[row % 3]} {row},{LABELS[row % 3]}" for row in range(2400)]
+    path.write_text("\n".join(["query,intent", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("adapt", "train"),
+    [("frozen", {}), ("frozen", {"solver": "loop", "epochs": 20.0}), ("last-layers", {"epochs": 3.0})],
+    ids=["fitted", "looped", "last-layers"],
+)
+def test_a_trial_of_what_is_frozen_tells_what_a_run_takes(many: Path, adapt: str, train: dict[str, object]):
+    """Which reads it once: without that, the first two would be told to take several times as long."""
+    recipe, work = planned(many, adapt=adapt, train=train)
+    assert work.to_the_optimum == (not train)
+    found = trial(work, WIDE, "cpu")
+    cost = verbs.run(recipe).stages[0].cost
+    assert found.once_seconds > 0
+    assert 1 / 4 < found.train_seconds / cost.train_seconds < 4
+    assert 1 / 2 < found.peak_memory_mb / cost.peak_memory_mb < 2
 
 
 def test_a_trial_that_cannot_be_made_says_why(data: Path, monkeypatch):

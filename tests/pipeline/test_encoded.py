@@ -75,7 +75,7 @@ def test_a_task_with_other_columns_is_joined_in_memory(store):
 
 
 @pytest.mark.usefixtures("_unregistered")
-def test_a_fault_leaves_nothing_behind(store, tmp_path):
+def test_a_fault_leaves_nothing_but_the_lock(store, tmp_path):
     class Full(TextClassification):
         def encode(self, table, base):
             if table["text"][0] == TABLE["text"][10]:
@@ -85,4 +85,14 @@ def test_a_fault_leaves_nothing_behind(store, tmp_path):
     task, base, table = CASES["one-label"]
     with pytest.raises(StoreError, match="the disk is full"):
         encoded(store, Full(labels=task.labels), base(), table, "key")
-    assert [path for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".")] == []
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".")]
+    assert left == ["examples.arrow.lock"]
+
+
+def test_what_a_killed_process_had_encoded_is_swept(store):
+    task, base, table = CASES["one-label"]
+    begun = store.cache("key") / ".examples.arrow.x1"
+    begun.mkdir(parents=True)
+    (begun / "0").write_bytes(b"half")
+    encoded(store, task, base(), table, "key")
+    assert not begun.exists()

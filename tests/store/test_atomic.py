@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from dianji.errors import StoreError
-from dianji.store.atomic import new_folder, sync_folder, translated, write_json, write_text
+from dianji.store.atomic import alone, new_folder, sync_folder, translated, write_json, write_text
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 FORBIDDEN = [OSError(number, os.strerror(number)) for number in (errno.EROFS, errno.EACCES, errno.EPERM)]
@@ -163,6 +164,38 @@ class TestNewFolder:
             assert child.stdout.readline() == "half\n"
             child.kill()
         assert names(tmp_path / "a") == ["old"]
+        with alone(tmp_path / "a"):
+            assert {"a"} <= set(names(tmp_path)) <= {"a", "a.lock"}, "what the killed process left"
+
+
+class TestAlone:
+    def test_what_others_left_of_the_same_is_gone_and_nothing_else(self, tmp_path):
+        (tmp_path / ".a.x1").mkdir()
+        (tmp_path / ".a.x1" / "half").write_text("half")
+        (tmp_path / ".a.x2").write_text("half")
+        (tmp_path / ".ab.x3").write_text("of another")
+        with alone(tmp_path / "a"):
+            assert set(names(tmp_path)) - {"a.lock"} == {".ab.x3"}
+
+    def test_who_comes_second_waits(self, tmp_path):
+        order = []
+
+        def second():
+            with alone(tmp_path / "a"):
+                order.append("second")
+
+        waiting = Thread(target=second)
+        with alone(tmp_path / "a"):
+            waiting.start()
+            waiting.join(timeout=0.2)
+            order.append("first")
+        waiting.join()
+        assert order == ["first", "second"]
+
+    def test_a_folder_that_cannot_be_written_is_told(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StoreError, match=r"Not a directory|File exists"), alone(tmp_path / "file" / "a"):
+            pass
 
 
 def test_translated_lets_other_errors_through(tmp_path):

@@ -41,8 +41,9 @@ class Moment:
 NEVER = Moment()
 #: What is saved late comes late, or little would be resumed.
 USUAL = ("/checkpoint/", "", "/checkpoint/", "/.artefact.", "", "/.artefact.")
-#: Files of states are two, of the training and the validation rows; of the others there are many.
-FEW = {"/.states.safetensors.": 2}
+#: Files of states are two, of the training and the validation rows, and those of a stream one each; of the others there
+#: are many.
+FEW = {"/.states.safetensors.": 2, "/train.arrow": 1, "/report.json": 1}
 
 
 @dataclass
@@ -188,7 +189,7 @@ def conclude(report: Report, home: Path) -> None:
         report.stories.append(story)
     allowed = {"lock", "holder", "spec.json", "quality.json", "events.jsonl", "metrics.json", "DONE", "artefact"}
     report.leftovers += [path.name for path in artefact.parent.iterdir() if path.name not in allowed]
-    report.leftovers += [path.name for path in home.glob("cache/*/.*")]
+    report.leftovers += [path.name for pattern in ("cache/.*", "cache/*/.*") for path in home.glob(pattern)]
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def test_sums_up():
 
 def test_one_sentence():
     assert str(Cut(312, 10_003, 256, 1204)) == (
-        "312 of 10,003 rows are longer than 256 tokens and are cut; the longest has 1,204"
+        "312 of 10,003 rows (3.1%) are longer than 256 tokens and are cut; the longest has 1,204"
     )
-    assert str(Cut(1, 20, 8, 9)) == "1 of 20 rows is longer than 8 tokens and is cut; it has 9"
+    assert str(Cut(1, 20, 8, 9)) == "1 of 20 rows (5.0%) is longer than 8 tokens and is cut; it has 9"
+    assert str(Cut(1, 9000, 8, 9)).startswith("1 of 9,000 rows (under 0.1%) is longer")

@@ -105,7 +105,8 @@ def test_standard_input_is_a_file(artefact, rows, monkeypatch):
 
 def test_what_is_cut_is_said(artefact, trained, rows, texts, tmp_path):
     lengths = np.array([len(text.split()) + 2 for text in texts])
-    told = f"{(lengths > 8).sum()} of 70 rows are longer than 8 tokens and are cut; the longest has {lengths.max()}"
+    long = (lengths > 8).sum()
+    told = f"{long} of 70 rows ({long / 70:.1%}) are longer than 8 tokens and are cut; the longest has {lengths.max()}"
     log = Log()
     list(verbs.predict_file(artefact, str(rows), reporter=log))
     assert log.warned == [f"{told}. The model has seen nothing of what was cut."]
@@ -118,7 +119,7 @@ def test_what_is_cut_is_said(artefact, trained, rows, texts, tmp_path):
 
 def test_a_run_says_it_before_it_learns_and_keeps_it(trained):
     artefact, warned = trained
-    assert any("rows are longer than 8 tokens and are cut" in warning for warning in warned)
+    assert any("are longer than 8 tokens and are cut" in warning for warning in warned)
     kept = json.loads((artefact / "evidence" / "data.json").read_text())["cut"]
     assert kept["train"]["length"] == 8
     assert kept["train"]["longest"] > 8

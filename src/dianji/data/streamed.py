@@ -27,7 +27,7 @@ from dianji.data.source import SOURCE, SPLITS
 from dianji.data.stream import selected
 from dianji.errors import DataError
 from dianji.spec.sections import Clean, Data
-from dianji.store.atomic import new_folder
+from dianji.store.atomic import alone, new_folder
 from dianji.store.digest import digest_value
 
 _FORMAT = 1
@@ -52,9 +52,11 @@ def stream_splits(
     folder = cache / digest_value([_FORMAT, digest, spec.model_dump(mode="json", exclude={"path"}), seed, name])
     if not (folder / _REPORT).is_file():
         request = Request(columns, spec.columns, {}, name, spec.clean.drop_empty)
-        with new_folder(folder) as temporary:
-            report = _write(temporary, readings, request, spec, seed)
-            (temporary / _REPORT).write_text(json.dumps({**report, "name": name, "digest": digest}), encoding="utf-8")
+        with alone(folder):
+            if not (folder / _REPORT).is_file():
+                with new_folder(folder) as temporary:
+                    report = {**_write(temporary, readings, request, spec, seed), "name": name, "digest": digest}
+                    (temporary / _REPORT).write_text(json.dumps(report), encoding="utf-8")
     report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
     return {split: _mapped(folder / f"{split}.arrow") for split in SPLITS if report["rows"].get(split)}, report
 

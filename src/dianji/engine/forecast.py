@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers.utils.generic import ModelOutput
 
+from dianji.engine.frozen.cut import Cut, Sample, likely_cut
 from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
@@ -103,6 +104,24 @@ def forecast(load: Load, process: float) -> Forecast:
     )
 
 
+def foreseen_cut(model: nn.Module, probes: tuple[Sample, Sample], *, bf16: bool) -> Cut:
+    """Where what is frozen ends, most likely, and what it will say of an example: its kind and size.
+
+    Args:
+        model: as that of a ``Load``; it is used up.
+        probes: batches of different sizes.
+        bf16: whether products will be in half precision.
+
+    Raises:
+        Unfit: nothing frozen is worth keeping.
+        RuntimeError: see ``forecast``.
+    """
+    inputs = {id(sample.batch): _Inputs.of(model, sample.batch) for sample in probes}
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _products(bf16=bf16):
+        _materialise(model)
+        return likely_cut(model, lambda batch: inputs[id(batch)].logits(model, mode), probes)
+
+
 def state_bytes(optimizer: Component) -> float:
     """What the optimizer remembers of each weight: one step of it on a small matrix, counted."""
     weight = nn.Parameter(torch.zeros(256, 256))
@@ -146,11 +165,14 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves
 
 
 def _peak(work: Callable[[], Any], *, bf16: bool) -> int:
-    precision: AbstractContextManager[Any] = torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
     live = _Live()
-    with live, precision:
+    with live, _products(bf16=bf16):
         work()
     return live.peak
+
+
+def _products(*, bf16: bool) -> AbstractContextManager[Any]:
+    return torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
 
 
 def _materialise(model: nn.Module) -> None:

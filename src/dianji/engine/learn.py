@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+from torch import nn
 
 from dianji.engine.clock import Clock
 from dianji.engine.frozen.cut import Cut
@@ -20,7 +21,8 @@ from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
 from dianji.errors import CapabilityError
-from dianji.tasks.base import random_batches
+from dianji.spec.sections import Train
+from dianji.tasks.base import Task, random_batches
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ def learn(
     """
     began = time.monotonic()
     runtime.place(job.model.model)
-    reader = Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
+    reader = reader_of(job, runtime)
     try:
-        cut = _cut(job, reader)
+        cut = frozen_part(job, reader)
         if course.to_the_optimum:
             trained = _to_the_optimum(job, course, cut, reader, folder, shelf)
             if trained is not None:
@@ -77,16 +79,40 @@ def learn(
     return dataclasses.replace(trained, seconds=trained.seconds + before)
 
 
-def _cut(job: Job, reader: Reader) -> Cut:
-    learns = [parameter.requires_grad for parameter in reader.model.parameters()]
-    if all(learns):
+def require_settled(model: nn.Module, task: Task, train: Train) -> None:
+    """Refuse a model that has no frozen part which could be computed once.
+
+    Raises:
+        Unfit: says why, with nothing where all of it learns.
+    """
+    if all(parameter.requires_grad for parameter in model.parameters()):
         raise Unfit("")  # which goes without saying
+    if random_batches(task):
+        raise Unfit("its inputs are drawn anew in every epoch")
+    if train.compile == "on":
+        raise Unfit("it is compiled as a whole")
+
+
+def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
+    """Whether what is frozen is kept: read once only, it is not worth a file. ``to_the_optimum`` is by ``fit``."""
+    once = train.epochs is not None and train.epochs <= 1
+    return train.cache == "auto" and (to_the_optimum or not once)
+
+
+def reader_of(job: Job, runtime: Runtime) -> Reader:
+    """Reads the training examples with what is frozen of the job's model, which is on its device."""
+    return Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
+
+
+def frozen_part(job: Job, reader: Reader) -> Cut:
+    """Where what is frozen of the job's model ends.
+
+    Raises:
+        Unfit: it has no frozen part that could be computed once; says why, with nothing where all of it learns.
+    """
+    require_settled(reader.model, job.task, job.train)
     if reader.runtime.processes.count > 1:
         raise Unfit("each of several processes sees rows of its own")
-    if random_batches(job.task):
-        raise Unfit("its inputs are drawn anew in every epoch")
-    if job.train.compile == "on":
-        raise Unfit("it is compiled as a whole")
     return cut_of(reader)
 
 
@@ -107,11 +133,10 @@ def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: 
 
 def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Job:
     """The job, which knows what is frozen; where nothing is kept it is computed batch by batch, to the same bits."""
-    once = job.train.epochs is not None and job.train.epochs <= 1
 
     def states(split: str, table: pa.Table) -> Kept | Fresh:
         here = _of(reader, table)
-        if job.train.cache == "off" or once or split not in course.examples:
+        if not on_the_disk(job.train, to_the_optimum=False) or split not in course.examples:
             return Fresh(cut, here)
         return kept(cut, here, course.examples[split], _titled(shelf, split))
 
@@ -135,7 +160,7 @@ def _lean(job: Job, runtime: Runtime) -> LeanPath:
 
 def _all(job: Job, split: str, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Kept:
     """Every state of a split, in main memory where they are not to be kept on the disk."""
-    if job.train.cache == "auto" and split in course.examples:
+    if on_the_disk(job.train, to_the_optimum=True) and split in course.examples:
         found = kept(cut, reader, course.examples[split], _titled(shelf, split))
         if isinstance(found, Kept):
             return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ FOLDS = 5
 #: With more rows than these, one of the folds is enough to choose by.
 MANY = 2000
 MOST_ITERATIONS = 2000
+TIMED = 5
 #: Multiplications per pass up to which the last fit is computed in fp64. Beyond, fp32 is exact enough: its errors
 #: average out over the rows.
 MOST_EXACT = 50_000_000
@@ -263,6 +265,18 @@ class Problem:
         gram[:-1, -1] = gram[-1, :-1]
         gram[-1, -1] = len(self.targets)
         return gram / len(self.targets)
+
+
+def seconds_per_pass(rows: Rows, count: int, classes: int) -> float:
+    """What it takes to read ``count`` rows like these once, as a fit does at least as often as it iterates."""
+    most = min(count, ROWS)
+    problem = Problem(rows.take(np.arange(most) % len(rows.targets)), classes)
+    taken = []
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        problem.loss(problem.zeros(), torch.float32)
+        taken.append(time.perf_counter() - began)
+    return min(taken) * count / max(1, most)
 
 
 def _divided(train: Rows, held_out: Rows | None) -> list[tuple[Rows, Rows]]:

@@ -84,7 +84,7 @@ def advise(
     known = _known(planned, reporter)
     rows = _rows(seen, planned[0])
     options: list[tuple[tuple[float, ...], Option]] = []
-    with reporter.work("timing three steps of each candidate", len(planned), "candidates") as meter:
+    with reporter.work("timing a little of each candidate", len(planned), "candidates") as meter:
         for plan in planned:
             place, reasons = judge(plan.candidate, rows, known.get(plan.candidate.card.name))
             option = _timed(plan, budget, machine, reasons)
@@ -153,11 +153,13 @@ def _shortened(option: Option, plan: _Planned, trials: Sequence[Trial], seconds:
     needed = sum(one.seconds for one in trials)
     if needed <= seconds:
         return option
+    if plan.schedule.works[-1].to_the_optimum:  # it has no epochs, and with some it would be another candidate
+        return replace(option, obstacle=_too_slow(needed, seconds))
     last, epochs = trials[-1], plan.schedule.works[-1].train.epochs or 1.0
     spared = needed - last.epochs_seconds
     possible = int((seconds - spared) / last.epochs_seconds * epochs)
     if possible < max(1.0, LEAST_SHARE * epochs):
-        return replace(option, obstacle=f"takes {needed / 60:.0f} minutes, and {seconds / 60:g} may be used")
+        return replace(option, obstacle=_too_slow(needed, seconds))
     name = list(plan.recipe["stages"])[-1]
     stage = plan.recipe["stages"][name]
     shorter = {**stage, "train": {**stage.get("train", {}), "epochs": possible}}
@@ -165,6 +167,10 @@ def _shortened(option: Option, plan: _Planned, trials: Sequence[Trial], seconds:
     reason = f"{possible:g} epochs instead of {epochs:g}, to keep to {seconds / 60:g} minutes"
     forecast = _forecast(plan, [*trials[:-1], last.shortened(possible / epochs)])
     return replace(option, recipe=recipe, reasons=(*option.reasons, reason), forecast=forecast)
+
+
+def _too_slow(needed: float, seconds: float) -> str:
+    return f"takes {needed / 60:.0f} minutes, and {seconds / 60:g} may be used"
 
 
 def _forecast(plan: _Planned, trials: Sequence[Trial]) -> Forecast:

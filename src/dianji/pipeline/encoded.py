@@ -16,11 +16,11 @@ from dianji.pipeline.columns import GrowingTable, Unfit, slices
 from dianji.registry import record_of
 from dianji.reporting import Meter, Silent
 from dianji.spec.sections import Train
-from dianji.store.atomic import translated
+from dianji.store.atomic import alone, translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
-from dianji.tasks.cut import cut
+from dianji.tasks.cut import Cut, cut
 
 #: Changes when encoding changes without a new version of the task.
 FORMAT = 2
@@ -42,7 +42,9 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str, 
     """
     path = store.cache(digest) / "examples.arrow"
     if not path.exists():
-        _write(path, task, base, table, meter or Silent())
+        with alone(path):
+            if not path.exists():
+                _write(path, task, base, table, meter or Silent())
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 
@@ -71,9 +73,14 @@ def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
     Raises:
         CapabilityError: no example fits into a batch.
     """
-    found = [f"{split}: {told}. {_ADVICE}" for split, of in examples.items() if (told := cut(of))]
+    found = [told_cut(split, told) for split, of in examples.items() if (told := cut(of))]
     large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
     return [*found, large] if large else found
+
+
+def told_cut(rows: str, found: Cut) -> str:
+    """What a person should know of rows that are cut, and what to do; ``rows`` says of which split they are."""
+    return f"{rows}: {found}. {_ADVICE}"
 
 
 def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
@@ -83,8 +90,7 @@ def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
 
 def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:
     with translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=".encoding."))
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
             written = folder / path.name
             batch = _grown(folder, task, base, table, meter)

@@ -1,50 +1,40 @@
-"""Whether a stage has room in this machine's memory, told before its weights are loaded."""
+"""Whether a stage has room in this machine's memory and on its disk, told before its weights are loaded."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import psutil
-import pyarrow as pa
 import torch
 
-from dianji.bases.base import BaseSource
 from dianji.engine.batches import Course, Size, in_order, size_of
 from dianji.engine.evaluation import EXAMPLES, TOKENS
-from dianji.engine.forecast import MIB, Forecast, Load, forecast
+from dianji.engine.forecast import MIB, Forecast, Load, forecast, foreseen_cut
+from dianji.engine.frozen.cut import Cut, Sample
+from dianji.engine.frozen.keep import CHECKED, predicted_size
+from dianji.engine.frozen.shapes import Unfit
+from dianji.engine.frozen.states import extent
 from dianji.engine.lean.path import looks_lean
-from dianji.engine.recomputing import recompute_activations
+from dianji.engine.learn import on_the_disk, require_settled
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
+from dianji.pipeline.glimpse import FIRST, Glimpse
 from dianji.pipeline.plan import Work
 from dianji.reporting import Reporter
-from dianji.results import Plan
 
-#: Rows whose lengths stand for all.
-ROWS = 2000
+#: Of an architecture that fake tensors do not carry: a forecast is not worth a run.
+_UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
 
 
-def foresee(work: Work) -> Forecast | None:
+def foresee(work: Work, seen: Glimpse | None = None) -> Forecast | None:
     """What the stage will take, on a CPU; None where it cannot be told, or where a GPU's memory is what counts."""
     if torch.cuda.is_available():
         return None
     try:
-        return forecast(_load(work), psutil.Process().memory_info().rss / MIB)
-    except (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError):
-        return None  # an architecture that fake tensors do not carry: a forecast is not worth a run
-
-
-def with_room(plan: Plan, works: Sequence[Work]) -> Plan:
-    """The plan with what each stage that is to be run will take, and a warning where that is too much."""
-    stages, warnings = [], list(plan.warnings)
-    for stage, work in zip(plan.stages, works, strict=True):
-        foreseen = None if stage.state == "done" else foresee(work)
-        stages.append(stage if foreseen is None else dataclasses.replace(stage, memory_mb=round(foreseen.total)))
-        if foreseen is not None and (warning := shortage(stage.name, foreseen)):
-            warnings.append(warning)
-    return dataclasses.replace(plan, stages=tuple(stages), warnings=tuple(warnings))
+        return forecast(_load(seen or Glimpse.of(work)), psutil.Process().memory_info().rss / MIB)
+    except _UNTOLD:
+        return None
 
 
 def announced(work: Work, reporter: Reporter) -> str:
@@ -71,36 +61,51 @@ def shortage(stage: str, foreseen: Forecast) -> str | None:
     )
 
 
-def _load(work: Work) -> Load:
-    table = work.data.splits["train"]
-    task = work.task.fit(table)
-    base = _source(work).prepare(table.slice(0, ROWS))
-    examples = task.encode(table.slice(0, ROWS), base)
-    lengths, train = examples["length"].to_numpy(), work.train
+def cache_size(seen: Glimpse) -> int | None:
+    """Bytes that a stage will keep of what its frozen part says; None where it keeps nothing, or it cannot be told."""
+    work = seen.work
+    if not on_the_disk(work.train, to_the_optimum=work.to_the_optimum) or seen.first.num_rows < CHECKED:
+        return None
+    try:
+        model = seen.model().model
+        require_settled(model, seen.task, work.train)
+        cut = foreseen_cut(model, _probes(seen), bf16=choose_precision(work.train.precision) != "fp32")
+        return sum(_size(seen, cut, split) for split in ("train", "validation") if split in work.data.splits)
+    except (Unfit, *_UNTOLD):
+        return None
 
-    def collate(rows: np.ndarray, *, training: bool) -> dict[str, torch.Tensor]:
-        return task.collate(examples.take(pa.array(rows)), base, np.random.default_rng(0), training=training)
 
-    course = Course(lengths, size_of(train, "cpu"), train.accumulate, work.seed)
+def _probes(seen: Glimpse) -> tuple[Sample, Sample]:
+    """Three of the shortest of the first examples, and two of the longest."""
+    lengths = seen.first["length"].to_numpy()
+    order = np.argsort(lengths, kind="stable")
+    few, long = (
+        Sample(seen.collate(rows, training=True), extent(lengths, rows)) for rows in (order[[0] * 3], order[[-1] * 2])
+    )
+    return few, long
+
+
+def _size(seen: Glimpse, cut: Cut, split: str) -> int:
+    if cut.ragged:
+        sample = seen.samples[split]
+        return round(predicted_size(cut, sample.examples["length"].to_numpy()) * sample.of / sample.rows)
+    looked: int = min(FIRST, seen.work.data.splits["train"].num_rows)
+    rows: int = seen.work.data.splits[split].num_rows
+    examples = rows * len(seen.first) / looked
+    return round(predicted_size(cut, np.ones(1, dtype=np.int32)) * examples)
+
+
+def _load(seen: Glimpse) -> Load:
+    examples, train = seen.first, seen.work.train
+    lengths = examples["length"].to_numpy()
+    course = Course(lengths, size_of(train, "cpu"), train.accumulate, seen.work.seed)
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
     size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
-    evaluated = collate(in_order(lengths, size)[0], training=False) if "validation" in work.data.splits else None
-    with torch.device("meta"):
-        model = task.model(dataclasses.replace(base, folder=None, new_weights=[]))
-        work.adaptation.attach(model)
-    if train.gradient_checkpointing:
-        recompute_activations(model.model)
+    validated = "validation" in seen.work.data.splits
+    evaluated = seen.collate(in_order(lengths, size)[0], training=False) if validated else None
+    model = seen.model().model
     bf16 = choose_precision(train.precision) == "bf16"
     plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
-    lean = not plain and looks_lean(model.model)
+    lean = not plain and looks_lean(model)
     varied = len(set(lengths.tolist())) > 1
-    return Load(model.model, collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)
-
-
-def _source(work: Work) -> BaseSource:
-    """What the first of the stages before it starts from has the same shape."""
-    while work.parent is not None:
-        work = work.parent
-    if work.source is None:
-        raise ValueError(f"stage {work.name} starts from nothing")
-    return work.source
+    return Load(model, seen.collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)

@@ -1,7 +1,9 @@
-"""What training would cost, told from three steps of it: ``python -m dianji.pipeline.trial`` in a process of its own.
+"""What training would cost, told from a little of it: ``python -m dianji.pipeline.trial`` in a process of its own.
 
 A process of its own, so that its peak memory is that of one candidate, and so that nothing is left of one when the next
-is timed. The steps are the training loop's own, on batches that are short, middling and long for these rows.
+is timed. What is done is what a run does: of a frozen part, some rows are read and the rest is reckoned; a linear head
+is fitted to their features; else three steps of the training loop are taken, on batches that are short, middling and
+long for these rows.
 """
 
 from __future__ import annotations
@@ -27,12 +29,17 @@ import pyarrow as pa
 from dianji.artefact.save import count
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import run_model
+from dianji.engine.frozen.cut import Cut
+from dianji.engine.frozen.shapes import Unfit
+from dianji.engine.frozen.states import Fresh, Reader
+from dianji.engine.learn import frozen_part, on_the_disk, reader_of
 from dianji.engine.loop import Job, Training
 from dianji.engine.memory import peak_mb, reset_peak, steady_memory
-from dianji.engine.runtime import make_runtime
+from dianji.engine.runtime import Runtime, make_runtime
 from dianji.engine.seeding import seed_everything
 from dianji.errors import DianjiError, TrainingError
 from dianji.pipeline.plan import Work
+from dianji.pipeline.spared import fit_some, read, read_some, renumbered
 from dianji.registry import from_record, record_of
 from dianji.reporting import Silent
 from dianji.spec.sections import NewBase, Train
@@ -64,21 +71,23 @@ class Trial:
     peak_memory_mb: float
     parameters: int
     trained_parameters: int
+    once_seconds: float = 0.0  # reading what is frozen, before the first step
 
     @property
     def train_seconds(self) -> float:
-        """As a run reports it: optimiser steps alone."""
-        return self.steps * self.seconds_per_step
+        """As a run reports it: optimiser steps, and what is read once before them."""
+        return self.once_seconds + self.steps * self.seconds_per_step
 
     @property
     def epochs_seconds(self) -> float:
         """What grows with the number of epochs."""
-        return self.train_seconds + self.validate_seconds
+        return self.steps * self.seconds_per_step + self.validate_seconds
 
     @property
     def seconds(self) -> float:
         """Until the stage is measured; its baselines are not counted."""
-        return self.start_seconds + self.encode_seconds + self.epochs_seconds + self.measure_seconds
+        before = self.start_seconds + self.encode_seconds + self.once_seconds
+        return before + self.epochs_seconds + self.measure_seconds
 
     def shortened(self, share: float) -> Trial:
         """The same stage with a share of its epochs."""
@@ -102,6 +111,7 @@ def trial(work: Work, base: str | Mapping[str, Any], device: Device = "auto") ->
         "task": record_of(work.task.fit(work.data.splits["train"])),
         "adaptation": record_of(work.adaptation),
         "train": work.train.model_dump(mode="json"),
+        "to_the_optimum": work.to_the_optimum,
         "base": base,
         "rows": {name: split.num_rows for name, split in work.data.splits.items()},
         # What a run holds in memory besides: the rows that the trial is not given.
@@ -161,52 +171,56 @@ def main() -> None:
 
 
 def measure(request: Mapping[str, Any], began: float) -> Trial:
-    """Take the steps and time them; ``began`` is when this process did."""
+    """Do a little of everything and time it; ``began`` is when this process did."""
     reset_peak()
     stage = _Stage.of(request)
-    training, rows = stage.training, stage.rows
     start_seconds = time.perf_counter() - began - stage.encode_seconds
-    course = training.course.steps(0)
-    chosen, heaviest = _spread([_weight(step, training.course.lengths) for step in course])
-    with steady_memory():
-        training.step(course[heaviest], Silent())  # warms up, and takes the most memory
-        taken = [_timed(training, course[number]) for number in chosen]
-    peak = peak_mb() + request["held_mb"]
-    seconds = sum(taken) / len(taken)
-    share = rows["train"] / stage.sampled  # more rows give more steps of the same kind
-    train = training.job.train
-    if train.minutes is not None:
-        steps = round(train.minutes * 60 / seconds)
-    else:
-        steps = training.total_steps if train.steps else round(training.total_steps * share)
-    every = train.evaluate_every or max(1.0, len(course) * share)
-    stage.seconds_per_row(precise=False)  # warms up
-    validated = rows.get("validation", 0) * max(1, round(steps / every))
+    found = _fitted(stage) or _looped(stage)
+    rows = stage.rows
     held_out = rows.get("validation", 0) + rows.get("test", 0)
     return Trial(
-        steps=max(1, steps),
-        seconds_per_step=seconds,
-        samples_per_second=sum(sum(map(len, course[number])) for number in chosen) / len(chosen) / seconds,
-        encode_seconds=stage.encode_seconds * sum(rows.values()) / stage.sampled,
-        validate_seconds=stage.seconds_per_row(precise=False) * validated,
+        steps=max(1, found.steps),
+        seconds_per_step=found.seconds_per_step,
+        samples_per_second=found.samples_per_second,
+        encode_seconds=stage.encode_seconds * stage.share(*rows),
+        validate_seconds=found.validate_seconds,
         measure_seconds=stage.seconds_per_row(precise=True) * held_out,
         start_seconds=start_seconds,
-        peak_memory_mb=peak,
+        peak_memory_mb=found.peak_memory_mb + request["held_mb"],
         parameters=stage.parameters,
         trained_parameters=stage.trained_parameters,
+        once_seconds=found.once_seconds,
     )
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """What learning would take, by whichever way; fields as in ``Trial``."""
+
+    steps: int
+    seconds_per_step: float
+    samples_per_second: float
+    validate_seconds: float
+    peak_memory_mb: float
+    once_seconds: float
 
 
 @dataclass(frozen=True)
 class _Stage:
     """A stage made ready on the rows of the trial."""
 
-    training: Training
+    job: Job
+    runtime: Runtime
+    folder: Path
+    to_the_optimum: bool
     rows: Mapping[str, int]  # of every split, all of them
     sampled: int
     encode_seconds: float
     parameters: int
     trained_parameters: int
+    #: What is frozen of its model, and whoever reads the examples with it; None where all of it runs in every step.
+    frozen: tuple[Cut, Reader] | None
+    cut_seconds: float  # to find that
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Stage:
@@ -219,24 +233,111 @@ class _Stage:
         base = resolve(spec if isinstance(spec, str) else NewBase.model_validate(spec), task.modality).prepare(table)
         began = time.perf_counter()
         examples = task.encode(table, base)
-        encoded = time.perf_counter() - began
+        encode_seconds = time.perf_counter() - began
         seed_everything(0)
         model = task.model(base)
         adaptation.attach(model)
         parameters, trained = count(model.model)
         job = Job("trial", task, base, model, adaptation, (), train, examples, None, 0)
-        training = Training(job, make_runtime(train.precision), Path(request["folder"]), Silent())
-        return cls(training, request["rows"], table.num_rows, encoded, parameters, trained)
+        runtime = make_runtime(train.precision)
+        runtime.place(model.model)
+        began = time.perf_counter()
+        reader = reader_of(job, runtime)
+        try:
+            frozen = frozen_part(job, reader), reader
+        except Unfit:
+            frozen = None
+        return cls(
+            job,
+            runtime,
+            Path(request["folder"]),
+            request["to_the_optimum"],
+            request["rows"],
+            table.num_rows,
+            encode_seconds,
+            parameters,
+            trained,
+            frozen,
+            time.perf_counter() - began,
+        )
 
-    def seconds_per_row(self, *, precise: bool) -> float:
-        """What measuring takes: in full precision as at the end, or as between epochs."""
-        job = self.training.job
+    def share(self, *splits: str) -> float:
+        """How many times the trial's rows these splits have together."""
+        return sum(self.rows.get(split, 0) for split in splits) / self.sampled
+
+    def seconds_per_row(self, *, precise: bool, frozen: tuple[Cut, Reader] | None = None) -> float:
+        """What measuring takes: in full precision as at the end, or as between epochs, with what is frozen known."""
+        job = self.job
         rows: pa.Table = job.examples.slice(0, PREDICTED)
         number = int(rows.num_rows)
+        states = None if frozen is None else read(*frozen, np.arange(number)).states
         began = time.perf_counter()
-        with nullcontext() if precise else self.training.runtime.products():
-            run_model(job.task, job.model.model, job.base, rows, 0)
+        with nullcontext() if precise else self.runtime.products():
+            run_model(job.task, job.model.model, job.base, rows, 0, states=states)
         return (time.perf_counter() - began) / number
+
+
+def _fitted(stage: _Stage) -> _Learning | None:
+    """A linear head on frozen features, fitted; None where the run would not do that."""
+    if stage.frozen is None or not stage.to_the_optimum:
+        return None
+    cut, reader = stage.frozen
+    some = read_some(cut, reader)
+    try:
+        fitting = fit_some(stage.job, some, stage.rows, stage.folder)
+    except Unfit:
+        return None
+    once = stage.cut_seconds + some.seconds_per_token * int(reader.lengths.sum()) * stage.share("train", "validation")
+    samples = fitting.passes * stage.rows["train"]
+    return _Learning(
+        steps=fitting.iterations,
+        seconds_per_step=fitting.seconds / max(1, fitting.iterations),
+        samples_per_second=samples / (once + fitting.seconds),
+        validate_seconds=0.0,  # which is part of fitting
+        peak_memory_mb=peak_mb() + fitting.more_mb,
+        once_seconds=once,
+    )
+
+
+def _looped(stage: _Stage) -> _Learning:
+    """Three steps of the loop, on states of what is frozen where there are any."""
+    training = Training(stage.job, stage.runtime, stage.folder, Silent())
+    course = training.course.steps(0)
+    chosen, heaviest = _spread([_weight(step, training.course.lengths) for step in course])
+    steps = [course[number] for number in (heaviest, *chosen)]
+    once, known = 0.0, None
+    if stage.frozen is not None:
+        cut, reader = stage.frozen
+        once = stage.cut_seconds
+        if on_the_disk(stage.job.train, to_the_optimum=False):
+            tokens = int(reader.lengths.sum()) * stage.share("train", "validation")
+            once += read_some(cut, reader).seconds_per_token * tokens
+            places, steps = renumbered(steps)
+            few = read(cut, reader, places)
+            training.job, known = dataclasses.replace(stage.job, examples=few.examples, states=few.states), stage.frozen
+        else:
+            training.job = dataclasses.replace(stage.job, states=Fresh(cut, reader))
+    with steady_memory():
+        training.step(steps[0], Silent())  # warms up, and takes the most memory
+        taken = [_timed(training, step) for step in steps[1:]]
+    peak = peak_mb()
+    seconds = sum(taken) / len(taken)
+    share, train = stage.share("train"), stage.job.train  # more rows give more steps of the same kind
+    if train.minutes is not None:
+        number = round(train.minutes * 60 / seconds)
+    else:
+        number = training.total_steps if train.steps else round(training.total_steps * share)
+    every = train.evaluate_every or max(1.0, len(course) * share)
+    stage.seconds_per_row(precise=False)  # warms up
+    validated = stage.rows.get("validation", 0) * max(1, round(number / every))
+    return _Learning(
+        steps=number,
+        seconds_per_step=seconds,
+        samples_per_second=sum(sum(map(len, step)) for step in steps[1:]) / len(chosen) / seconds,
+        validate_seconds=stage.seconds_per_row(precise=False, frozen=known) * validated,
+        peak_memory_mb=peak,
+        once_seconds=once,
+    )
 
 
 def _weight(step: Sequence[np.ndarray], lengths: np.ndarray) -> int:

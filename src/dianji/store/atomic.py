@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from dianji.errors import StoreError
 
 
@@ -84,6 +86,31 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Inside, no other process makes ``path`` under this lock, and what killed ones had begun of it is gone.
+
+    Who comes second waits, and should then look whether ``path`` is there.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    with translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        with translated(path):
+            for leftover in path.parent.glob(f".{path.name}.*"):
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:

@@ -34,10 +34,12 @@ class Cut:
         return self.rows > 0
 
     def __str__(self) -> str:
-        """``312 of 10,003 rows are longer than 256 tokens and are cut; the longest has 1,204``."""
+        """``312 of 10,003 rows (3.1%) are longer than 256 tokens and are cut; the longest has 1,204``."""
         verb, one = ("is", "it has") if self.rows == 1 else ("are", "the longest has")
+        share = self.rows / max(1, self.of)
+        percent = f"{share:.1%}" if share >= 0.001 else "under 0.1%"
         return (
-            f"{self.rows:,} of {self.of:,} rows {verb} longer than {self.length:,} tokens and {verb} cut; "
+            f"{self.rows:,} of {self.of:,} rows ({percent}) {verb} longer than {self.length:,} tokens and {verb} cut; "
             f"{one} {self.longest:,}"
         )
 

@@ -29,7 +29,8 @@ def advise(
 ) -> Advice:
     """Candidates (base x adaptation) for data that nobody has described yet, timed and ranked; the best one first.
 
-    Three optimiser steps of each candidate are taken, each in a process of its own; nothing is trained to an end.
+    A little of each candidate is done as a run would do it, each in a process of its own: three optimiser steps, or
+    what is frozen read for some rows and a head fitted to them. Nothing is trained to an end.
 
     Args:
         path: a table or folder.

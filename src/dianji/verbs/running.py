@@ -29,13 +29,13 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
         RecipeError: with all faults.
     """
     from dianji.pipeline.contest import contest
+    from dianji.pipeline.outlook import with_outlook
     from dianji.pipeline.plan import Shelf, schedule
-    from dianji.pipeline.room import with_room
 
     store = store or Store.default()
     shelf = Shelf()
     found = schedule(recipe, store, shelf)
-    plan = with_room(found.plan(), found.works)
+    plan = with_outlook(found, store)
     if recipe.compare is None:
         return plan
     planned = contest(recipe, store, shelf)

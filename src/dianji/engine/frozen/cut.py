@@ -23,6 +23,7 @@ from dianji.tasks.base import Batch, Loss
 
 #: Of the weights of a model's products, the part that must come before the cut to be worth it.
 LEAST_SHARE = 0.1
+_NOTHING = "nothing frozen runs before the first weight that learns"
 #: Computes a task's loss on a batch with the model as it is.
 Run = Callable[[Batch], Loss]
 
@@ -133,7 +134,7 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
     traces = _traces(model, run, probes)
     candidates = [call for call in first_unsettled(model, traces[0]) if call.path]
     if not candidates:
-        raise Unfit("nothing frozen runs before the first weight that learns")
+        raise Unfit(_NOTHING)
     reasons: list[str] = []
     best: Cut | None = None
     whole = _loss_and_gradients(model, run, check.batch)
@@ -152,7 +153,30 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
     return best
 
 
-def _traces(model: nn.Module, run: Run, probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:
+def likely_cut(model: nn.Module, run: Callable[[Batch], object], probes: tuple[Sample, Sample]) -> Cut:
+    """The cut that ``find_cut`` tries first, not proved: it needs the order of the parts and no numbers.
+
+    Args:
+        model: headed and adapted; its weights may be torch's fake ones.
+        run: calls the model.
+        probes: batches of different sizes.
+
+    Raises:
+        Unfit: there is none; says why.
+    """
+    traces = _traces(model, run, probes)
+    reasons: list[str] = []
+    for call in first_unsettled(model, traces[0]):
+        if not call.path:
+            continue
+        try:
+            return _cut_at(model, call, traces, (probes[0].extent, probes[1].extent))
+        except Unfit as reason:
+            reasons.append(f"at '{call.path}': {reason}")
+    raise Unfit("; ".join(reasons) or _NOTHING)
+
+
+def _traces(model: nn.Module, run: Callable[[Batch], object], probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:
     with evaluating(model):
         first, second = (trace(model, partial(run, sample.batch)) for sample in probes)
     if [call.path for call in first.calls] != [call.path for call in second.calls]:

@@ -105,6 +105,20 @@ def predicted_size(cut: Cut, lengths: np.ndarray) -> int:
     return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
 
 
+def no_room(size: int, folder: Path) -> str:
+    """How so many bytes are too many for the disk, and what follows; empty where they are not."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if size + LEFT_FREE <= free:
+        return ""
+    return (
+        f"{size / 1e6:,.1f} MB, and of {free / 1e6:,.0f} MB that are free at {folder} {LEFT_FREE / 1e6:,.0f} MB are "
+        "left to other things: it is not kept. Training goes on without, to the same result, more slowly. Free some "
+        "space, or set DIANJI_HOME."
+    )
+
+
 def _values(path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Reporter, what: str) -> np.ndarray | None:
     if path.exists():
         try:
@@ -115,13 +129,8 @@ def _values(path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Repo
             reporter.say(f"{what} is read from the cache ({_size(layout)})")
             return values
     file.sweep(path)
-    free = shutil.disk_usage(path.parent).free
-    if layout.size + LEFT_FREE > free:
-        reporter.warn(
-            f"{what} would take {_size(layout)}, and of {free / 1e6:,.0f} MB that are free at {path.parent} "
-            f"{LEFT_FREE / 1e6:,.0f} MB are left to other things: it is not kept. Training goes on without, to the "
-            "same result, more slowly. Free some space, or set DIANJI_HOME."
-        )
+    if told := no_room(layout.size, path.parent):
+        reporter.warn(f"{what} would take {told}")
         return None
     began = time.monotonic()
     with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:
