@@ -135,7 +135,7 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
     candidates = [call for call in first_unsettled(model, traces[0]) if call.path]
     if not candidates:
         raise Unfit(_NOTHING)
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     best: Cut | None = None
     whole = _loss_and_gradients(model, run, check.batch)
     for call in candidates:
@@ -145,11 +145,11 @@ def find_cut(model: nn.Module, run: Run, probes: tuple[Sample, Sample], check: S
                 break
             _require_agreement(cut, run, check, whole, tolerance)
         except Unfit as reason:
-            reasons.append(f"at '{call.path}': {reason}")
+            reasons.append((call.path, str(reason)))
         else:
             best = cut  # of parts inside each other the largest: a whole layer may compute in its own way
     if best is None:
-        raise Unfit("; ".join(reasons))
+        raise Unfit(_in_words(reasons))
     return best
 
 
@@ -165,15 +165,26 @@ def likely_cut(model: nn.Module, run: Callable[[Batch], object], probes: tuple[S
         Unfit: there is none; says why.
     """
     traces = _traces(model, run, probes)
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     for call in first_unsettled(model, traces[0]):
         if not call.path:
             continue
         try:
             return _cut_at(model, call, traces, (probes[0].extent, probes[1].extent))
         except Unfit as reason:
-            reasons.append(f"at '{call.path}': {reason}")
-    raise Unfit("; ".join(reasons) or _NOTHING)
+            reasons.append((call.path, str(reason)))
+    raise Unfit(_in_words(reasons) or _NOTHING)
+
+
+def _in_words(reasons: Sequence[tuple[str, str]]) -> str:
+    """Why nothing can be cut at some places; a reason that several of them share is given once."""
+    places: dict[str, list[str]] = {}
+    for path, reason in reasons:
+        places.setdefault(reason, []).append(path)
+    return "; ".join(
+        f"at '{paths[0]}'{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {reason}"
+        for reason, paths in places.items()
+    )
 
 
 def _traces(model: nn.Module, run: Callable[[Batch], object], probes: tuple[Sample, Sample]) -> tuple[Trace, Trace]:
