@@ -34,9 +34,11 @@ _IMPRINT = {
     "techniques": ["imprint"],
     "train": {"epochs": 10, "batch_size": 32},
 }
+_AGREEING = {"adapt": {"last-layers": {"layers": 3}}, "techniques": ["imprint", "r-drop"]}
 FEW: list[dict[str, Any]] = [
     {"name": "imprint", **_IMPRINT},
     {"name": "imprint-names", **_IMPRINT, "data": "named"},
+    {"name": "agreeing", **_IMPRINT, "data": "named", **_AGREEING},
 ]
 #: With all of them two passes that agree are worth their time; word vectors stay as they are.
 MANY: list[dict[str, Any]] = [
