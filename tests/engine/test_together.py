@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from dianji.engine.native import kernels
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked from one that has the imports")
@@ -37,7 +38,8 @@ def values(cases, name):
 def assert_close(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-6, err_msg=name)
+        # Divided weights are moved by torch's AdamW, others by a compiled one: they round differently.
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,8 @@ def test_another_number_of_processes_goes_on_with_a_warning(cases, case):
     assert found["steps"] == values(cases, "undisturbed")[0]["steps"]
     (warning,) = found["warned"]
     assert "2 processes" in warning
-    assert "and goes on with cpu, fp32, 1 threads:" in warning
+    alone = ", compiled kernels" if kernels.available() else ""
+    assert f"and goes on with cpu, fp32, 1 threads{alone}:" in warning
     assert "not equal to the bit" in warning
 
 

@@ -150,3 +150,13 @@ class TestLock:
         ):
             pass
         assert time.monotonic() - began < 1
+
+
+def test_what_a_kill_left_of_a_finished_step_is_swept(tmp_path):
+    """It may come between ``DONE`` and the end of tidying up."""
+    step = Store(tmp_path).step("0" * 32)
+    (step.folder / "checkpoint").mkdir(parents=True)
+    (step.folder / "checkpoint" / "step-3").write_text("", encoding="utf-8")
+    (step.folder / "artefact").mkdir()
+    step.sweep()
+    assert [path.name for path in step.folder.iterdir()] == ["artefact"]

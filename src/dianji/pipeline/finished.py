@@ -70,6 +70,8 @@ def remember(schedule: Schedule, store: Store, result: RunResult) -> None:
 def stage_result(step: StepFolder, name: str, primary: str, warnings: Sequence[str], *, reused: bool) -> StageResult:
     """What the store holds of a step that is done."""
     found = step.metrics()
+    if reused:
+        step.sweep()
     return StageResult(
         name=name,
         digest=step.digest,

@@ -138,6 +138,10 @@ class StepFolder:
         """Write what came out, then ``DONE``; what only a resumed run needs is dropped."""
         write_json(self.folder / "metrics.json", metrics)
         write_text(self.folder / "DONE", datetime.now(UTC).isoformat(timespec="seconds") + "\n")
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Drop what only a resumed run needs; of a step that is done, where a kill may have come before this."""
         for name in ("checkpoint", "base", "adapter"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
