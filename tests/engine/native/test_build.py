@@ -105,6 +105,11 @@ class TestMissing:
         monkeypatch.setattr("sys.platform", platform)
         assert build.built() == (None, f"torch's kernels, on {platform} nothing is compiled")
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems are told of first")
+    def test_small_stacks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("resource.getrlimit", lambda what: (2**20, 2**20))
+        assert build.built() == (None, "torch's kernels, stacks are limited to 1024 KiB; 4096 are needed (ulimit -s)")
+
     def test_torch_without_openmp(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(build, "RUNTIMES", ("libnothing",))
         assert "no OpenMP" in build.built().told

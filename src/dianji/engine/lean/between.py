@@ -92,8 +92,6 @@ class Between(Protocol):
 class ByTorch:
     """In torch's operations."""
 
-    told = ""
-
     def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
         """See ``Between``."""
         return attend(joined, how.bias, how.shape, how.scale, how.noise)
@@ -126,8 +124,6 @@ class ByTorch:
 
 class Compiled(ByTorch):
     """In single passes by compiled kernels; what they do not know is left to torch."""
-
-    told = "compiled kernels"
 
     def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
         """See ``Between``. A mask is known by its seed."""

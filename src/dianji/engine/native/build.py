@@ -27,6 +27,8 @@ FLAGS = (
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )
 MOST_SECONDS = 120
+#: A thread's stack holds what attention works on: 1.3 MiB at its largest.
+LEAST_STACK = 4 * 2**20
 #: What torch's own OpenMP may be called.
 RUNTIMES = ("libgomp", "libiomp5", "libomp")
 
@@ -58,6 +60,11 @@ def _load() -> ctypes.CDLL:
         raise _Missing(f"{SWITCH} is off")
     if sys.platform != "linux":
         raise _Missing(f"on {sys.platform} nothing is compiled")
+    import resource  # which only Unix has
+
+    stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    if stack != resource.RLIM_INFINITY and stack < LEAST_STACK:
+        raise _Missing(f"stacks are limited to {stack // 1024} KiB; {LEAST_STACK // 1024} are needed (ulimit -s)")
     # Made visible to what is loaded next, which names these functions and no file that holds them.
     ctypes.CDLL(str(_openmp()), mode=ctypes.RTLD_GLOBAL)
     compiler = _compiler()
