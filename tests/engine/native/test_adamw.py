@@ -73,6 +73,20 @@ def test_either_goes_on_from_the_others_state() -> None:
     assert_equal(mine, theirs)
 
 
+def test_moments_of_another_layout_are_taken_over() -> None:
+    """As a checkpoint gives them back: it holds tensors with their channels first."""
+    mine, theirs = weights(), weights()
+    compiled, plain = CompiledAdamW(groups(mine)), torch.optim.AdamW(groups(theirs))
+    for step in range(3):
+        for of, optimizer in ((mine, compiled), (theirs, plain)):
+            set_gradients(of, step)
+            optimizer.step()
+        for name in adamw.MOMENTS:
+            compiled.state[mine[4]][name] = compiled.state[mine[4]][name].contiguous()
+    assert_equal(mine, theirs)
+    assert compiled.state[mine[4]]["exp_avg"].abs().sum() > 0
+
+
 def test_clipping_holds_for_one_step_and_leaves_gradients_alone() -> None:
     mine, theirs = weights(), weights()
     compiled, plain = CompiledAdamW(groups(mine)), torch.optim.AdamW(groups(theirs))

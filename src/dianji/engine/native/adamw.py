@@ -71,11 +71,12 @@ class CompiledAdamW(torch.optim.AdamW):
         return loss
 
     def _begin(self, parameter: Tensor) -> None:
-        """Moments of zero where there are none yet; a step more."""
+        """A step more; moments are zero where there are none yet, and laid out as the weight whatever a checkpoint has."""
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
             state.update({name: torch.zeros_like(parameter) for name in MOMENTS})
+        state.update({name: _laid_out(state[name], parameter) for name in MOMENTS})
         state["step"] += 1
 
     def _table(self, group: dict[str, Any], moved: list[Tensor]) -> np.ndarray:
@@ -85,7 +86,7 @@ class CompiledAdamW(torch.optim.AdamW):
         for parameter in moved:
             state = self.state.get(parameter, {})
             step = max(1, int(state.get("step", 0)))
-            moments = [_laid_out(state[name], parameter).data_ptr() if state else 0 for name in MOMENTS]
+            moments = [state[name].data_ptr() if state else 0 for name in MOMENTS]
             corrections = rate / (1 - beta1**step), 1 - rate * decay, 1 / math.sqrt(1 - beta2**step)
             grad = _laid_out(parameter.grad, parameter)  # type: ignore[arg-type]  # those without one were left out
             parameter.grad = grad  # which keeps it while the kernel reads it
