@@ -71,7 +71,7 @@ class CompiledAdamW(torch.optim.AdamW):
         return loss
 
     def _begin(self, parameter: Tensor) -> None:
-        """A step more; moments are zero where there are none yet, and laid out as the weight whatever a checkpoint has."""
+        """A step more; moments are zero where there are none, and laid out as the weight whatever a checkpoint has."""
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
