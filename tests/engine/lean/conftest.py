@@ -1,4 +1,4 @@
-"""Lean layers are tried with both ways to compute what lies between the products, drawing the same masks."""
+"""Lean layers are tried with both ways to compute, by torch and by compiled kernels, drawing the same masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from dianji.engine import dropout
 from dianji.engine.lean import noise, path
 from dianji.engine.lean.between import ByTorch, Compiled
-from dianji.engine.native import kernels
+from dianji.engine.native import kernels, tiles
 
 
 def counted_bits(shape: torch.Size, rate: float) -> torch.Tensor:
@@ -36,6 +36,8 @@ def between(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             pytest.skip("there are no compiled kernels here")
         monkeypatch.setattr(dropout, "bits", counted_bits)
         monkeypatch.setattr(noise, "bits", counted_bits)
+    else:
+        monkeypatch.setattr(tiles, "available", lambda: False)
     made = Compiled if request.param == "compiled" else ByTorch
     monkeypatch.setattr(path, "between", made)
     return str(request.param)

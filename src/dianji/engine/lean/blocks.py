@@ -24,7 +24,7 @@ from dianji.engine.lean.between import (
     normalise_backward,
 )
 from dianji.engine.lean.noise import Noise
-from dianji.engine.lean.products import Gradients, Product, fp32, fp32_sum
+from dianji.engine.lean.products import Gradients, Product
 
 
 @dataclass(frozen=True)
@@ -91,23 +91,37 @@ def feed_forward_half(x: Tensor, half: Half, activation: Activation, noise: Nois
 
 
 def _apply(x: Tensor, half: Half, body: _Body, noise: Noise, by: Between) -> Tensor:
-    found: Tensor = _HalfLayer.apply(x, half, body, noise, by, *half.parameters)  # type: ignore[no-untyped-call]  # torch's
+    parameters = half.parameters
+    learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *parameters))
+    call = _Call(half, body, noise, by, learns)
+    found: Tensor = _HalfLayer.apply(x, call, *parameters)  # type: ignore[no-untyped-call]  # torch's
     return found
+
+
+class _Call(NamedTuple):
+    """What a half is called with, beside tensors."""
+
+    half: Half
+    body: _Body
+    noise: Noise
+    by: Between
+    learns: bool
 
 
 class _HalfLayer(torch.autograd.Function):
     """One half, forward and backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, half: Half, body: _Body, noise: Noise, by: Between, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, call: _Call, *parameters: Tensor) -> Tensor:
+        half, body, noise, by, learns = call
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):
             source, mean, rstd = normalise(half.norm, x) if half.norm_first else (x, None, None)
             read = source.to(kind)
-            known = half.first.activated(read) if body.is_gelu and not any(ctx.needs_input_grad) else None
+            known = half.first.activated(read, keep=learns) if body.is_gelu else None
             inside: Inside = ()
             if known is not None:
-                inner, middle_first = known, None
+                inner, inside, middle_first = known.after, (known.before,), None
             else:
                 wide, middle_first = half.first.forward(read)
                 inner, inside = body.forward(wide)
@@ -117,8 +131,8 @@ class _HalfLayer(torch.autograd.Function):
                 result, before = add(out, x, noise, kept), Before(x, mean, rstd, kept)
             else:
                 result, before = by.add_norm(out, x, half.norm, noise)
-        if any(ctx.needs_input_grad):
-            ctx.half, ctx.body, ctx.noise, ctx.by, ctx.inside = half, body, noise, by, len(inside)
+        if learns:
+            ctx.call, ctx.inside = call, len(inside)
             saved = _Saved(read, inner, *before, middle_first, middle_last)
             ctx.save_for_backward(*saved, *inside)
         return result
@@ -126,10 +140,10 @@ class _HalfLayer(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        half, body, noise = ctx.half, ctx.body, ctx.noise
+        half, body, noise, by, _ = ctx.call
         tensors = ctx.saved_tensors
         saved, inside = _Saved(*tensors[: len(_Saved._fields)]), tensors[len(_Saved._fields) :]
-        wanted = ctx.needs_input_grad[5:]
+        wanted = ctx.needs_input_grad[2:]
         counts = len(half.first.parameters), len(half.last.parameters)
         grad, kind = grad.contiguous(), saved.inner.dtype
         norm_grads: Gradients = [None, None]
@@ -137,18 +151,27 @@ class _HalfLayer(torch.autograd.Function):
             d_out, last_bias = noise.apply(grad.to(kind), saved.kept), None
         else:
             before = Before(saved.normed, saved.mean, saved.rstd, saved.kept)
-            grad, d_out, *norm_grads, last_bias = ctx.by.add_norm_backward(grad, before, half.norm, noise, kind)
+            grad, d_out, *norm_grads, last_bias = by.add_norm_backward(grad, before, half.norm, noise, kind)
         last = half.last.gradients(d_out, saved.inner, saved.middle_last, wanted[counts[0] : sum(counts)], last_bias)
         first: Gradients = [None] * counts[0]
         dx = grad if ctx.needs_input_grad[0] else None
         if dx is not None or any(wanted[: counts[0]]) or (half.norm_first and any(wanted[-2:])):
-            d_wide, first_bias = body.backward(half.last.input_gradient(d_out), inside)
+            d_wide, first_bias = _through(half, body, d_out, inside)
             first = half.first.gradients(d_wide, saved.x, saved.middle_first, wanted[: counts[0]], first_bias)
-            if dx is not None or half.norm_first:
-                inward = half.first.input_gradient(d_wide)
-                if half.norm_first:
-                    grads = normalise_backward(half.norm, fp32(inward), saved.normed, saved.mean, saved.rstd)
-                    inward, *norm_grads = grads
-                dx = None if dx is None else fp32_sum(inward, dx)
+            if half.norm_first:
+                inward = half.first.input_gradient_wide(d_wide)
+                inward, *norm_grads = normalise_backward(half.norm, inward, saved.normed, saved.mean, saved.rstd)
+                dx = None if dx is None else inward + dx
+            elif dx is not None:
+                dx = half.first.input_gradient_wide(d_wide, dx)
         norm_grads = [found if want else None for found, want in zip(norm_grads, wanted[-2:], strict=True)]
-        return (dx, None, None, None, None, *first, *last, *norm_grads)
+        return (dx, None, *first, *last, *norm_grads)
+
+
+def _through(half: Half, body: _Body, d_out: Tensor, inside: Inside) -> tuple[Tensor, Tensor | None]:
+    """From the gradient of what the last product gave to that of what the first gave; and its rows' sum, if known."""
+    if body.is_gelu and inside[0] is not None:
+        known = half.last.input_gradient_gelu(d_out, inside[0])
+        if known is not None:
+            return known
+    return body.backward(half.last.input_gradient(d_out), inside)

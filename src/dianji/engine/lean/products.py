@@ -9,12 +9,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from dianji.engine.native import kernels
+from dianji.engine.lean.weights import Activated, Weight, fp32_sum, ready
 
 Gradients = list[Tensor | None]
-
-#: Whether torch was built with oneDNN's product that has an addition in it, as inductor uses it.
-ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 @dataclass(frozen=True)
@@ -36,10 +33,9 @@ class Part:
 
 
 class _Cast(NamedTuple):
-    """The parts' weights one below the other, in the products' precision."""
+    """The parts' weights one below the other, and what LoRA adds, in the products' precision."""
 
-    weight: Tensor  # (out, in)
-    bias: Tensor | None  # (out,)
+    weight: Weight
     down: Tensor | None  # (ranks, in)
     up: Tensor | None  # (out, ranks), scaled; zero where a rank is another part's
 
@@ -79,18 +75,15 @@ class Product:
         """Give the memory of the cast weights back."""
         self._cast, self._made_from = None, ()
 
-    def activated(self, x: Tensor) -> Tensor | None:
-        """``gelu`` of what ``forward`` gives, in one go where that is to be had: for passes without a backward one."""
-        weight, bias, down, _ = self.cast(x.dtype)
-        if down is not None or x.dtype != torch.bfloat16 or not ONEDNN:
-            return None
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "none")
-        return found
+    def activated(self, x: Tensor, *, keep: bool) -> Activated | None:
+        """``gelu`` of what ``forward`` gives, in one go where that is to be had; ``keep``: also what went into it."""
+        cast = self.cast(x.dtype)
+        return None if cast.down is not None else cast.weight.activated(x, keep=keep)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """(rows, in) to (rows, out), and the low-rank middle (rows, ranks) that ``gradients`` needs."""
-        weight, bias, down, up = self.cast(x.dtype)
-        y = linear(x, weight, bias)
+        weight, down, up = self.cast(x.dtype)
+        y = weight.forward(x)
         if down is None or up is None:
             return y, None
         middle = x @ down.t()
@@ -98,9 +91,20 @@ class Product:
 
     def input_gradient(self, dy: Tensor) -> Tensor:
         """(rows, out) to (rows, in)."""
-        weight, _, down, up = self.cast(dy.dtype)
-        dx = dy @ weight
+        weight, down, up = self.cast(dy.dtype)
+        dx = weight.backward(dy)
         return dx if down is None or up is None else dx.addmm_(dy @ up, down)
+
+    def input_gradient_wide(self, dy: Tensor, added: Tensor | None = None) -> Tensor:
+        """The same in fp32, with what is added to it, fp32."""
+        weight, down, up = self.cast(dy.dtype)
+        dx = weight.backward_wide(dy, added)
+        return dx if down is None or up is None else fp32_sum((dy @ up) @ down, dx)
+
+    def input_gradient_gelu(self, dy: Tensor, before: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Where x is a gelu, the gradient of what went into it, and the sum of its rows; None: not in one go."""
+        cast = self.cast(dy.dtype)
+        return None if cast.down is not None else cast.weight.backward_gelu(dy, before)
 
     def gradients(
         self, dy: Tensor, x: Tensor, middle: Tensor | None, wanted: Sequence[bool], total: Tensor | None = None
@@ -110,7 +114,7 @@ class Product:
         found: Gradients = [None] * len(wanted)
         rows = self._rows()
         if any(wanted[:count]):
-            whole = fp32((turned(dy) if dy.shape[1] < x.shape[1] else dy.t()) @ x)
+            whole = self.cast(dy.dtype).weight.gradient(dy, x)
             found[:count] = [whole[of] if want else None for of, want in zip(rows, wanted, strict=False)]
         biased = [of for part, of in zip(self.parts, rows, strict=True) if part.bias is not None]
         if biased and any(wanted[count : count + len(biased)]):
@@ -143,66 +147,23 @@ class Product:
     def _make(self, dtype: torch.dtype) -> _Cast:
         # What is made while a model is only asked must not be an inference tensor: training writes to it again.
         with torch.inference_mode(False), torch.no_grad():
-            before = self._cast.weight if self._cast is not None and self._cast.weight.dtype == dtype else None
-            weight = self._joined([part.weight for part in self.parts], dtype, before)
-            biases = [part.bias for part in self.parts if part.bias is not None]
-            bias = self._joined(self._all_biases(), dtype, None) if biases else None
+            before = None if self._cast is None else self._cast.weight
+            weights = [part.weight.detach() for part in self.parts]
+            weight = ready(weights, self._bias(), dtype, before)
             if all(part.low_rank is None for part in self.parts):
-                return _Cast(weight, bias, None, None)
+                return _Cast(weight, None, None)
             low = [part.low_rank for part in self.parts if part.low_rank is not None]
-            up = weight.new_zeros((len(weight), sum(len(one.down) for one in low)))
+            up = low[0].up.new_zeros((sum(map(len, weights)), sum(len(one.down) for one in low)), dtype=dtype)
             first = 0
             for part, of in zip(self.parts, self._rows(), strict=True):
                 if part.low_rank is not None:
                     ranks = slice(first, first + len(part.low_rank.down))
                     up[of, ranks] = (part.low_rank.up * part.low_rank.scale).to(dtype)
                     first = ranks.stop
-            return _Cast(weight, bias, torch.cat([one.down.to(dtype) for one in low]), up)
+            return _Cast(weight, torch.cat([one.down.to(dtype) for one in low]), up)
 
-    def _all_biases(self) -> list[Tensor]:
-        return [part.weight.new_zeros(len(part.weight)) if part.bias is None else part.bias for part in self.parts]
-
-    @staticmethod
-    def _joined(tensors: Sequence[Tensor], dtype: torch.dtype, into: Tensor | None) -> Tensor:
-        """One below the other, in ``dtype``; a single fp32 weight is taken as it is."""
-        if len(tensors) == 1 and tensors[0].dtype == dtype:
-            return tensors[0].detach()
-        if into is None:
-            into = torch.empty((sum(map(len, tensors)), *tensors[0].shape[1:]), dtype=dtype)
-        first = 0
-        for tensor in tensors:
-            into[first : first + len(tensor)].copy_(tensor)
-            first += len(tensor)
-        return into
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """As torch's, without gradients: (rows, in) and (out, in) to (rows, out).
-
-    In bf16 oneDNN adds the bias while it multiplies; ``addmm`` would first spread it over the whole result.
-    """
-    if bias is None:
-        return torch.mm(x, weight.t())
-    if x.dtype == torch.bfloat16 and ONEDNN:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return found
-    return torch.addmm(bias, x, weight.t())
-
-
-def fp32(tensor: Tensor) -> Tensor:
-    """A contiguous tensor as it is, or a bf16 one widened."""
-    return kernels.widen(tensor) if _compiled(tensor) else tensor.float()
-
-
-def turned(tensor: Tensor) -> Tensor:
-    """A contiguous matrix transposed; bf16 in memory too: a narrow one takes oneDNN longer to turn than to multiply."""
-    return kernels.transpose(tensor) if _compiled(tensor) else tensor.t()
-
-
-def fp32_sum(tensor: Tensor, other: Tensor) -> Tensor:
-    """Of a contiguous tensor in the products' precision and one in fp32; neither is written to."""
-    return kernels.add_wide(tensor, other) if _compiled(tensor) else tensor.float() + other
-
-
-def _compiled(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.bfloat16 and kernels.available()
+    def _bias(self) -> Tensor | None:
+        """Of all parts, zero where one has none."""
+        if all(part.bias is None for part in self.parts):
+            return None
+        return torch.cat([p.weight.new_zeros(len(p.weight)) if p.bias is None else p.bias.detach() for p in self.parts])

@@ -180,14 +180,14 @@ def gelu_backward(grad: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 def widen(x: Tensor) -> Tensor:
     """A contiguous bf16 tensor in fp32."""
     y = torch.empty_like(x, dtype=torch.float32)
-    _run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
     return y
 
 
 def add_wide(x: Tensor, y: Tensor) -> Tensor:
     """X + y in fp32: contiguous, x bf16 and y fp32."""
     z = torch.empty_like(y)
-    _run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
     return z
 
 
@@ -195,17 +195,17 @@ def transpose(x: Tensor) -> Tensor:
     """(rows, width) bf16 to (width, rows), contiguous."""
     rows, width = x.shape
     y = x.new_empty((width, rows))
-    _run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
+    run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
     return y
 
 
 def _call(name: str, dtype: torch.dtype, *arguments: object) -> None:
     """The kernel for a type of matrix products."""
-    _run(f"{name}_{NAMES[dtype]}", *arguments)
+    run(f"{name}_{NAMES[dtype]}", *arguments)
 
 
-def _run(name: str, *arguments: object) -> None:
-    """Addresses are those of tensors that the caller still holds; ints are C's own int."""
+def run(name: str, *arguments: object) -> None:
+    """A function of the library. Addresses are those of tensors that the caller still holds; ints are C's own int."""
     library = built().library
     if library is None:
         raise RuntimeError(f"{name}: there are no compiled kernels here")
@@ -217,6 +217,8 @@ def _as_c(value: object) -> object:
         if not value.is_contiguous():
             raise ValueError("a kernel was given a tensor that is not contiguous")
         return ctypes.c_void_p(value.data_ptr())
+    if value is None:
+        return ctypes.c_void_p()
     return ctypes.byref(value) if isinstance(value, ctypes.Structure) else value
 
 

@@ -1,0 +1,133 @@
+"""Matrix products in the tiles of Intel's AMX, as functions of tensors.
+
+All are bf16 with sums in fp32, contiguous, and their sides multiples of 32 but for rows, of which there may be any
+number. A row's result is the same to the last bit whatever other rows there are. oneDNN, which torch asks, makes code
+for each number of rows, packs weights in every call and rounds gradients of weights to bf16; here weights are packed
+once a step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dianji.engine.native import kernels
+from dianji.engine.native.build import built
+
+#: As in tiles.h: a block's side, and how many blocks are summed at a time.
+SIDE, DEEP = 32, 36
+
+
+@functools.cache
+def available() -> bool:
+    """Whether this machine has tiles and lets this process use them."""
+    library = built().library
+    return library is not None and bool(library.tiles())
+
+
+def fits(weights: Sequence[Tensor]) -> bool:
+    """Whether weights (out, in) can be packed."""
+    return all(
+        weight.dtype == torch.float32 and weight.is_contiguous() and not any(side % SIDE for side in weight.shape)
+        for weight in weights
+    )
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A weight (out, in), ready for both directions."""
+
+    forward: Tensor
+    backward: Tensor
+    out: int
+    into: int
+
+
+def pack(weights: Sequence[Tensor], room: Packed | None = None) -> Packed:
+    """Weights (out, in) fp32, one below the other; ``room`` is a packed one of the same size, to be overwritten."""
+    out, into, kind = sum(map(len, weights)), weights[0].shape[1], torch.bfloat16
+    if room is None:
+        room = Packed(torch.empty(out * into, dtype=kind), torch.empty(out * into, dtype=kind), out, into)
+    first = 0
+    for weight in weights:
+        sizes = (ctypes.c_long(size) for size in (len(weight), into, first, out))
+        _run("tiles_pack", weight, *sizes, room.forward, room.backward)
+        first += len(weight)
+    return room
+
+
+def forward(x: Tensor, weight: Packed, bias: Tensor | None) -> Tensor:
+    """X (rows, in) times the weight, turned, to (rows, out); the bias is fp32."""
+    y = x.new_empty((_rows(x), weight.out))
+    _run("tiles_product", _whole(x), weight.forward, bias, *_sizes(x, weight.into, weight.out), y, None)
+    return y[: len(x)]
+
+
+def forward_gelu(x: Tensor, weight: Packed, bias: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor | None]:
+    """The gelu of ``forward``, and if it is to be kept what went into gelu."""
+    y, before = x.new_empty((2 if keep else 1, _rows(x), weight.out)), None
+    if keep:
+        before = y[1]
+    sizes = _sizes(x, weight.into, weight.out)
+    _run("tiles_product", _whole(x), weight.forward, bias, *sizes, before, y[0])
+    return y[0, : len(x)], None if before is None else before[: len(x)]
+
+
+def backward(dy: Tensor, weight: Packed) -> Tensor:
+    """Dy (rows, out) times the weight, to (rows, in)."""
+    dx = dy.new_empty((_rows(dy), weight.into))
+    _run("tiles_product", _whole(dy), weight.backward, None, *_sizes(dy, weight.out, weight.into), dx, None)
+    return dx[: len(dy)]
+
+
+def backward_wide(dy: Tensor, weight: Packed, added: Tensor | None) -> Tensor:
+    """``backward`` in fp32, without rounding, with what is added (rows, in) fp32."""
+    dx = torch.empty((_rows(dy), weight.into))
+    added = None if added is None else _whole(added)
+    _run("tiles_wide", _whole(dy), weight.backward, added, *_sizes(dy, weight.out, weight.into), dx)
+    return dx[: len(dy)]
+
+
+def backward_gelu(dy: Tensor, weight: Packed, before: Tensor) -> tuple[Tensor, Tensor]:
+    """From dy (rows, out) to the gradient (rows, in) of what went into a gelu before the product, and its rows' sum."""
+    dx, total = dy.new_empty((_rows(dy), weight.into)), torch.empty(weight.into)
+    parts = torch.empty(torch.get_num_threads() * weight.into)
+    sizes = _sizes(dy, weight.out, weight.into)
+    _run("tiles_gelu_backward", _whole(dy), weight.backward, _whole(before), *sizes, dx, total, parts)
+    return dx[: len(dy)], total
+
+
+def gradient(dy: Tensor, x: Tensor) -> Tensor:
+    """Of a weight, (out, in) fp32, from dy (rows, out) and x (rows, in)."""
+    rows, out, into = len(x), dy.shape[1], x.shape[1]
+    packed = x.new_empty(min(-(-rows // SIDE), DEEP) * SIDE * min(out, into))
+    found = torch.empty((out, into))
+    sizes = (ctypes.c_long(size) for size in (rows, out, into))
+    _run("tiles_gradient", dy.contiguous(), x.contiguous(), *sizes, packed, found)
+    return found
+
+
+def _run(name: str, *arguments: object) -> None:
+    """A kernel, for which the system must have been asked: without its leave the first tile ends the process."""
+    if not available():
+        raise RuntimeError(f"{name}: this processor has no tiles")
+    kernels.run(name, *arguments, torch.get_num_threads())
+
+
+def _rows(x: Tensor) -> int:
+    return max(SIDE, len(x))
+
+
+def _whole(x: Tensor) -> Tensor:
+    """Contiguous, with zeros below where there are too few rows."""
+    return x.contiguous() if len(x) >= SIDE else functional.pad(x, (0, 0, 0, SIDE - len(x)))
+
+
+def _sizes(x: Tensor, before: int, after: int) -> tuple[ctypes.c_long, ...]:
+    return ctypes.c_long(_rows(x)), ctypes.c_long(before), ctypes.c_long(after)
