@@ -190,39 +190,35 @@ typedef struct {
     float *total; /* (n,): of the rows of a narrow result */
 } Finish;
 
-/* Sums (32, 32), from row ``skip`` on, to rows of n numbers, the first of which is at ``at``; ``kind`` is a constant. */
-static inline __attribute__((always_inline)) void finish_as(
-    int kind, const Finish *f, const float *sums, long skip, long at, long column, long n) {
-    const vec none = {0};
-    const vec bias[2] = {f->bias ? load(f->bias + column) : none, f->bias ? load(f->bias + column + WIDE) : none};
-    vec total[2] = {none, none};
-    for (long i = skip; i < SIDE; i++) {
-        const long here = at + i * n;
-        vec y[2];
-        for (int half = 0; half < 2; half++) {
-            y[half] = load(sums + i * SIDE + half * WIDE) + bias[half];
-            if (kind == WIDE_SUM) {
-                if (f->added) y[half] += load(f->added + here + half * WIDE);
-                store(f->wide + here + half * WIDE, y[half]);
-            }
-        }
-        if (kind == NARROW || kind == NARROW_AND_GELU) narrow_two(f->narrow + here, y[0], y[1]);
-        for (int half = 0; half < 2; half++) {
-            if (kind == GELU || kind == NARROW_AND_GELU) {
-                y[half] *= gelu_share(y[half]);
-            }
-            if (kind == GELU_BACKWARD) {
-                y[half] *= gelu_slope(widen_bf16(f->gone + here + half * WIDE));
-                total[half] += y[half];
-            }
-        }
-        if (kind == GELU || kind == NARROW_AND_GELU) narrow_two(f->gelu + here, y[0], y[1]);
-        if (kind == GELU_BACKWARD) narrow_two(f->narrow + here, y[0], y[1]);
+/* A block of sums (32, 32) and where it belongs: its first number's place among rows of n numbers, and its column. Rows
+ * before ``skip`` were finished with another block. */
+typedef struct {
+    float sums[BLOCK] __attribute__((aligned(64)));
+    long at, column, skip;
+} Block;
+
+/* One row of sums; ``kind`` is a constant. */
+static inline __attribute__((always_inline)) void finish_row(int kind, const Finish *f, const Block *of, long row, long n) {
+    const long at = of->at + row * n;
+    vec y[2];
+    for (int half = 0; half < 2; half++) {
+        y[half] = load(of->sums + row * SIDE + half * WIDE);
+        if (kind == WIDE_SUM) {
+            if (f->added) y[half] += load(f->added + at + half * WIDE);
+            store(f->wide + at + half * WIDE, y[half]);
+        } else if (f->bias) y[half] += load(f->bias + of->column + half * WIDE);
     }
-    for (int half = 0; half < 2 && kind == GELU_BACKWARD; half++) {
-        float *place = f->total + column + half * WIDE;
-        store(place, load(place) + total[half]);
+    if (kind == NARROW || kind == NARROW_AND_GELU) narrow_two(f->narrow + at, y[0], y[1]);
+    for (int half = 0; half < 2; half++) {
+        if (kind == GELU || kind == NARROW_AND_GELU) y[half] *= gelu_share(y[half]);
+        if (kind == GELU_BACKWARD) {
+            float *total = f->total + of->column + half * WIDE;
+            y[half] *= gelu_slope(widen_bf16(f->gone + at + half * WIDE));
+            store(total, load(total) + y[half]);
+        }
     }
+    if (kind == GELU || kind == NARROW_AND_GELU) narrow_two(f->gelu + at, y[0], y[1]);
+    if (kind == GELU_BACKWARD) narrow_two(f->narrow + at, y[0], y[1]);
 }
 
 /* What that will read and write. */
@@ -237,38 +233,64 @@ static inline void foresee_finish(int kind, const Finish *f, long at, long n) {
     if (f->gone) foresee(f->gone + at, 2 * n, SIDE, 0);
 }
 
-static void finish(int kind, const Finish *f, const float *sums, long skip, long at, long column, long n) {
-    switch (kind) {
-    case NARROW: finish_as(NARROW, f, sums, skip, at, column, n); break;
-    case GELU: finish_as(GELU, f, sums, skip, at, column, n); break;
-    case NARROW_AND_GELU: finish_as(NARROW_AND_GELU, f, sums, skip, at, column, n); break;
-    case WIDE_SUM: finish_as(WIDE_SUM, f, sums, skip, at, column, n); break;
-    default: finish_as(GELU_BACKWARD, f, sums, skip, at, column, n);
+/* The blocks of 32 rows from ``first`` on. While the tiles multiply, the block before is finished, row by row. The last one
+ * begins early enough to have 32 rows, and leaves those before it. */
+static inline __attribute__((always_inline)) void multiply_rows(
+    int kind, const uint16_t *x, const uint16_t *weight, long rows, long k, long n, const Finish *f, long first, long last) {
+    const long steps = k / SIDE;
+    Block two[2], *now = two, *before = two + 1;
+    before->skip = SIDE; /* there is none */
+    begin_tiles();
+    for (long block = first; block < last; block++) {
+        const long row = block * SIDE + SIDE > rows ? rows - SIDE : block * SIDE;
+        for (long column = 0; column < n; column += SIDE) {
+            now->at = row * n + column, now->column = column, now->skip = block * SIDE - row;
+            foresee_finish(kind, f, now->at, n);
+            foresee(x + (row + SIDE) * k + column * k / n * SIDE, 64, k * SIDE / n + 1, 0); /* a part of the next rows */
+            const uint16_t *a = x + row * k, *b = weight + column * k;
+            _tile_zero(0);
+            _tile_zero(1);
+            _tile_zero(2);
+            _tile_zero(3);
+            for (long step = 0, done = 0; step < steps; step++, a += SIDE, b += BLOCK) {
+                _tile_loadd(6, b, 64);
+                _tile_loadd(4, a, 2 * k);
+                _tile_loadd(7, b + BLOCK / 2, 64);
+                _tile_loadd(5, a + 16 * k, 2 * k);
+                _tile_dpbf16ps(0, 4, 6);
+                _tile_dpbf16ps(1, 4, 7);
+                _tile_dpbf16ps(2, 5, 6);
+                _tile_dpbf16ps(3, 5, 7);
+                for (const long end = (step + 1) * SIDE / steps; done < end; done++)
+                    if (done >= before->skip) finish_row(kind, f, before, done, n);
+            }
+            _tile_stored(0, now->sums, 128);
+            _tile_stored(1, now->sums + 16, 128);
+            _tile_stored(2, now->sums + 512, 128);
+            _tile_stored(3, now->sums + 528, 128);
+            Block *other = before;
+            before = now, now = other;
+        }
     }
+    _tile_release();
+    for (long row = before->skip; row < SIDE; row++) finish_row(kind, f, before, row, n);
 }
 
-/* x (rows, k) * weight, for at least 32 rows; the last block begins early enough to have 32, and leaves those before it.
- * parts: as many numbers for each thread as there are columns, or none. */
+/* x (rows, k) * weight, for at least 32 rows. parts: as many numbers for each thread as there are columns, or none. */
 static void product(int kind, const uint16_t *x, const uint16_t *weight, long rows, long k, long n, const Finish *given,
                     float *parts, int threads) {
-    const long blocks = (rows + SIDE - 1) / SIDE, steps = k / SIDE;
 #pragma omp parallel num_threads(threads)
     {
         Finish f = *given;
         if (parts) f.total = parts + (long)omp_get_thread_num() * n;
-        begin_tiles();
-        SHARE(blocks, first, last)
-        for (long block = first; block < last; block++) {
-            const long row = block * SIDE + SIDE > rows ? rows - SIDE : block * SIDE;
-            for (long column = 0; column < n; column += SIDE) {
-                float sums[BLOCK] __attribute__((aligned(64)));
-                foresee_finish(kind, &f, row * n + column, n);
-                foresee(x + (row + SIDE) * k + column * k / n * SIDE, 64, k * SIDE / n + 1, 0); /* a part of the next rows */
-                add_block(x + row * k, 16 * k, 2 * k, SIDE, weight + column * k, steps, sums, SIDE, 0);
-                finish(kind, &f, sums, block * SIDE - row, row * n + column, column, n);
-            }
+        SHARE((rows + SIDE - 1) / SIDE, first, last)
+        switch (kind) {
+        case NARROW: multiply_rows(NARROW, x, weight, rows, k, n, &f, first, last); break;
+        case GELU: multiply_rows(GELU, x, weight, rows, k, n, &f, first, last); break;
+        case NARROW_AND_GELU: multiply_rows(NARROW_AND_GELU, x, weight, rows, k, n, &f, first, last); break;
+        case WIDE_SUM: multiply_rows(WIDE_SUM, x, weight, rows, k, n, &f, first, last); break;
+        default: multiply_rows(GELU_BACKWARD, x, weight, rows, k, n, &f, first, last);
         }
-        _tile_release();
     }
 }
 
