@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,16 @@ class Activation:
 
 @dataclass(frozen=True)
 class Attention:
-    """Self-attention's numbers for one call."""
+    """Self-attention's numbers for one call.
+
+    ``starts``: where each example's rows begin, and where the last end; None: each has ``shape.time``.
+    """
 
     bias: Tensor | None
     shape: Shape
     scale: float
     noise: Noise
+    starts: Tensor | None = None
 
 
 class Before(NamedTuple):
@@ -66,6 +70,9 @@ class Gradients(NamedTuple):
 class Between(Protocol):
     """All that a layer does but matrix products. (rows, width) everywhere; ``T`` is the products' precision."""
 
+    #: Whether attention knows ``starts``.
+    packs: ClassVar[bool]
+
     def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
         """Queries, keys and values side by side, T, to what the heads have mixed, T."""
         ...
@@ -91,6 +98,8 @@ class Between(Protocol):
 
 class ByTorch:
     """In torch's operations."""
+
+    packs: ClassVar[bool] = False
 
     def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
         """See ``Between``."""
@@ -124,6 +133,8 @@ class ByTorch:
 
 class Compiled(ByTorch):
     """In single passes by compiled kernels; what they do not know is left to torch."""
+
+    packs: ClassVar[bool] = True
 
     def attend(self, joined: Tensor, how: Attention) -> tuple[Tensor, Inside]:
         """See ``Between``. A mask is known by its seed."""
@@ -223,4 +234,4 @@ def _heads(how: Attention, seed: Tensor | None) -> kernels.Heads:
     bias = None
     if how.bias is not None:
         bias = how.bias if how.bias.stride(-1) == 1 else how.bias.contiguous()
-    return kernels.Heads(*how.shape, how.scale, bias, _drop(how.noise, seed))
+    return kernels.Heads(*how.shape, how.scale, bias, _drop(how.noise, seed), how.starts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,8 +16,9 @@ from dianji.divided import divided
 from dianji.engine.lean.attention import Shape
 from dianji.engine.lean.between import Attention, Between, ByTorch, between, told
 from dianji.engine.lean.blocks import attention_half, feed_forward_half
-from dianji.engine.lean.families import Layer, pad_bias, parts_of
+from dianji.engine.lean.families import Layer, parts_of
 from dianji.engine.lean.noise import Noise
+from dianji.engine.lean.packing import Passing, Stream
 from dianji.engine.lean.table import CompactTable, shrink_table
 from dianji.registry import REGISTRY
 from dianji.tasks.base import random_batches
@@ -36,6 +38,7 @@ class LeanPath:
     told: str = "off"
     table: CompactTable | None = None
     by: Between = field(default_factory=ByTorch)
+    followers: dict[nn.Module, nn.Module] = field(default_factory=dict)  # of layers that are called one after the other
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -43,11 +46,11 @@ class LeanPath:
 
         Modules, names and parameters stay as they are.
         """
-        masks = _Masks()
+        stream = Stream(self.by.packs, self.followers)
         # A layer whose answer is known already is left alone.
         mine = {layer: parts for layer, parts in self.layers.items() if "forward" not in vars(layer)}
         for layer, parts in mine.items():
-            layer.forward = _Lean(parts, masks, self.by)
+            layer.forward = _Lean(layer, parts, stream, self.by)
         try:
             yield
         finally:
@@ -118,7 +121,14 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
     apart = _difference(layer, parts, by)
     if not apart <= TOLERANCE:
         return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
-    return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by)
+    followers = {
+        one: after
+        for parts in model.modules()
+        if isinstance(parts, nn.ModuleList)
+        for one, after in pairwise(parts)
+        if one in found and after in found
+    }
+    return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by, followers=followers)
 
 
 def looks_lean(model: nn.Module) -> bool:
@@ -127,39 +137,28 @@ def looks_lean(model: nn.Module) -> bool:
     return bool(forms) and not any(isinstance(form, str) for form in forms)
 
 
-class _Masks:
-    """The mask of one forward pass, made once for all layers."""
-
-    def __init__(self) -> None:
-        self._mask: Tensor | None = None
-        self._bias: Tensor | None = None
-
-    def bias(self, mask: Tensor | None) -> Tensor | None:
-        if mask is None:
-            return None
-        if mask is not self._mask:
-            self._mask, self._bias = mask, pad_bias(mask)
-        return self._bias
-
-
 @dataclass
-class _Lean:
-    """Takes the place of a layer's ``forward``."""
+class _Lean(Passing):
+    """A layer's lean form."""
 
+    layer: nn.Module
     parts: Layer
-    masks: _Masks
+    stream: Stream
     by: Between
 
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
-        batch, time, width = hidden_states.shape
-        parts = self.parts
+        parts, stream = self.parts, self.stream
+        x, packed = stream.enter(self.layer, hidden_states, attention_mask)
         weights, after_attention, after_feed_forward = (Noise(rate.now()) for rate in parts.rates)
+        batch, time, width = hidden_states.shape
+        if packed is not None:
+            batch, time = len(packed.starts) - 1, packed.longest
         shape = Shape(batch, time, parts.heads, width // parts.heads)
-        attention = Attention(self.masks.bias(attention_mask), shape, parts.scale, weights)
-        x = hidden_states.reshape(batch * time, width)
+        starts, bias = (packed.starts, None) if packed is not None else (None, stream.bias())
+        attention = Attention(bias, shape, parts.scale, weights, starts)
         x = attention_half(x, parts.attention, attention, after_attention, self.by)
         x = feed_forward_half(x, parts.feed_forward, parts.activation, after_feed_forward, self.by)
-        return x.view(batch, time, width)
+        return stream.leave(self.layer, x, hidden_states.shape)
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, Any]]:
@@ -186,7 +185,7 @@ def _difference(layer: nn.Module, parts: Layer, by: Between) -> float:
     try:
         with torch.no_grad():
             plain = layer(states, mask)
-            lean = _Lean(parts, _Masks(), by)(states, mask)
+            lean = _Lean(layer, parts, Stream(), by)(states, mask)
     finally:
         for module, was in training.items():
             module.training = was

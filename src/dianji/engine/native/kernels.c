@@ -196,15 +196,31 @@ typedef struct {
     uint64_t seed;
     int bound; /* of the bits that drop; 0: nothing is dropped */
     float kept; /* what stays is scaled by it */
+    const int64_t *starts; /* (batch + 1,): first rows of examples that lie packed; then time is that of the longest */
 } Attention;
+
+/* One head of one example: where its rows begin, and how many there are. */
+typedef struct {
+    long example, head, first, time;
+} Pair;
+
+static inline Pair find_pair(const Attention *of, long number) {
+    const long example = number / of->heads;
+    Pair found = {example, number % of->heads, example * of->time, of->time};
+    if (of->starts) {
+        found.first = of->starts[example];
+        found.time = of->starts[example + 1] - found.first;
+    }
+    return found;
+}
 
 /* Words of random bits for the weights of one head; reading sixteen at a time may go past the last row's end. */
 #define WORDS (MOST_TIME * MOST_TIME / 4 + WIDE)
 
-static inline long draw_head(uint64_t *words, const Attention *of, long pair) {
-    const long count = (of->time + 3) / 4;
-    draw(words, of->time * count, of->seed, (uint64_t)(pair * of->time * count));
-    memset(words + of->time * count, 0, sizeof(uint64_t) * WIDE / 4);
+static inline long draw_head(uint64_t *words, const Attention *of, Pair pair) {
+    const long count = (pair.time + 3) / 4, most = (of->time + 3) / 4;
+    draw(words, pair.time * count, of->seed, (uint64_t)(pair.first * of->heads * most + pair.head * pair.time * count));
+    memset(words + pair.time * count, 0, sizeof(uint64_t) * WIDE / 4);
     return count; /* words of a row */
 }
 
@@ -217,15 +233,14 @@ static inline void flip(const float *from, long time, long width, float *to, lon
 }
 
 /* Scores (time, padded) to weights; what is behind a row's end becomes zero. known: most and share are. */
-static inline void softmax(float *scores, const Attention *of, long example, long head, long padded, float *most,
-                           float *share, int known) {
+static inline void softmax(float *scores, const Attention *of, Pair pair, long padded, float *most, float *share, int known) {
     float bias[MOST_TIME];
-    for (long i = 0; i < padded; i++) bias[i] = i < of->time ? 0.0f : -INFINITY;
-    for (long row = 0; row < of->time; row++) {
+    for (long i = 0; i < padded; i++) bias[i] = i < pair.time ? 0.0f : -INFINITY;
+    for (long row = 0; row < pair.time; row++) {
         float *line = scores + row * padded;
         if (of->bias && (row == 0 || of->bias_row)) {
-            const float *from = of->bias + example * of->bias_batch + head * of->bias_head + row * of->bias_row;
-            memcpy(bias, from, sizeof(float) * (size_t)of->time);
+            const float *from = of->bias + pair.example * of->bias_batch + pair.head * of->bias_head + row * of->bias_row;
+            memcpy(bias, from, sizeof(float) * (size_t)pair.time);
         }
         vec top = all(-INFINITY);
         for (long i = 0; i < padded; i += WIDE) {

@@ -160,18 +160,18 @@ static inline void NAME(read_head)(const T *from, long time, long step, long wid
 /* softmax(q k^T * scale + bias), dropout, weighted sum (Vaswani et al., 2017, arXiv:1706.03762, 3.2.1), of one head.
  * width is a constant where it is a usual one. */
 static inline __attribute__((always_inline)) void NAME(attend_head)(
-    const T *joined, const Attention *of, long pair, const long width, T *mixed, float *most, float *share) {
-    const long time = of->time, padded = (time + WIDE - 1) / WIDE * WIDE, step = 3 * of->heads * width;
-    const long example = pair / of->heads, head = pair % of->heads;
+    const T *joined, const Attention *of, Pair pair, const long width, T *mixed, float *most, float *share) {
+    const long time = pair.time, padded = (time + WIDE - 1) / WIDE * WIDE, step = 3 * of->heads * width;
+    const long known = pair.first * of->heads + pair.head * time;
     float query[MOST_TIME * MOST_HEAD], other[MOST_TIME * MOST_HEAD], flipped[MOST_HEAD * MOST_TIME];
     float weights[MOST_TIME * MOST_TIME];
     uint64_t words[WORDS];
-    joined += example * time * step + head * width;
+    joined += pair.first * step + pair.head * width;
     NAME(read_head)(joined, time, step, width, query);
     NAME(read_head)(joined + of->heads * width, time, step, width, other);
     flip(other, time, width, flipped, padded);
     multiply(time, padded, width, query, width, 1, flipped, padded, weights, padded);
-    softmax(weights, of, example, head, padded, most + pair * time, share + pair * time, 0);
+    softmax(weights, of, pair, padded, most + known, share + known, 0);
     if (of->bound) {
         const long count = draw_head(words, of, pair);
         for (long row = 0; row < time; row++)
@@ -182,20 +182,20 @@ static inline __attribute__((always_inline)) void NAME(attend_head)(
     }
     NAME(read_head)(joined + 2 * of->heads * width, time, step, width, other);
     multiply(time, width, time, weights, padded, 1, other, width, query, width);
-    mixed += example * time * of->heads * width + head * width;
+    mixed += (pair.first * of->heads + pair.head) * width;
     for (long row = 0; row < time; row++)
         for (long i = 0; i < width; i += WIDE)
             NAME(narrow)(mixed + row * of->heads * width + i, load(query + row * width + i));
 }
 
-/* joined (batch * time, 3 * heads * width) T to mixed (batch * time, heads * width) T. most, share: (batch * heads *
- * time,), the largest score of each row and one by the sum of its powers, from which weights are computed again. */
+/* joined (rows, 3 * heads * width) T to mixed (rows, heads * width) T. most, share: (rows * heads,), the largest score of each row and one by the sum of its powers, from which weights are computed again. */
 void NAME(attend)(const T *joined, const Attention *of, T *mixed, float *most, float *share, int threads) {
     const long pairs = of->batch * of->heads;
 #pragma omp parallel num_threads(threads)
     {
         SHARE(pairs, first, last)
-        for (long pair = first; pair < last; pair++) {
+        for (long number = first; number < last; number++) {
+            const Pair pair = find_pair(of, number);
             if (of->width == 32) NAME(attend_head)(joined, of, pair, 32, mixed, most, share);
             else if (of->width == 64) NAME(attend_head)(joined, of, pair, 64, mixed, most, share);
             else NAME(attend_head)(joined, of, pair, of->width, mixed, most, share);
@@ -217,24 +217,24 @@ static inline void NAME(write_head)(const float *from, long time, long step, lon
 }
 
 static inline __attribute__((always_inline)) void NAME(attend_head_backward)(
-    const T *grad, const T *joined, const Attention *of, long pair, const long width, float *most, float *share,
+    const T *grad, const T *joined, const Attention *of, Pair pair, const long width, float *most, float *share,
     T *d_joined, float *sums) {
-    const long time = of->time, padded = (time + WIDE - 1) / WIDE * WIDE, step = 3 * of->heads * width;
-    const long example = pair / of->heads, head = pair % of->heads, next = of->heads * width;
+    const long time = pair.time, padded = (time + WIDE - 1) / WIDE * WIDE, step = 3 * of->heads * width;
+    const long known = pair.first * of->heads + pair.head * time, next = of->heads * width;
     float query[MOST_TIME * MOST_HEAD], key[MOST_TIME * MOST_HEAD], value[MOST_TIME * MOST_HEAD];
     float above[MOST_TIME * MOST_HEAD], flipped[MOST_HEAD * MOST_TIME];
     float weights[MOST_TIME * MOST_TIME], d_weights[MOST_TIME * MOST_TIME];
     uint64_t words[WORDS];
-    joined += example * time * step + head * width;
-    d_joined += example * time * step + head * width;
-    sums += head * width;
+    joined += pair.first * step + pair.head * width;
+    d_joined += pair.first * step + pair.head * width;
+    sums += pair.head * width;
     NAME(read_head)(joined, time, step, width, query);
     NAME(read_head)(joined + next, time, step, width, key);
     NAME(read_head)(joined + 2 * next, time, step, width, value);
-    NAME(read_head)(grad + example * time * next + head * width, time, next, width, above);
+    NAME(read_head)(grad + pair.first * next + pair.head * width, time, next, width, above);
     flip(key, time, width, flipped, padded);
     multiply(time, padded, width, query, width, 1, flipped, padded, weights, padded);
-    softmax(weights, of, example, head, padded, most + pair * time, share + pair * time, 1);
+    softmax(weights, of, pair, padded, most + known, share + known, 1);
     flip(value, time, width, flipped, padded);
     multiply(time, padded, width, above, width, 1, flipped, padded, d_weights, padded);
     const long count = of->bound ? draw_head(words, of, pair) : 0;
@@ -261,7 +261,7 @@ static inline __attribute__((always_inline)) void NAME(attend_head_backward)(
     NAME(write_head)(value, time, step, width, d_joined + next, sums + next);
 }
 
-/* Backward: grad (batch * time, heads * width) T to d_joined, laid out as joined, and the sum of its rows.
+/* Backward: grad (rows, heads * width) T to d_joined, laid out as joined, and the sum of its rows.
  * parts: threads * 3 * heads * width numbers to work in. */
 void NAME(attend_backward)(const T *grad, const T *joined, const Attention *of, float *most, float *share, T *d_joined,
                            float *d_bias, float *parts, int threads) {
@@ -274,7 +274,8 @@ void NAME(attend_backward)(const T *grad, const T *joined, const Attention *of, 
         team = omp_get_num_threads();
         SHARE(pairs, first, last)
         float *own = parts + (long)omp_get_thread_num() * across;
-        for (long pair = first; pair < last; pair++) {
+        for (long number = first; number < last; number++) {
+            const Pair pair = find_pair(of, number);
             if (of->width == 32)
                 NAME(attend_head_backward)(grad, joined, of, pair, 32, most, share, d_joined, own);
             else if (of->width == 64)

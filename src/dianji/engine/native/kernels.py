@@ -27,7 +27,9 @@ class Drop(NamedTuple):
 class Heads(NamedTuple):
     """A batch of self-attention: sizes, the scale of the scores, and what is added to them.
 
-    ``bias`` is fp32 (batch or 1, heads or 1, time or 1, time), its last dimension contiguous.
+    ``bias`` is fp32 (batch or 1, heads or 1, time or 1, time), its last dimension contiguous. With ``starts``, int64
+    (batch + 1,), an example's rows begin there and end where the next begin; then ``time`` is that of the longest, and
+    there is no bias.
     """
 
     batch: int
@@ -37,6 +39,12 @@ class Heads(NamedTuple):
     scale: float
     bias: Tensor | None
     drop: Drop
+    starts: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """Of all examples."""
+        return self.batch * self.time if self.starts is None else int(self.starts[-1])
 
 
 class _Heads(ctypes.Structure):
@@ -55,6 +63,7 @@ class _Heads(ctypes.Structure):
         ("seed", ctypes.c_uint64),
         ("bound", ctypes.c_int),
         ("kept", ctypes.c_float),
+        ("starts", ctypes.c_void_p),
     )
 
 
@@ -69,9 +78,9 @@ def attends(time: int, width: int) -> bool:
 
 
 def attend(joined: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
-    """(batch * time, 3 * heads * width) T to (batch * time, heads * width) T, and what ``attend_backward`` needs."""
-    mixed = joined.new_empty((heads.batch * heads.time, heads.heads * heads.width))
-    known = torch.empty((2, heads.batch * heads.heads * heads.time))
+    """(rows, 3 * heads * width) T to (rows, heads * width) T, and what ``attend_backward`` needs."""
+    mixed = joined.new_empty((heads.rows, heads.heads * heads.width))
+    known = torch.empty((2, heads.rows * heads.heads))
     _call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
     return mixed, known
 
@@ -232,4 +241,7 @@ def _struct(of: Heads) -> _Heads:
     if bias is not None:
         address = bias.data_ptr()
         strides = [step if size > 1 else 0 for step, size in zip(bias.stride()[:3], bias.shape[:3], strict=True)]
-    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop)
+    if bias is not None and of.starts is not None:
+        raise ValueError("packed examples have no bias")
+    starts = None if of.starts is None else of.starts.data_ptr()
+    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop, starts)
