@@ -72,7 +72,7 @@ def attend(joined: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
     """(batch * time, 3 * heads * width) T to (batch * time, heads * width) T, and what ``attend_backward`` needs."""
     mixed = joined.new_empty((heads.batch * heads.time, heads.heads * heads.width))
     known = torch.empty((2, heads.batch * heads.heads * heads.time))
-    _call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
+    call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
     return mixed, known
 
 
@@ -81,7 +81,7 @@ def attend_backward(grad: Tensor, joined: Tensor, known: Tensor, heads: Heads) -
     threads = torch.get_num_threads()
     d_joined, total = torch.empty_like(joined), torch.empty(joined.shape[1])
     parts = torch.empty(threads * joined.shape[1])
-    _call(
+    call(
         "attend_backward",
         joined.dtype,
         grad,
@@ -110,7 +110,7 @@ def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float
     """X + dropout(out), normalised: out (rows, width) T, x the same in fp32, gain and shift (width,) fp32."""
     rows, width = x.shape
     normed = Normed(torch.empty_like(x), torch.empty_like(x), torch.empty(rows), torch.empty(rows))
-    _call(
+    call(
         "add_norm",
         out.dtype,
         out,
@@ -149,7 +149,7 @@ def add_norm_backward(
     of_rows = torch.empty((3, width))
     found = NormGradients(torch.empty_like(grad), torch.empty_like(grad, dtype=dtype), *of_rows)
     parts = torch.empty(threads * 3 * width)
-    _call(
+    call(
         "add_norm_backward",
         dtype,
         grad,
@@ -173,21 +173,21 @@ def gelu_backward(grad: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     threads = torch.get_num_threads()
     dx, total = torch.empty_like(x), torch.empty(width)
     parts = torch.empty(threads * -(-width // VECTOR) * VECTOR)
-    _call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
+    call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
     return dx, total
 
 
 def widen(x: Tensor) -> Tensor:
     """A contiguous bf16 tensor in fp32."""
     y = torch.empty_like(x, dtype=torch.float32)
-    _run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
     return y
 
 
 def add_wide(x: Tensor, y: Tensor) -> Tensor:
     """X + y in fp32: contiguous, x bf16 and y fp32."""
     z = torch.empty_like(y)
-    _run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
     return z
 
 
@@ -195,16 +195,16 @@ def transpose(x: Tensor) -> Tensor:
     """(rows, width) bf16 to (width, rows), contiguous."""
     rows, width = x.shape
     y = x.new_empty((width, rows))
-    _run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
+    run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
     return y
 
 
-def _call(name: str, dtype: torch.dtype, *arguments: object) -> None:
+def call(name: str, dtype: torch.dtype, *arguments: object) -> None:
     """The kernel for a type of matrix products."""
-    _run(f"{name}_{NAMES[dtype]}", *arguments)
+    run(f"{name}_{NAMES[dtype]}", *arguments)
 
 
-def _run(name: str, *arguments: object) -> None:
+def run(name: str, *arguments: object) -> None:
     """Addresses are those of tensors that the caller still holds; ints are C's own int."""
     library = built().library
     if library is None:
