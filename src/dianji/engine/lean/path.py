@@ -1,4 +1,4 @@
-"""The lean path of a model: encoder layers in fewer operations, a word table of the rows that occur."""
+"""The lean path of a model: encoder and residual layers in fewer operations, a word table of the rows that occur."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from dianji.engine.lean.between import Attention, Between, ByTorch, between, tol
 from dianji.engine.lean.blocks import attention_half, feed_forward_half
 from dianji.engine.lean.families import Layer, pad_bias, parts_of
 from dianji.engine.lean.noise import Noise
+from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
+from dianji.engine.native import kernels
 from dianji.registry import REGISTRY
 from dianji.tasks.base import random_batches
 
@@ -36,6 +38,7 @@ class LeanPath:
     told: str = "off"
     table: CompactTable | None = None
     by: Between = field(default_factory=ByTorch)
+    residual: dict[nn.Module, Forward] = field(default_factory=dict)  # convolutional layers, which have no products
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -45,9 +48,10 @@ class LeanPath:
         """
         masks = _Masks()
         # A layer whose answer is known already is left alone.
-        mine = {layer: parts for layer, parts in self.layers.items() if "forward" not in vars(layer)}
-        for layer, parts in mine.items():
-            layer.forward = _Lean(parts, masks, self.by)
+        lean = {layer: _Lean(parts, masks, self.by) for layer, parts in self.layers.items()} | self.residual
+        mine = {layer: forward for layer, forward in lean.items() if "forward" not in vars(layer)}
+        for layer, forward in mine.items():
+            layer.forward = forward
         try:
             yield
         finally:
@@ -106,7 +110,7 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
         return LeanPath(told=f"none on {device.type}")
     candidates = [(layer, config) for layer, config in _layers(model)]
     if not candidates:
-        return LeanPath(told=f"none, {type(model).__name__} has no encoder layers of transformers")
+        return _find_residual(model)
     found: dict[nn.Module, Layer] = {}
     for layer, config in candidates:
         parts = parts_of(layer, config)
@@ -119,6 +123,23 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
     if not apart <= TOLERANCE:
         return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
     return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by)
+
+
+def _find_residual(model: nn.Module) -> LeanPath:
+    """The lean path of a convolutional model, for which there are only compiled kernels."""
+    found = find_residual(model)
+    if isinstance(found, str):
+        return LeanPath(told=f"none, {found}")
+    if not found:
+        return LeanPath(told=f"none, {type(model).__name__} has no encoder or residual layers of a known form")
+    if not kernels.available():
+        return LeanPath(told=f"none, {told()}")
+    for kind in dict.fromkeys(map(type, found)):
+        layer = next(layer for layer in found if type(layer) is kind)
+        apart = difference(layer)
+        if not apart <= TOLERANCE:
+            return LeanPath(told=f"none, {kind.__name__} computes something else here (difference {apart:.1e})")
+    return LeanPath(residual=found, told=f"{len(found)} layers of {type(model).__name__}, {told()}")
 
 
 def looks_lean(model: nn.Module) -> bool:
