@@ -56,7 +56,7 @@ class TestCompiled:
         before = build._digest(build._compiler())
         changed = tmp_path / "kernels.c"
         changed.write_text(build.SOURCES[0].read_text() + "\n/* changed */\n", encoding="utf-8")
-        monkeypatch.setattr(build, "SOURCES", (changed, build.SOURCES[1]))
+        monkeypatch.setattr(build, "SOURCES", (changed, *build.SOURCES[1:]))
         assert build._digest(build._compiler()) != before
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

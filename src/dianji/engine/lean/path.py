@@ -1,4 +1,4 @@
-"""The lean path of a model: encoder layers in fewer operations, a word table of the rows that occur."""
+"""The lean path of a model: encoder and residual layers in fewer operations, a word table of the rows that occur."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from dianji.engine.lean.blocks import attention_half, feed_forward_half
 from dianji.engine.lean.families import Layer, parts_of
 from dianji.engine.lean.noise import Noise
 from dianji.engine.lean.packing import Passing, Stream
+from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
+from dianji.engine.native import kernels
 from dianji.registry import REGISTRY
 from dianji.tasks.base import random_batches
 
@@ -39,6 +41,7 @@ class LeanPath:
     table: CompactTable | None = None
     by: Between = field(default_factory=ByTorch)
     followers: dict[nn.Module, nn.Module] = field(default_factory=dict)  # of layers that are called one after the other
+    residual: dict[nn.Module, Forward] = field(default_factory=dict)  # convolutional layers, which have no products
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -48,9 +51,13 @@ class LeanPath:
         """
         stream = Stream(self.by.packs, self.followers)
         # A layer whose answer is known already is left alone.
-        mine = {layer: parts for layer, parts in self.layers.items() if "forward" not in vars(layer)}
-        for layer, parts in mine.items():
-            layer.forward = _Lean(layer, parts, stream, self.by)
+        lean: dict[nn.Module, Forward] = {
+            layer: _Lean(layer, parts, stream, self.by) for layer, parts in self.layers.items()
+        }
+        lean |= self.residual
+        mine = {layer: forward for layer, forward in lean.items() if "forward" not in vars(layer)}
+        for layer, forward in mine.items():
+            layer.forward = forward
         try:
             yield
         finally:
@@ -109,7 +116,7 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
         return LeanPath(told=f"none on {device.type}")
     candidates = [(layer, config) for layer, config in _layers(model)]
     if not candidates:
-        return LeanPath(told=f"none, {type(model).__name__} has no encoder layers of transformers")
+        return _find_residual(model)
     found: dict[nn.Module, Layer] = {}
     for layer, config in candidates:
         parts = parts_of(layer, config)
@@ -129,6 +136,23 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
         if one in found and after in found
     }
     return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by, followers=followers)
+
+
+def _find_residual(model: nn.Module) -> LeanPath:
+    """The lean path of a convolutional model, for which there are only compiled kernels."""
+    found = find_residual(model)
+    if isinstance(found, str):
+        return LeanPath(told=f"none, {found}")
+    if not found:
+        return LeanPath(told=f"none, {type(model).__name__} has no encoder or residual layers of a known form")
+    if not kernels.available():
+        return LeanPath(told=f"none, {told()}")
+    for kind in dict.fromkeys(map(type, found)):
+        layer = next(layer for layer in found if type(layer) is kind)
+        apart = difference(layer)
+        if not apart <= TOLERANCE:
+            return LeanPath(told=f"none, {kind.__name__} computes something else here (difference {apart:.1e})")
+    return LeanPath(residual=found, told=f"{len(found)} layers of {type(model).__name__}, {told()}")
 
 
 def looks_lean(model: nn.Module) -> bool:

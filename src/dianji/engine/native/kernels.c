@@ -1,4 +1,4 @@
-/* What an encoder layer does between its matrix products, forward and backward, in single passes over memory.
+/* What networks do between their matrix products, forward and backward, in few passes over memory.
  *
  * Plain C with OpenMP and vectors of GCC and Clang; no header of torch or Python. Python hands in addresses of
  * contiguous tensors. Rows are divided among threads in one fixed way, so that the same number of threads gives the
@@ -260,11 +260,76 @@ static inline void softmax(float *scores, const Attention *of, Pair pair, long p
     }
 }
 
+/* Rows that are summed in fp32 before they are added up in more. */
+#define BLOCK 64
+
+/* A map that goes into a sum, see maps.h: x (rows, channels) T; of each channel, what a normalisation makes of it. */
+typedef struct {
+    const void *x;
+    const float *mean, *rstd, *gain, *shift; /* no gain: x goes in as it is */
+} Map;
+
+/* Maps, and the square windows over them: one every ``stride`` places, the first ``pad`` places outside. */
+typedef struct {
+    long batch, height, width, channels;
+    long high, wide; /* how many windows */
+    long size, stride, pad;
+} Windows;
+
+#define NOWHERE 255 /* no place in a window, of which there are fewer */
+
+static inline vec relu_of(vec value) { return choose(value < all(0.0f), all(0.0f), value); } /* none stays none */
+
+/* As take and give of kernels.h, for numbers of other types. */
+static inline vec some(const float *from, long count) {
+    if (count >= WIDE) return load(from);
+    float rest[WIDE] = {0};
+    memcpy(rest, from, sizeof(float) * (size_t)count);
+    return load(rest);
+}
+
+typedef uint8_t bvec __attribute__((vector_size(WIDE)));
+
+static inline ivec places(const uint8_t *from, long count) {
+    bvec value = {0};
+    if (count >= WIDE) memcpy(&value, from, sizeof value);
+    else memcpy(&value, from, (size_t)count);
+    return __builtin_convertvector(value, ivec);
+}
+
+static inline void give_places(uint8_t *to, ivec places, long count) {
+    bvec value = __builtin_convertvector(places, bvec);
+    memcpy(to, &value, (size_t)(count < WIDE ? count : WIDE));
+}
+
+static inline void add_lanes(double *to, vec value, long count) {
+    for (long i = 0; i < (count < WIDE ? count : WIDE); i++) to[i] += value[i];
+}
+
+/* A normalisation as x * by + plus. */
+static void slopes(const Map *of, long width, float *by, float *plus) {
+    for (long i = 0; of->gain && i < width; i++) {
+        by[i] = of->gain[i] * of->rstd[i];
+        plus[i] = of->shift[i] - of->mean[i] * by[i];
+    }
+}
+
+/* Backward of a normalisation as grad * by - less - (x - mean) * slope. */
+static void corrections(const Map *of, const float *d_shift, const float *d_gain, long rows, long width, float *by,
+                        float *less, float *slope) {
+    for (long i = 0; i < width; i++) {
+        by[i] = of->gain[i] * of->rstd[i];
+        less[i] = by[i] * d_shift[i] / (float)rows;
+        slope[i] = by[i] * of->rstd[i] * d_gain[i] / (float)rows;
+    }
+}
+
 #define NAME(name) name##_fp32
 #define T float
 #define GET(value) (value)
 #define PUT(value) (value)
 #include "kernels.h"
+#include "maps.h"
 #undef NAME
 #undef T
 #undef GET
@@ -274,6 +339,7 @@ static inline void softmax(float *scores, const Attention *of, Pair pair, long p
 #define GET(value) from_bf16(value)
 #define PUT(value) to_bf16(value)
 #include "kernels.h"
+#include "maps.h"
 
 /* y = x, and z = x + y, for x in bf16 and y, z in fp32. */
 void widen(const uint16_t *x, float *y, long count, int threads) {
@@ -414,5 +480,33 @@ void adamw(const Weight *weights, long number, float scale, float beta1, float b
                 weight[i] = weight[i] * leaves - rate * one / (sqrtf(two) * root + epsilon);
             }
         }
+    }
+}
+
+/* Every window's places in one row, by height and width, with zeros outside: x (batch, height, width, channels) bf16 to
+ * cols (batch * high * wide, size * size * channels). */
+void unfold(const uint16_t *x, const Windows *of, uint16_t *cols, int threads) {
+    const long across = of->size * of->channels;
+#pragma omp parallel num_threads(threads)
+    {
+        SHARE(of->batch * of->high, first, last)
+        for (long row = first; row < last; row++)
+            for (long column = 0; column < of->wide; column++) {
+                const long left = column * of->stride - of->pad, nearer = left < 0 ? -left : 0;
+                const long farther = left + of->size < of->width ? of->size : of->width - left;
+                uint16_t *to = cols + (row * of->wide + column) * of->size * across;
+                for (long up = 0; up < of->size; up++, to += across) {
+                    const long y = row % of->high * of->stride - of->pad + up;
+                    if (y < 0 || y >= of->height || nearer >= farther) {
+                        memset(to, 0, sizeof(uint16_t) * (size_t)across);
+                        continue;
+                    }
+                    const uint16_t *from = x + ((row / of->high * of->height + y) * of->width + left) * of->channels;
+                    const long begin = nearer * of->channels, end = farther * of->channels;
+                    memset(to, 0, sizeof(uint16_t) * (size_t)begin);
+                    memcpy(to + begin, from + begin, sizeof(uint16_t) * (size_t)(end - begin));
+                    memset(to + end, 0, sizeof(uint16_t) * (size_t)(across - end));
+                }
+            }
     }
 }

@@ -81,7 +81,7 @@ def attend(joined: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
     """(rows, 3 * heads * width) T to (rows, heads * width) T, and what ``attend_backward`` needs."""
     mixed = joined.new_empty((heads.rows, heads.heads * heads.width))
     known = torch.empty((2, heads.rows * heads.heads))
-    _call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
+    call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
     return mixed, known
 
 
@@ -90,7 +90,7 @@ def attend_backward(grad: Tensor, joined: Tensor, known: Tensor, heads: Heads) -
     threads = torch.get_num_threads()
     d_joined, total = torch.empty_like(joined), torch.empty(joined.shape[1])
     parts = torch.empty(threads * joined.shape[1])
-    _call(
+    call(
         "attend_backward",
         joined.dtype,
         grad,
@@ -119,7 +119,7 @@ def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float
     """X + dropout(out), normalised: out (rows, width) T, x the same in fp32, gain and shift (width,) fp32."""
     rows, width = x.shape
     normed = Normed(torch.empty_like(x), torch.empty_like(x), torch.empty(rows), torch.empty(rows))
-    _call(
+    call(
         "add_norm",
         out.dtype,
         out,
@@ -158,7 +158,7 @@ def add_norm_backward(
     of_rows = torch.empty((3, width))
     found = NormGradients(torch.empty_like(grad), torch.empty_like(grad, dtype=dtype), *of_rows)
     parts = torch.empty(threads * 3 * width)
-    _call(
+    call(
         "add_norm_backward",
         dtype,
         grad,
@@ -182,7 +182,7 @@ def gelu_backward(grad: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     threads = torch.get_num_threads()
     dx, total = torch.empty_like(x), torch.empty(width)
     parts = torch.empty(threads * -(-width // VECTOR) * VECTOR)
-    _call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
+    call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
     return dx, total
 
 
@@ -208,7 +208,7 @@ def transpose(x: Tensor) -> Tensor:
     return y
 
 
-def _call(name: str, dtype: torch.dtype, *arguments: object) -> None:
+def call(name: str, dtype: torch.dtype, *arguments: object) -> None:
     """The kernel for a type of matrix products."""
     run(f"{name}_{NAMES[dtype]}", *arguments)
 
