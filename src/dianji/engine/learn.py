@@ -18,6 +18,7 @@ from dianji.engine.frozen.shapes import Unfit
 from dianji.engine.frozen.states import Fresh, Kept, Reader
 from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.memory import steady_memory
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
 from dianji.errors import CapabilityError
@@ -117,10 +118,11 @@ def frozen_part(job: Job, reader: Reader) -> Cut:
 
 
 def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf) -> Trained | None:
-    states = _all(job, "train", course, cut, reader, shelf)
     held_out = None
-    if job.validation is not None:
-        held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
+    with steady_memory():
+        states = _all(job, "train", course, cut, reader, shelf)
+        if job.validation is not None:
+            held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
     try:
         head = find_head(job, reader, states, held_out)
     except Unfit as reason:
@@ -142,10 +144,11 @@ def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> 
 
     # What is compiled could not be told in each step to leave parts of itself out.
     eager = job.train.model_copy(update={"compile": "off"})
-    known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
-    if job.validation is None:
-        return known
-    return dataclasses.replace(known, validation_states=states("validation", job.validation))
+    with steady_memory():
+        known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
+        if job.validation is None:
+            return known
+        return dataclasses.replace(known, validation_states=states("validation", job.validation))
 
 
 def _lean(job: Job, runtime: Runtime) -> LeanPath:

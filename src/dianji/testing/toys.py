@@ -78,10 +78,11 @@ def vocabulary() -> tuple[str, ...]:
     return (*_SPECIAL, *sorted(words))
 
 
-def text_base() -> Base:
+def text_base(width: int = 16) -> Base:
     """A new BERT, to be pooled by the mean, with a tokenizer of whole words."""
-    config = BertConfig(vocab_size=len(vocabulary()), max_position_embeddings=32, intermediate_size=32, **_SIZE)
-    return Base(Card("toy-text", "text", "bert", 16, pretrained=False, pooling="mean"), config, _tokenizer())
+    size = {**_SIZE, "hidden_size": width, "intermediate_size": 32}
+    config = BertConfig(vocab_size=len(vocabulary()), max_position_embeddings=32, **size)
+    return Base(Card("toy-text", "text", "bert", width, pretrained=False, pooling="mean"), config, _tokenizer())
 
 
 def decoder_base() -> Base:

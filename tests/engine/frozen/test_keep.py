@@ -18,6 +18,8 @@ from dianji.engine.frozen import file, keep
 from dianji.engine.frozen.keep import cut_of, in_memory, kept
 from dianji.engine.frozen.states import Fresh, Kept, alike
 from dianji.engine.lean.path import LeanPath, find_lean
+from dianji.engine.native import tiles
+from dianji.testing import toys
 from tests.engine.frozen.conftest import Made, images
 
 KINDS = {
@@ -192,3 +194,19 @@ def test_what_is_read_does_not_depend_on_what_the_model_is_doing(own, tmp_path, 
         assert all("forward" in vars(layer) for layer in other.layers)
     plain = in_memory(cut, dataclasses.replace(reader, lean=LeanPath()), log, "").values
     np.testing.assert_allclose(alone, plain, atol=1e-5)
+
+
+@pytest.mark.skipif(not tiles.available(), reason="this processor has no AMX")
+def test_packed_examples_of_other_lengths_change_no_bit(tmp_path, log):
+    """So that in bf16 they are read together, where the base's sides fit its tiles."""
+    made = Made(tmp_path, base=lambda: toys.text_base(32), precision="bf16")
+    reader = made.reader()
+    lean = dataclasses.replace(reader, lean=find_lean(reader.model, torch.device("cpu")))
+    assert lean.lean.packs
+    cut = cut_of(lean)
+    every = np.arange(len(reader.lengths))
+    assert len(set(reader.lengths)) > 1
+    assert len([*lean.groups(cut, every)]) == 1 < len([*alike(reader.lengths, every)])
+    together = lean.read(cut, every)
+    for group in ([3], [5, 1, 8], every[::2]):
+        assert torch.equal(lean.read(cut, np.array(group)), together[group])

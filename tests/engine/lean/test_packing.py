@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.engine.lean import packing
-from dianji.engine.lean.path import find_lean
+from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.native import kernels, tiles
 from dianji.engine.native.kernels import Drop, Heads
 from tests.engine.lean.test_layers import TEXT, batch_of, make, states_and_gradients
@@ -27,6 +27,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return True
 
     monkeypatch.setattr(packing, "packs", packs)
+    monkeypatch.setattr(LeanPath, "packs", property(lambda path: path.by.packs))
     return seen
 
 

@@ -18,7 +18,7 @@ from dianji.engine.frozen import file
 from dianji.engine.frozen.cut import Cut, find_cut
 from dianji.engine.frozen.file import KINDS, Layout, Stale
 from dianji.engine.frozen.shapes import Unfit
-from dianji.engine.frozen.states import Fresh, Kept, Reader, alike, places
+from dianji.engine.frozen.states import Fresh, Kept, Reader, places
 from dianji.reporting import Meter, Reporter
 from dianji.store.digest import digest_value
 
@@ -141,8 +141,7 @@ def _values(path: Path, layout: Layout, cut: Cut, reader: Reader, reporter: Repo
 
 def _blocks(cut: Cut, reader: Reader, meter: Meter) -> Iterator[np.ndarray]:
     """All states, in the order of ``places``."""
-    lengths = reader.lengths
-    for group in alike(lengths, np.arange(len(lengths))):
+    for group in reader.groups(cut, np.arange(len(reader.lengths))):
         found = reader.read(cut, group).cpu().contiguous()
         block: np.ndarray = found.view(_whole(found.dtype)).numpy()
         yield block.reshape(-1, *cut.item) if cut.ragged else block

@@ -82,8 +82,15 @@ class Reader:
         with self.runtime.products():
             return self.task.loss(self.model, batch)
 
+    def groups(self, cut: Cut, indices: np.ndarray) -> Iterator[np.ndarray]:
+        """The indices, shortest examples first, in groups that are read together.
+
+        Where rows are packed, what is said of an example does not depend on the lengths of others, to the last bit.
+        """
+        return alike(self.lengths, indices, mixed=not cut.ragged and self.lean.packs)
+
     def read(self, cut: Cut, indices: np.ndarray) -> Tensor:
-        """(examples, …) or (examples, time, …): the states of examples of one length."""
+        """(examples, …) or (examples, time, …): the states of examples of one group."""
         alone = len(indices) == 1
         batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
         with _as_made(self.model), self.lean.on():
@@ -107,9 +114,13 @@ def extent(lengths: np.ndarray, indices: np.ndarray) -> Extent:
     return Extent(len(indices), int(lengths[indices].max(initial=1)))
 
 
-def alike(lengths: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
-    """The indices, shortest examples first, in groups of one length that are read together."""
+def alike(lengths: np.ndarray, indices: np.ndarray, *, mixed: bool = False) -> Iterator[np.ndarray]:
+    """The indices, shortest examples first, in groups that are read together: of one length, or of any."""
     order = indices[np.argsort(lengths[indices], kind="stable")]
+    if mixed:
+        number = (np.cumsum(lengths[order]) - lengths[order]) // TOKENS
+        yield from (group for group in np.split(order, np.flatnonzero(np.diff(number)) + 1) if len(group))
+        return
     bounds = np.flatnonzero(np.diff(lengths[order])) + 1
     for group in np.split(order, bounds):
         if len(group):
@@ -131,7 +142,7 @@ class Fresh:
         size = extent(lengths, indices)
         place = {int(index): row for row, index in enumerate(indices)}
         state = torch.zeros(self.cut.state.sizes(size), dtype=self.cut.state.dtype, device=self.reader.runtime.device)
-        for group in alike(lengths, indices):
+        for group in self.reader.groups(self.cut, indices):
             rows = [place[int(index)] for index in group]
             found = self.reader.read(self.cut, group)
             if self.cut.ragged:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.engine.lean.families import pad_bias
-from dianji.engine.native import kernels, tiles
+from dianji.engine.native import kernels
 
 #: Of a batch's places, the share that must be padding.
 LEAST_PADDING = 0.02
@@ -122,10 +122,10 @@ class Passing:
 
 
 def packs(rows: Tensor, packed: Packed) -> bool:
-    """Whether rows of this kind are packed: it pays, and kernels know where examples begin."""
+    """Whether these rows are packed: it pays, products are in bf16, and attention is compiled for so many."""
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else rows.dtype
     worth = len(packed.places) <= (1 - LEAST_PADDING) * len(rows)
-    return worth and kind == torch.bfloat16 and packed.longest <= kernels.MOST_TIME and tiles.available()
+    return worth and kind == torch.bfloat16 and packed.longest <= kernels.MOST_TIME
 
 
 def packing(mask: Tensor, batch: int, time: int) -> Packed | None:

@@ -43,13 +43,19 @@ class LeanPath:
     followers: dict[nn.Module, nn.Module] = field(default_factory=dict)  # of layers that are called one after the other
     residual: dict[nn.Module, Forward] = field(default_factory=dict)  # convolutional layers, which have no products
 
+    @property
+    def packs(self) -> bool:
+        """Whether products in bf16 are of real tokens alone."""
+        products = [product for parts in self.layers.values() for product in parts.products]
+        return self.by.packs and bool(products) and all(product.takes_any_rows for product in products)
+
     @contextmanager
     def on(self) -> Iterator[None]:
         """While active, the layers compute their lean form; no optimiser may step meanwhile.
 
         Modules, names and parameters stay as they are.
         """
-        stream = Stream(self.by.packs, self.followers)
+        stream = Stream(self.packs, self.followers)
         # A layer whose answer is known already is left alone.
         lean: dict[nn.Module, Forward] = {
             layer: _Lean(layer, parts, stream, self.by) for layer, parts in self.layers.items()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from dianji.engine.lean.weights import Activated, Weight, fp32_sum, ready
+from dianji.engine.lean.weights import Activated, Weight, fp32_sum, ready, tiled
 
 Gradients = list[Tensor | None]
 
@@ -58,6 +58,11 @@ class Product:
         biases = [part.bias for part in self.parts if part.bias is not None]
         low = [part.low_rank for part in self.parts if part.low_rank is not None]
         return [*(part.weight for part in self.parts), *biases, *(p for one in low for p in (one.down, one.up))]
+
+    @property
+    def takes_any_rows(self) -> bool:
+        """Whether in bf16 every number of rows is as good, and a row's result is the same whatever others there are."""
+        return tiled([part.weight for part in self.parts]) and all(part.low_rank is None for part in self.parts)
 
     def cast(self, dtype: torch.dtype) -> _Cast:
         """The weights in ``dtype``, made anew only where a parameter has changed."""

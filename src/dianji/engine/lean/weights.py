@@ -136,9 +136,14 @@ def ready(weights: Sequence[Tensor], bias: Tensor | None, kind: torch.dtype, bef
         kind: of what is multiplied.
         before: what is of no more use, whose memory may be taken.
     """
-    if kind == torch.bfloat16 and tiles.fits(weights) and tiles.available():
+    if kind == torch.bfloat16 and tiled(weights):
         return Tiled.of(weights, bias if bias is None else bias.float(), before)
     return Plain.of(weights, bias, kind, before)
+
+
+def tiled(weights: Sequence[Tensor]) -> bool:
+    """Whether products in bf16 are in tiles."""
+    return tiles.fits(weights) and tiles.available()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
