@@ -18,7 +18,7 @@ from dianji.engine.frozen.shapes import Unfit
 from dianji.engine.frozen.states import Fresh, Kept, Reader
 from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.loop import Job, Trained, Training
-from dianji.engine.memory import steady_memory
+from dianji.engine.memory import keep_pages
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
 from dianji.errors import CapabilityError
@@ -57,6 +57,7 @@ def learn(
     began = time.monotonic()
     runtime.place(job.model.model)
     reader = reader_of(job, runtime)
+    keep_pages()
     try:
         cut = frozen_part(job, reader)
         if course.to_the_optimum:
@@ -119,10 +120,9 @@ def frozen_part(job: Job, reader: Reader) -> Cut:
 
 def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf) -> Trained | None:
     held_out = None
-    with steady_memory():
-        states = _all(job, "train", course, cut, reader, shelf)
-        if job.validation is not None:
-            held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
+    states = _all(job, "train", course, cut, reader, shelf)
+    if job.validation is not None:
+        held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
     try:
         head = find_head(job, reader, states, held_out)
     except Unfit as reason:
@@ -144,11 +144,10 @@ def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> 
 
     # What is compiled could not be told in each step to leave parts of itself out.
     eager = job.train.model_copy(update={"compile": "off"})
-    with steady_memory():
-        known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
-        if job.validation is None:
-            return known
-        return dataclasses.replace(known, validation_states=states("validation", job.validation))
+    known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
+    if job.validation is None:
+        return known
+    return dataclasses.replace(known, validation_states=states("validation", job.validation))
 
 
 def _lean(job: Job, runtime: Runtime) -> LeanPath:

@@ -44,17 +44,22 @@ def peak_mb() -> float:
         return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
-@contextmanager
-def steady_memory() -> Iterator[None]:
-    """Around a training loop: what a step frees is kept for the next one, and Python's collector has less to look at.
+def keep_pages() -> None:
+    """From now on, what is freed is kept by the C library for what comes next; without glibc nothing is kept.
 
-    By default glibc gives large blocks back to the system at once, which must then clear every page of them anew: about
-    a tenth of a step of a small encoder on a CPU. Peak memory stays what it was. Without glibc nothing is kept.
+    By default it gives large blocks back to the system at once, which must then clear every page of them anew: about a
+    tenth of a step of a small encoder on a CPU. Peak memory stays what it was.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextmanager
+def steady_memory() -> Iterator[None]:
+    """Around a training loop: what a step frees is kept for the next, and Python's collector has less to look at."""
+    keep_pages()
     gc.collect()
     gc.freeze()  # imported libraries hold a million objects that outlive training anyway
     try:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import psutil
 import torch
+from torch import nn
 
 from dianji.engine.batches import Course, Size, in_order, size_of
 from dianji.engine.evaluation import EXAMPLES, TOKENS
@@ -15,7 +16,8 @@ from dianji.engine.frozen.cut import Cut, Sample
 from dianji.engine.frozen.keep import CHECKED, predicted_size
 from dianji.engine.frozen.shapes import Unfit
 from dianji.engine.frozen.states import extent
-from dianji.engine.lean.path import looks_lean
+from dianji.engine.lean.path import looks_lean, special_tokens, table_shrinks
+from dianji.engine.lean.table import rows_that_occur, word_table
 from dianji.engine.learn import on_the_disk, require_settled
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
@@ -106,6 +108,17 @@ def _load(seen: Glimpse) -> Load:
     model = seen.model().model
     bf16 = choose_precision(train.precision) == "bf16"
     plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
-    lean = not plain and looks_lean(model)
+    looks = looks_lean(model)
     varied = len(set(lengths.tolist())) > 1
-    return Load(model, seen.collate(heaviest, training=True), evaluated, train.optimizer, bf16, varied, lean)
+    heavy = seen.collate(heaviest, training=True)
+    lean, packed = looks.lean and not plain, looks.packed and bf16 and not plain
+    return Load(model, heavy, evaluated, train.optimizer, bf16, varied, lean, packed, _idle(seen, model))
+
+
+def _idle(seen: Glimpse, model: nn.Module) -> int:
+    """Numbers in word vectors that occur in none of the first examples, if the optimiser will not see them."""
+    if seen.work.train.lean == "off" or not table_shrinks(seen.work.train.optimizer.name, seen.task):
+        return 0
+    rows = rows_that_occur(model, seen.first, special_tokens(seen.base))
+    table = word_table(model)
+    return 0 if rows is None or table is None else (len(table.weight) - len(rows)) * table.embedding_dim

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dianji.engine.lean import packing
+from dianji.engine import dropout
+from dianji.engine.lean import noise, packing
 from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.native import kernels, tiles
 from dianji.engine.native.kernels import Drop, Heads
+from tests.engine.lean.conftest import counted_bits
 from tests.engine.lean.test_layers import TEXT, batch_of, make, states_and_gradients
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="there are no compiled kernels here")
@@ -31,9 +33,15 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("model_type", [*TEXT, "distilbert"])
-def test_packed_rows_learn_what_padded_rows_learn(model_type: str, always: list[int]) -> None:
-    model, batch = make(model_type).eval(), batch_of(model_type, RAGGED)
+def test_packed_rows_learn_what_padded_rows_learn(
+    model_type: str, training: bool, always: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With dropout too: packed rows get the masks of their padded places."""
+    for module in (dropout, noise):
+        monkeypatch.setattr(module, "bits", counted_bits)
+    model, batch = make(model_type).train(training), batch_of(model_type, RAGGED)
     plain, plain_grads = states_and_gradients(model, batch, None)
     lean, grads = states_and_gradients(model, batch, find_lean(model, CPU))
     assert always == [sum(RAGGED)]

@@ -227,7 +227,9 @@ def _seed(noise: Noise) -> Tensor | None:
 
 
 def _drop(noise: Noise, seed: Tensor | None) -> kernels.Drop:
-    return kernels.Drop() if seed is None else kernels.Drop(int(seed), round(noise.rate * LEVELS), noise.scale)
+    if seed is None:
+        return kernels.Drop()
+    return kernels.Drop(int(seed), round(noise.rate * LEVELS), noise.scale, noise.places)
 
 
 def _heads(how: Attention, seed: Tensor | None) -> kernels.Heads:

@@ -15,9 +15,14 @@ class Noise:
     """Dropout at a rate; nothing happens at rate 0.
 
     The rate is rounded to a multiple of 2^-16 and the scale follows the rounded one, so that the mean is exact.
+
+    Args:
+        rate: in [0, 1).
+        places: int64 (rows,), where packed rows would lie among padded ones, whose masks they get.
     """
 
     rate: float
+    places: Tensor | None = None
 
     @property
     def scale(self) -> float:

@@ -2,7 +2,8 @@
 
 All that a layer does but attention it does token by token, and attention is told where examples begin. What stands in
 the place of padding afterwards is zero. Products by torch make code for each number of rows that occurs, which packing
-would multiply; so rows are packed where products take any number of them.
+would multiply; so rows are packed where products take any number of them. Dropout draws for a row what it would draw in
+its padded place, so that a packed batch learns what a padded one learns.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Packed(NamedTuple):
 
     starts: Tensor  # (examples + 1,) int64: of each example, in rows
     places: Tensor  # (rows,) int64: of each row among all places of the padded batch
-    longest: int
+    time: int  # of the padded batch
 
 
 class Padded(NamedTuple):
@@ -125,7 +126,7 @@ def packs(rows: Tensor, packed: Packed) -> bool:
     """Whether these rows are packed: it pays, products are in bf16, and attention is compiled for so many."""
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else rows.dtype
     worth = len(packed.places) <= (1 - LEAST_PADDING) * len(rows)
-    return worth and kind == torch.bfloat16 and packed.longest <= kernels.MOST_TIME
+    return worth and kind == torch.bfloat16 and packed.time <= kernels.MOST_TIME
 
 
 def packing(mask: Tensor, batch: int, time: int) -> Packed | None:
@@ -144,7 +145,7 @@ def packing(mask: Tensor, batch: int, time: int) -> Packed | None:
         return None
     starts = torch.zeros(batch + 1, dtype=torch.int64)
     torch.cumsum(lengths, dim=0, out=starts[1:])
-    return Packed(starts, real.view(-1).nonzero()[:, 0], int(lengths.max()))
+    return Packed(starts, real.view(-1).nonzero()[:, 0], time)
 
 
 class _Pack(torch.autograd.Function):

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from dianji.bases.base import Base
 from dianji.divided import divided
 from dianji.engine.lean.attention import Shape
 from dianji.engine.lean.between import Attention, Between, ByTorch, between, told
@@ -23,7 +24,7 @@ from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
 from dianji.engine.native import kernels
 from dianji.registry import REGISTRY
-from dianji.tasks.base import random_batches
+from dianji.tasks.base import Task, random_batches
 
 if TYPE_CHECKING:
     from dianji.engine.loop import Job
@@ -106,14 +107,22 @@ def lean_path(job: Job, device: torch.device) -> LeanPath:
         path = LeanPath(told="none, activations are computed again")
     else:
         path = find_lean(model, device)
-    elementwise = getattr(REGISTRY.get("optimizer", job.train.optimizer.name), "elementwise", False)
-    if elementwise and not random_batches(job.task):
-        processor = job.base.processor
-        special = [*getattr(processor, "all_special_ids", []), getattr(job.base.config, "pad_token_id", None)]
-        path.table = shrink_table(model, job.examples, {0, *(token for token in special if token is not None)})
+    if table_shrinks(job.train.optimizer.name, job.task):
+        path.table = shrink_table(model, job.examples, special_tokens(job.base))
     if path.table is not None:
         path.told += f"; {len(path.table.weight):,} of {path.table.rows_before:,} word vectors occur"
     return path
+
+
+def table_shrinks(optimizer: str, task: Task) -> bool:
+    """Whether word vectors that do not occur never move: each by itself, and nothing is masked at random."""
+    return getattr(REGISTRY.get("optimizer", optimizer), "elementwise", False) and not random_batches(task)
+
+
+def special_tokens(base: Base) -> set[int]:
+    """Which any batch may hold."""
+    known = [*getattr(base.processor, "all_special_ids", []), getattr(base.config, "pad_token_id", None)]
+    return {0, *(token for token in known if token is not None)}
 
 
 def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
@@ -161,10 +170,20 @@ def _find_residual(model: nn.Module) -> LeanPath:
     return LeanPath(residual=found, told=f"{len(found)} layers of {type(model).__name__}, {told()}")
 
 
-def looks_lean(model: nn.Module) -> bool:
-    """Whether all encoder layers are of a known form; weights are not looked at, so that they need not be there."""
+class Looks(NamedTuple):
+    """What a lean path would be, by the forms of layers; weights are not looked at, so that they need not be there."""
+
+    lean: bool
+    packed: bool  # in bf16
+
+
+def looks_lean(model: nn.Module) -> Looks:
+    """Whether all encoder layers are of a known form, and whether rows would be packed."""
     forms = [parts_of(layer, config) for layer, config in _layers(model)]
-    return bool(forms) and not any(isinstance(form, str) for form in forms)
+    known = [form for form in forms if not isinstance(form, str)]
+    lean = bool(forms) and len(known) == len(forms)
+    packed = lean and between().packs and all(product.takes_any_rows for form in known for product in form.products)
+    return Looks(lean, packed)
 
 
 @dataclass
@@ -179,10 +198,10 @@ class _Lean(Passing):
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
         parts, stream = self.parts, self.stream
         x, packed = stream.enter(self.layer, hidden_states, attention_mask)
-        weights, after_attention, after_feed_forward = (Noise(rate.now()) for rate in parts.rates)
-        batch, time, width = hidden_states.shape
-        if packed is not None:
-            batch, time = len(packed.starts) - 1, packed.longest
+        places = None if packed is None else packed.places
+        weights, after_attention, after_feed_forward = (Noise(rate.now(), places) for rate in parts.rates)
+        width = hidden_states.shape[-1]
+        batch, time = hidden_states.shape[:2] if packed is None else (len(packed.starts) - 1, packed.time)
         shape = Shape(batch, time, parts.heads, width // parts.heads)
         starts, bias = (packed.starts, None) if packed is not None else (None, stream.bias())
         attention = Attention(bias, shape, parts.scale, weights, starts)

@@ -75,7 +75,16 @@ def shrink_table(model: nn.Module, examples: pa.Table, extra: Iterable[int]) -> 
     It is not where the table is tied to an output layer, which gives every row a gradient, and it is not worth it
     where most rows occur.
     """
-    module = _table(model) if "input_ids" in examples.column_names else None
+    rows = rows_that_occur(model, examples, extra)
+    module = None if rows is None else word_table(model)
+    if module is None or rows is None:
+        return None
+    return CompactTable(module, torch.from_numpy(rows).to(module.weight.device))
+
+
+def rows_that_occur(model: nn.Module, examples: pa.Table, extra: Iterable[int]) -> np.ndarray | None:
+    """Rows of a model's word table that ``shrink_table`` would leave, ascending int64; None: it would not shrink it."""
+    module = word_table(model) if "input_ids" in examples.column_names else None
     if module is None:
         return None
     uses = sum(parameter is module.weight for _, parameter in model.named_parameters(remove_duplicate=False))
@@ -85,7 +94,7 @@ def shrink_table(model: nn.Module, examples: pa.Table, extra: Iterable[int]) -> 
     rows = np.union1d(tokens, [token for token in extra if token >= 0]).astype(np.int64)
     if len(rows) == 0 or rows[-1] >= module.num_embeddings or len(rows) > LEAST_SAVED * module.num_embeddings:
         return None
-    return CompactTable(module, torch.from_numpy(rows).to(module.weight.device))
+    return rows
 
 
 def _tokens(chunk: pa.Array) -> np.ndarray:
@@ -93,7 +102,8 @@ def _tokens(chunk: pa.Array) -> np.ndarray:
     return np.unique(chunk.flatten().to_numpy(zero_copy_only=False))
 
 
-def _table(model: nn.Module) -> nn.Embedding | None:
+def word_table(model: nn.Module) -> nn.Embedding | None:
+    """The embedding of a transformers model's tokens; None where it has none, or another one than torch's."""
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
             found = module.get_input_embeddings()

@@ -217,11 +217,12 @@ static inline Pair find_pair(const Attention *of, long number) {
 /* Words of random bits for the weights of one head; reading sixteen at a time may go past the last row's end. */
 #define WORDS (MOST_TIME * MOST_TIME / 4 + WIDE)
 
+/* The mask of a row is that which it would have if all examples were as long as the longest. */
 static inline long draw_head(uint64_t *words, const Attention *of, Pair pair) {
-    const long count = (pair.time + 3) / 4, most = (of->time + 3) / 4;
-    draw(words, pair.time * count, of->seed, (uint64_t)(pair.first * of->heads * most + pair.head * pair.time * count));
+    const long count = (of->time + 3) / 4; /* words of a row */
+    draw(words, pair.time * count, of->seed, (uint64_t)((pair.example * of->heads + pair.head) * of->time * count));
     memset(words + pair.time * count, 0, sizeof(uint64_t) * WIDE / 4);
-    return count; /* words of a row */
+    return count;
 }
 
 /* (time, width) to (width, padded), with zeros behind. */

@@ -2,9 +2,9 @@
 
 /* total = x + dropout(out); result = norm(total), unless there is no gain, which means no normalisation.
  *
- * out (rows, width) T; x, total, result fp32; gain, shift (width,); mean, rstd (rows,). */
+ * out (rows, width) T; x, total, result fp32; gain, shift (width,); mean, rstd (rows,). places (rows,), or none: by which number of a row its mask is drawn. */
 void NAME(add_norm)(const T *out, const float *x, const float *gain, const float *shift, float epsilon, long rows,
-                    long width, uint64_t seed, int bound, float kept, float *total, float *result, float *mean,
+                    long width, uint64_t seed, int bound, float kept, const int64_t *places, float *total, float *result, float *mean,
                     float *rstd, int threads) {
 #pragma omp parallel num_threads(threads)
     {
@@ -17,7 +17,7 @@ void NAME(add_norm)(const T *out, const float *x, const float *gain, const float
             float *restrict to = total + row * width;
             float sum = 0;
             if (bound) {
-                keep_row(keep, words, width, seed, (uint64_t)row, bound, kept);
+                keep_row(keep, words, width, seed, (uint64_t)(places ? places[row] : row), bound, kept);
 #pragma omp simd reduction(+ : sum)
                 for (long i = 0; i < width; i++) {
                     to[i] = beside[i] + GET(from[i]) * keep[i];
@@ -47,7 +47,7 @@ void NAME(add_norm)(const T *out, const float *x, const float *gain, const float
  * d_bias is the sum of d_out's rows. parts: threads * 3 * width numbers to work in. Without a gain grad is d_total. */
 void NAME(add_norm_backward)(const float *grad, const float *total, const float *mean, const float *rstd,
                              const float *gain, long rows, long width, uint64_t seed, int bound, float kept,
-                             float *d_total, T *d_out, float *d_gain, float *d_shift, float *d_bias, float *parts,
+                             const int64_t *places, float *d_total, T *d_out, float *d_gain, float *d_shift, float *d_bias, float *parts,
                              int threads) {
     int team = 1;
     memset(parts, 0, sizeof(float) * (size_t)(threads * 3 * width));
@@ -85,7 +85,7 @@ void NAME(add_norm_backward)(const float *grad, const float *total, const float 
                 through = to;
             }
             if (bound) {
-                keep_row(keep, words, width, seed, (uint64_t)row, bound, kept);
+                keep_row(keep, words, width, seed, (uint64_t)(places ? places[row] : row), bound, kept);
                 for (long i = 0; i < width; i++) moved[i] = through[i] * keep[i];
                 through = moved;
             }

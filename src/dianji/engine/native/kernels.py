@@ -17,18 +17,22 @@ MOST_WIDTH = 2**14  # a row lies on a thread's stack
 
 
 class Drop(NamedTuple):
-    """Dropout by sixteen bits an element: what is below ``bound`` goes, the rest is multiplied by ``kept``."""
+    """Dropout by sixteen bits an element: what is below ``bound`` goes, the rest is multiplied by ``kept``.
+
+    ``places``, int64 (rows,): the number by which a row's mask is drawn; None: its own.
+    """
 
     seed: int = 0
     bound: int = 0  # 0: all stay
     kept: float = 1.0
+    places: Tensor | None = None
 
 
 class Heads(NamedTuple):
     """A batch of self-attention: sizes, the scale of the scores, and what is added to them.
 
     ``bias`` is fp32 (batch or 1, heads or 1, time or 1, time), its last dimension contiguous. With ``starts``, int64
-    (batch + 1,), an example's rows begin there and end where the next begin; then ``time`` is that of the longest, and
+    (batch + 1,), an example's rows begin there and end where the next begin; then none has more than ``time``, and
     there is no bias.
     """
 
@@ -232,7 +236,7 @@ def _as_c(value: object) -> object:
 
 
 def _drop(drop: Drop) -> tuple[object, ...]:
-    return ctypes.c_uint64(drop.seed), ctypes.c_int(drop.bound), ctypes.c_float(drop.kept)
+    return ctypes.c_uint64(drop.seed), ctypes.c_int(drop.bound), ctypes.c_float(drop.kept), drop.places
 
 
 def _struct(of: Heads) -> _Heads:
@@ -244,4 +248,4 @@ def _struct(of: Heads) -> _Heads:
     if bias is not None and of.starts is not None:
         raise ValueError("packed examples have no bias")
     starts = None if of.starts is None else of.starts.data_ptr()
-    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop, starts)
+    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop[:3], starts)
