@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dianji.engine import dropout
 from dianji.engine.lean import noise, packing
-from dianji.engine.lean.path import LeanPath, find_lean
+from dianji.engine.lean.path import LeanPath, find_lean, looks_lean
 from dianji.engine.native import kernels, tiles
 from dianji.engine.native.kernels import Drop, Heads
 from tests.engine.lean.conftest import counted_bits
@@ -71,6 +71,21 @@ def test_in_bf16_an_example_says_the_same_to_the_last_bit_whatever_it_is_packed_
         fewer = model(**{name: rows[1:4] for name, rows in batch.items()}).last_hidden_state
     for number in range(1, 4):
         assert torch.equal(together[number, : RAGGED[number]], fewer[number - 1, : RAGGED[number]])
+
+
+@pytest.mark.skipif(not tiles.available(), reason="this processor has no AMX")
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_heads_that_compiled_attention_does_not_take_are_not_packed(heads: int) -> None:
+    """Of 32 numbers, four heads have eight each: less than a vector."""
+    model = make("bert", intermediate_size=64, num_attention_heads=heads).eval()
+    batch, path = batch_of("bert", RAGGED), find_lean(model, CPU)
+    assert path.packs == looks_lean(model).packed == (heads < 4)
+    real = batch["attention_mask"].bool()
+    with torch.no_grad():
+        exact = model(**batch).last_hidden_state[real]
+        with torch.autocast("cpu", torch.bfloat16), path.on():
+            rough = model(**batch).last_hidden_state[real]
+    assert (rough - exact).abs().mean() < 0.02 * exact.abs().mean()
 
 
 def test_who_looks_between_layers_sees_padded_states(always: list[int]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,14 +18,6 @@ pytestmark = pytest.mark.skipif(not kernels.available(), reason="there are no co
 
 KINDS = sampled_from([torch.float32, torch.bfloat16])
 LEAST = torch.finfo(torch.float32).min
-
-
-@pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def close(found: Tensor, wanted: Tensor, kind: torch.dtype) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,14 +16,6 @@ pytestmark = pytest.mark.skipif(not kernels.available(), reason="there are no co
 
 KINDS = sampled_from([torch.float32, torch.bfloat16])
 SIDES, CHANNELS = integers(1, 7), integers(1, 70)
-
-
-@pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def close(found: Tensor | None, wanted: Tensor | None, kind: torch.dtype = torch.float32) -> None:

@@ -10,11 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dianji.engine.native import tiles
-from tests.engine.native.test_kernels import threads
 
 pytestmark = pytest.mark.skipif(not tiles.available(), reason="this processor has no AMX")
-
-__all__ = ["threads"]  # a fixture
 
 SIDES = sampled_from([32, 64, 96, 384])
 ROUNDED = 2**-8  # of the largest number, what bf16 may lose

@@ -122,6 +122,11 @@ class Layer:
     rates: tuple[Rate, Rate, Rate]
 
     @property
+    def head_width(self) -> int:
+        """Numbers that one head has of a token's query."""
+        return len(self.attention.first.parts[0].weight) // self.heads
+
+    @property
     def products(self) -> tuple[Product, ...]:
         """In the order in which they are computed."""
         return (self.attention.first, self.attention.last, self.feed_forward.first, self.feed_forward.last)

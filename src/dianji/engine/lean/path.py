@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -47,8 +47,7 @@ class LeanPath:
     @property
     def packs(self) -> bool:
         """Whether products in bf16 are of real tokens alone."""
-        products = [product for parts in self.layers.values() for product in parts.products]
-        return self.by.packs and bool(products) and all(product.takes_any_rows for product in products)
+        return bool(self.layers) and _packs(self.layers.values(), self.by)
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -182,8 +181,15 @@ def looks_lean(model: nn.Module) -> Looks:
     forms = [parts_of(layer, config) for layer, config in _layers(model)]
     known = [form for form in forms if not isinstance(form, str)]
     lean = bool(forms) and len(known) == len(forms)
-    packed = lean and between().packs and all(product.takes_any_rows for form in known for product in form.products)
-    return Looks(lean, packed)
+    return Looks(lean, lean and _packs(known, between()))
+
+
+def _packs(layers: Iterable[Layer], by: Between) -> bool:
+    """Whether attention knows where examples begin, and products take any number of rows."""
+    return by.packs and all(
+        kernels.attends(1, parts.head_width) and all(product.takes_any_rows for product in parts.products)
+        for parts in layers
+    )
 
 
 @dataclass
