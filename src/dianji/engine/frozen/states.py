@@ -22,6 +22,7 @@ from dianji.bases.base import Base
 from dianji.engine.frozen.cut import Cut, Sample
 from dianji.engine.frozen.shapes import Extent
 from dianji.engine.lean.path import LeanPath
+from dianji.engine.native.kernels import MOST_TIME
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import generator
 from dianji.tasks.base import Batch, Task
@@ -87,7 +88,8 @@ class Reader:
 
         Where rows are packed, what is said of an example does not depend on the lengths of others, to the last bit.
         """
-        return alike(self.lengths, indices, mixed=not cut.ragged and self.lean.packs)
+        packed = self.lean.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
+        return alike(self.lengths, indices, mixed=packed and not cut.ragged)
 
     def read(self, cut: Cut, indices: np.ndarray) -> Tensor:
         """(examples, …) or (examples, time, …): the states of examples of one group."""
