@@ -21,7 +21,10 @@ def seed_everything(seed: int) -> None:
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:  # what it asks of devices that are not there takes longer than all else of a step's Python
+        torch.default_generator.manual_seed(seed)
 
 
 def generator(seed: int, *where: int) -> np.random.Generator:

@@ -109,8 +109,14 @@ def test_residual_with_normalisation_and_its_gradient(rows: int, width: int, kin
     gain, shift = torch.randn(width).requires_grad_(), torch.randn(width).requires_grad_()
     exact = out.float().requires_grad_()
     wanted = functional.layer_norm(x + exact * kept, (width,), gain, shift, 1e-3)
-    normed = kernels.add_norm(out, x.detach(), gain.detach(), shift.detach(), 1e-3, drop)
+    of = (out, x.detach(), gain.detach(), shift.detach(), 1e-3, drop)
+    normed, asked = kernels.add_norm(*of, keep=True), kernels.add_norm(*of, keep=False)
     torch.testing.assert_close(normed.result, wanted.detach(), rtol=1e-4, atol=1e-4)
+    assert torch.equal(asked.result, normed.result)
+    assert asked.total is None
+    assert normed.total is not None
+    assert (normed.narrow is None) == (kind == torch.float32)
+    assert normed.narrow is None or torch.equal(normed.narrow, normed.result.to(kind))
     grad = torch.randn(rows, width)
     wanted.backward(grad)
     found = kernels.add_norm_backward(grad, normed.total, normed.mean, normed.rstd, gain.detach(), drop, kind)
@@ -160,7 +166,8 @@ def test_rounding_to_bf16_is_torchs() -> None:
     found, _ = kernels.gelu_backward(ones.bfloat16(), (ones * 30).bfloat16())
     assert torch.equal(found, ones.bfloat16())
     gain = torch.ones(16)
-    normed = kernels.add_norm(values.bfloat16(), torch.zeros_like(values), gain, gain, 1e-5, Drop())
+    normed = kernels.add_norm(values.bfloat16(), torch.zeros_like(values), gain, gain, 1e-5, Drop(), keep=True)
+    assert normed.total is not None
     moved = kernels.add_norm_backward(values, normed.total, normed.mean, normed.rstd, gain, Drop(), torch.bfloat16)
     finite = moved.total.isfinite()
     assert finite.any()
@@ -171,7 +178,8 @@ def test_rounding_to_bf16_is_torchs() -> None:
 def test_what_is_not_a_number_stays_none(kind: torch.dtype) -> None:
     x = torch.full((3, 20), float("nan"))
     gain = torch.ones(20)
-    normed = kernels.add_norm(x.to(kind), x, gain, gain, 1e-5, Drop())
+    normed = kernels.add_norm(x.to(kind), x, gain, gain, 1e-5, Drop(), keep=True)
+    assert normed.total is not None
     assert normed.result.isnan().all()
     found = kernels.add_norm_backward(x, normed.total, normed.mean, normed.rstd, gain, Drop(), kind)
     assert found.out.isnan().all()
@@ -185,7 +193,8 @@ def test_what_is_not_a_number_stays_none(kind: torch.dtype) -> None:
 def test_dropout_drops_at_its_rate_and_keeps_the_mean() -> None:
     ones, zeros = torch.ones(400, 300), torch.zeros(400, 300)
     drop, scale = drop_at(0.1)
-    total = kernels.add_norm(ones, zeros, torch.ones(300), torch.zeros(300), 1e-5, drop).total
+    total = kernels.add_norm(ones, zeros, torch.ones(300), torch.zeros(300), 1e-5, drop, keep=True).total
+    assert total is not None
     assert sorted(total.unique().tolist()) == pytest.approx([0.0, scale])
     assert total.eq(0).float().mean().item() == pytest.approx(0.1, abs=0.005)
     assert total.mean().item() == pytest.approx(1, abs=0.01)

@@ -46,12 +46,20 @@ class Attention:
 
 
 class Before(NamedTuple):
-    """What a normalisation read, what its backward pass needs of it, and what dropout kept."""
+    """What a normalisation read (none if nothing learns), what its backward pass needs, and what dropout kept."""
 
-    total: Tensor
+    total: Tensor | None
     mean: Tensor | None
     rstd: Tensor | None
     kept: Tensor | None
+
+
+class Added(NamedTuple):
+    """A residual, normalised: fp32; the same as T, where it is at hand; and what the backward pass needs."""
+
+    result: Tensor
+    narrow: Tensor | None
+    before: Before
 
 
 class Gradients(NamedTuple):
@@ -85,8 +93,8 @@ class Between(Protocol):
         """The gradient of ``x``, and the sum of its rows where that is known."""
         ...
 
-    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
-        """``norm(x + dropout(out))``, fp32; ``out`` is T, ``x`` fp32."""
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise, *, learns: bool) -> Added:
+        """``norm(x + dropout(out))``; ``out`` is T, ``x`` fp32. ``learns``: whether a backward pass follows."""
         ...
 
     def add_norm_backward(
@@ -108,26 +116,25 @@ class ByTorch:
     def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
         heads, weights, kept = inside
-        if heads is None or weights is None:
-            raise RuntimeError("attention saved nothing for its backward pass")
-        return attend_backward(grad, Attended(heads, weights, kept), how.shape, how.scale, how.noise), None
+        attended = Attended(known(heads), known(weights), kept)
+        return attend_backward(grad, attended, how.shape, how.scale, how.noise), None
 
     def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
         return activation.backward(grad, x), None
 
-    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise, *, learns: bool) -> Added:
         """See ``Between``."""
         kept = noise.draw(out.shape)
         total = add(out, x, noise, kept)
         result, mean, rstd = normalise(norm, total)
-        return result, Before(total, mean, rstd, kept)
+        return Added(result, None, Before(total, mean, rstd, kept))
 
     def add_norm_backward(
         self, grad: Tensor, before: Before, norm: nn.LayerNorm, noise: Noise, kind: torch.dtype
     ) -> Gradients:
         """See ``Between``."""
-        total, gain, shift = normalise_backward(norm, grad, before.total, before.mean, before.rstd)
+        total, gain, shift = normalise_backward(norm, grad, known(before.total), before.mean, before.rstd)
         return Gradients(total, noise.apply(total.to(kind), before.kept), gain, shift, None)
 
 
@@ -141,17 +148,15 @@ class Compiled(ByTorch):
         if not self._attends(how):
             return super().attend(joined, how)
         seed = _seed(how.noise)
-        mixed, known = kernels.attend(joined, _heads(how, seed))
-        return mixed, (joined, known, seed)
+        mixed, sums = kernels.attend(joined, _heads(how, seed))
+        return mixed, (joined, sums, seed)
 
     def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
         if not self._attends(how):
             return super().attend_backward(grad, inside, how)
-        joined, known, seed = inside
-        if joined is None or known is None:
-            raise RuntimeError("attention saved nothing for its backward pass")
-        return kernels.attend_backward(grad.contiguous(), joined, known, _heads(how, seed))
+        joined, sums, seed = inside
+        return kernels.attend_backward(grad.contiguous(), known(joined), known(sums), _heads(how, seed))
 
     def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
@@ -159,13 +164,13 @@ class Compiled(ByTorch):
             return super().activate_backward(grad, x, activation)
         return kernels.gelu_backward(grad, x)
 
-    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise) -> tuple[Tensor, Before]:
+    def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise, *, learns: bool) -> Added:
         """See ``Between``. A mask is known by its seed."""
         if not self._norms(norm):
-            return super().add_norm(out, x, norm, noise)
+            return super().add_norm(out, x, norm, noise, learns=learns)
         seed = _seed(noise)
-        found = kernels.add_norm(out, x.contiguous(), norm.weight, norm.bias, norm.eps, _drop(noise, seed))
-        return found.result, Before(found.total, found.mean, found.rstd, seed)
+        found = kernels.add_norm(out, x.contiguous(), norm.weight, norm.bias, norm.eps, _drop(noise, seed), keep=learns)
+        return Added(found.result, found.narrow, Before(found.total, found.mean, found.rstd, seed))
 
     def add_norm_backward(
         self, grad: Tensor, before: Before, norm: nn.LayerNorm, noise: Noise, kind: torch.dtype
@@ -174,7 +179,7 @@ class Compiled(ByTorch):
         if before.mean is None or before.rstd is None or not self._norms(norm):
             return super().add_norm_backward(grad, before, norm, noise, kind)
         drop = _drop(noise, before.kept)
-        found = kernels.add_norm_backward(grad, before.total, before.mean, before.rstd, norm.weight, drop, kind)
+        found = kernels.add_norm_backward(grad, known(before.total), before.mean, before.rstd, norm.weight, drop, kind)
         return Gradients(*found)
 
     @staticmethod
@@ -195,6 +200,17 @@ def between() -> Between:
 def told() -> str:
     """Which of them, in words, and why."""
     return build.built().told
+
+
+def known(tensor: Tensor | None) -> Tensor:
+    """What a forward pass has saved.
+
+    Raises:
+        RuntimeError: it has not.
+    """
+    if tensor is None:
+        raise RuntimeError("a layer saved nothing for its backward pass")
+    return tensor
 
 
 def add(out: Tensor, x: Tensor, noise: Noise, kept: Tensor | None) -> Tensor:

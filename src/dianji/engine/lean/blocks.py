@@ -20,6 +20,7 @@ from dianji.engine.lean.between import (
     Between,
     Inside,
     add,
+    known,
     normalise,
     normalise_backward,
 )
@@ -42,12 +43,19 @@ class Half:
         return [*self.first.parameters, *self.last.parameters, self.norm.weight, self.norm.bias]
 
 
+class States(NamedTuple):
+    """(rows, width), fp32; and as products read them, where that is at hand."""
+
+    wide: Tensor
+    narrow: Tensor | None = None
+
+
 class _Saved(NamedTuple):
     """Tensors of one call, in the order in which they are saved."""
 
     x: Tensor  # the input, or its normalised form, as the products read it
     inner: Tensor  # what ``last`` reads
-    normed: Tensor  # what the normalisation reads
+    normed: Tensor | None  # what the normalisation reads
     mean: Tensor | None
     rstd: Tensor | None
     kept: Tensor | None  # of the residual's dropout
@@ -63,8 +71,8 @@ class _Body(NamedTuple):
     backward: Callable[[Tensor, Inside], tuple[Tensor, Tensor | None]]  # also the sum of rows, where it is known
 
 
-def attention_half(x: Tensor, half: Half, attention: Attention, noise: Noise, by: Between) -> Tensor:
-    """(rows, width) fp32 to the same: attention, dropout, residual, normalisation."""
+def attention_half(x: States, half: Half, attention: Attention, noise: Noise, by: Between) -> States:
+    """Attention, dropout, residual, normalisation."""
 
     def forward(joined: Tensor) -> tuple[Tensor, Inside]:
         return by.attend(joined, attention)
@@ -75,27 +83,24 @@ def attention_half(x: Tensor, half: Half, attention: Attention, noise: Noise, by
     return _apply(x, half, _Body(forward, False, backward), noise, by)
 
 
-def feed_forward_half(x: Tensor, half: Half, activation: Activation, noise: Noise, by: Between) -> Tensor:
-    """(rows, width) fp32 to the same: two products with an activation between, dropout, residual, normalisation."""
+def feed_forward_half(x: States, half: Half, activation: Activation, noise: Noise, by: Between) -> States:
+    """Two products with an activation between, dropout, residual, normalisation."""
 
     def forward(wide: Tensor) -> tuple[Tensor, Inside]:
         return activation.forward(wide), (wide,)
 
     def backward(grad: Tensor, inside: Inside) -> tuple[Tensor, Tensor | None]:
         (wide,) = inside
-        if wide is None:
-            raise RuntimeError("the activation saved nothing for its backward pass")
-        return by.activate_backward(grad, wide, activation)
+        return by.activate_backward(grad, known(wide), activation)
 
     return _apply(x, half, _Body(forward, activation.is_gelu, backward), noise, by)
 
 
-def _apply(x: Tensor, half: Half, body: _Body, noise: Noise, by: Between) -> Tensor:
+def _apply(x: States, half: Half, body: _Body, noise: Noise, by: Between) -> States:
     parameters = half.parameters
-    learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *parameters))
-    call = _Call(half, body, noise, by, learns)
-    found: Tensor = _HalfLayer.apply(x, call, *parameters)  # type: ignore[no-untyped-call]  # torch's
-    return found
+    learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x.wide, *parameters))
+    call = _Call(half, body, noise, by, learns, x.narrow)
+    return States(*_HalfLayer.apply(x.wide, call, *parameters))  # type: ignore[no-untyped-call]  # torch's
 
 
 class _Call(NamedTuple):
@@ -106,41 +111,46 @@ class _Call(NamedTuple):
     noise: Noise
     by: Between
     learns: bool
+    narrow: Tensor | None
 
 
 class _HalfLayer(torch.autograd.Function):
     """One half, forward and backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, call: _Call, *parameters: Tensor) -> Tensor:
-        half, body, noise, by, learns = call
+    def forward(ctx: Any, x: Tensor, call: _Call, *parameters: Tensor) -> tuple[Tensor, Tensor | None]:
+        half, body, noise, by, learns, narrow = call
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):
             source, mean, rstd = normalise(half.norm, x) if half.norm_first else (x, None, None)
-            read = source.to(kind)
-            known = half.first.activated(read, keep=learns) if body.is_gelu else None
+            at_hand = narrow is not None and narrow.dtype == kind and not half.norm_first
+            read = narrow if narrow is not None and at_hand else source.to(kind)
+            activated = half.first.activated(read, keep=learns) if body.is_gelu else None
             inside: Inside = ()
-            if known is not None:
-                inner, inside, middle_first = known.after, (known.before,), None
+            if activated is not None:
+                inner, inside, middle_first = activated.after, (activated.before,), None
             else:
                 wide, middle_first = half.first.forward(read)
                 inner, inside = body.forward(wide)
             out, middle_last = half.last.forward(inner)
             if half.norm_first:
                 kept = noise.draw(out.shape)
-                result, before = add(out, x, noise, kept), Before(x, mean, rstd, kept)
+                result, narrow, before = add(out, x, noise, kept), None, Before(x, mean, rstd, kept)
             else:
-                result, before = by.add_norm(out, x, half.norm, noise)
+                result, narrow, before = by.add_norm(out, x, half.norm, noise, learns=learns)
+        ctx.set_materialize_grads(False)
+        if narrow is not None:
+            ctx.mark_non_differentiable(narrow)
         if learns:
-            ctx.call, ctx.inside = call, len(inside)
+            ctx.call = call._replace(narrow=None)
             saved = _Saved(read, inner, *before, middle_first, middle_last)
             ctx.save_for_backward(*saved, *inside)
-        return result
+        return result, narrow
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        half, body, noise, by, _ = ctx.call
+    def backward(ctx: Any, grad: Tensor, _: None) -> tuple[Tensor | None, ...]:
+        half, body, noise, by, _learns, _narrow = ctx.call
         tensors = ctx.saved_tensors
         saved, inside = _Saved(*tensors[: len(_Saved._fields)]), tensors[len(_Saved._fields) :]
         wanted = ctx.needs_input_grad[2:]
@@ -160,7 +170,8 @@ class _HalfLayer(torch.autograd.Function):
             first = half.first.gradients(d_wide, saved.x, saved.middle_first, wanted[: counts[0]], first_bias)
             if half.norm_first:
                 inward = half.first.input_gradient_wide(d_wide)
-                inward, *norm_grads = normalise_backward(half.norm, inward, saved.normed, saved.mean, saved.rstd)
+                normed = known(saved.normed)
+                inward, *norm_grads = normalise_backward(half.norm, inward, normed, saved.mean, saved.rstd)
                 dx = None if dx is None else inward + dx
             elif dx is not None:
                 dx = half.first.input_gradient_wide(d_wide, dx)
@@ -171,7 +182,7 @@ class _HalfLayer(torch.autograd.Function):
 def _through(half: Half, body: _Body, d_out: Tensor, inside: Inside) -> tuple[Tensor, Tensor | None]:
     """From the gradient of what the last product gave to that of what the first gave; and its rows' sum, if known."""
     if body.is_gelu and inside[0] is not None:
-        known = half.last.input_gradient_gelu(d_out, inside[0])
-        if known is not None:
-            return known
+        found = half.last.input_gradient_gelu(d_out, inside[0])
+        if found is not None:
+            return found
     return body.backward(half.last.input_gradient(d_out), inside)

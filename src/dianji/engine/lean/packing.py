@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dianji.engine.lean.blocks import States
 from dianji.engine.lean.families import pad_bias
 from dianji.engine.native import kernels
 
@@ -48,7 +49,6 @@ class _Open:
     padded: Padded
     first: nn.Module
     last: nn.Module
-    states: Tensor | None = None  # as the layer before gave them
 
 
 @dataclass
@@ -66,11 +66,14 @@ class Stream:
     _bias: Tensor | None = None
     _packed: Packed | None = None
     _open: _Open | None = None
+    _given: tuple[Tensor, Tensor | None] | None = None  # what a layer gave last, and its rows as products read them
 
-    def enter(self, layer: nn.Module, states: Tensor, mask: Tensor | None) -> tuple[Tensor, Packed | None]:
+    def enter(self, layer: nn.Module, states: Tensor, mask: Tensor | None) -> tuple[States, Packed | None]:
         """(batch, time, width), or what the layer before left packed, as rows; and how they are packed, if they are."""
-        if self._open is not None and states is self._open.states:
-            return states[0], self._open.packed
+        given, self._given = self._given, None
+        narrow = given[1] if given is not None and given[0] is states else None
+        if self._open is not None and given is not None and states is given[0]:
+            return States(states[0], narrow), self._open.packed
         if self._open is not None and layer is not self._open.first:  # which begins anew where a pass was broken off
             raise RuntimeError("something stands between two encoder layers that was not there: use lean: off")
         self._open = None
@@ -78,21 +81,20 @@ class Stream:
         self._learn(mask, padded)
         rows = states.reshape(-1, padded.width)
         if self._packed is None or not packs(rows, self._packed):
-            return rows, None
+            return States(rows, narrow), None
         self._open = _Open(self._packed, padded, layer, self._last(layer))
         found: Tensor = _Pack.apply(rows, self._packed.places)  # type: ignore[no-untyped-call]  # torch's
-        return found, self._packed
+        return States(found), self._packed
 
-    def leave(self, layer: nn.Module, rows: Tensor, size: torch.Size) -> Tensor:
+    def leave(self, layer: nn.Module, rows: States, size: torch.Size) -> Tensor:
         """What the layer gives: padded as it came, or packed to the next."""
-        if self._open is None:
-            return rows.view(size)
-        if layer is not self._open.last:
-            self._open.states = rows.unsqueeze(0)
-            return self._open.states
+        if self._open is None or layer is not self._open.last:
+            given = rows.wide.view(size) if self._open is None else rows.wide.unsqueeze(0)
+            self._given = given, None if self._last(layer) is layer else rows.narrow
+            return given
         padded, places = self._open.padded, self._open.packed.places
         self._open = None
-        found: Tensor = _Unpack.apply(rows, places, padded.batch * padded.time)  # type: ignore[no-untyped-call]
+        found: Tensor = _Unpack.apply(rows.wide, places, padded.batch * padded.time)  # type: ignore[no-untyped-call]
         return found.view(padded)
 
     def bias(self) -> Tensor | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -52,7 +54,7 @@ class Product:
     _cast: _Cast | None = field(default=None, repr=False)
     _made_from: tuple[Any, ...] = field(default=(), repr=False)
 
-    @property
+    @cached_property
     def parameters(self) -> list[Tensor]:
         """All of them, in the order in which ``gradients`` answers: weights, biases, then low-rank parts."""
         biases = [part.bias for part in self.parts if part.bias is not None]
@@ -70,6 +72,11 @@ class Product:
         if self._cast is None or self._made_from != made_from:
             self._cast, self._made_from = self._make(dtype), made_from
         return self._cast
+
+    def _again(self, dtype: torch.dtype) -> _Cast:
+        """As the forward pass had them: between it and its backward pass no weight changes."""
+        is_there = self._cast is not None and self._made_from and self._made_from[0] == dtype
+        return self._cast if self._cast is not None and is_there else self.cast(dtype)
 
     def renew(self) -> None:
         """Cast anew when next needed: what learns may have changed unseen. The memory is used again."""
@@ -96,19 +103,19 @@ class Product:
 
     def input_gradient(self, dy: Tensor) -> Tensor:
         """(rows, out) to (rows, in)."""
-        weight, down, up = self.cast(dy.dtype)
+        weight, down, up = self._again(dy.dtype)
         dx = weight.backward(dy)
         return dx if down is None or up is None else dx.addmm_(dy @ up, down)
 
     def input_gradient_wide(self, dy: Tensor, added: Tensor | None = None) -> Tensor:
         """The same in fp32, with what is added to it, fp32."""
-        weight, down, up = self.cast(dy.dtype)
+        weight, down, up = self._again(dy.dtype)
         dx = weight.backward_wide(dy, added)
         return dx if down is None or up is None else fp32_sum((dy @ up) @ down, dx)
 
     def input_gradient_gelu(self, dy: Tensor, before: Tensor) -> tuple[Tensor, Tensor] | None:
         """Where x is a gelu, the gradient of what went into it, and the sum of its rows; None: not in one go."""
-        cast = self.cast(dy.dtype)
+        cast = self._again(dy.dtype)
         return None if cast.down is not None else cast.weight.backward_gelu(dy, before)
 
     def gradients(
@@ -117,20 +124,19 @@ class Product:
         """Gradients of ``parameters`` in fp32, where they are wanted; ``total`` is the sum of dy's rows, if known."""
         count = len(self.parts)
         found: Gradients = [None] * len(wanted)
-        rows = self._rows()
         if any(wanted[:count]):
-            whole = self.cast(dy.dtype).weight.gradient(dy, x)
-            found[:count] = [whole[of] if want else None for of, want in zip(rows, wanted, strict=False)]
-        biased = [of for part, of in zip(self.parts, rows, strict=True) if part.bias is not None]
-        if biased and any(wanted[count : count + len(biased)]):
+            whole = self._again(dy.dtype).weight.gradient(dy, x)
+            found[:count] = [of if want else None for of, want in zip(self._split(whole), wanted, strict=False)]
+        biased = [part.bias is not None for part in self.parts]
+        if any(biased) and any(wanted[count : count + sum(biased)]):
             total = dy.sum(dim=0).float() if total is None else total
-            found[count : count + len(biased)] = [total[of] for of in biased]
+            found[count : count + sum(biased)] = itertools.compress(self._split(total), biased)
         if middle is not None:
-            found[count + len(biased) :] = self._low_rank_gradients(dy, x, middle)
+            found[count + sum(biased) :] = self._low_rank_gradients(dy, x, middle)
         return found
 
     def _low_rank_gradients(self, dy: Tensor, x: Tensor, middle: Tensor) -> Gradients:
-        up = cast(Tensor, self.cast(dy.dtype).up)
+        up = cast(Tensor, self._again(dy.dtype).up)
         d_down, d_up = ((dy @ up).t() @ x).float(), (dy.t() @ middle).float()
         found: Gradients = []
         first = 0
@@ -140,6 +146,11 @@ class Product:
                 found += [d_down[ranks], d_up[of, ranks] * part.low_rank.scale]
                 first = ranks.stop
         return found
+
+    def _split(self, joined: Tensor) -> Sequence[Tensor]:
+        """What belongs to each part."""
+        sizes = [part.weight.shape[0] for part in self.parts]
+        return [joined] if len(sizes) == 1 else torch.functional.split(joined, sizes)
 
     def _rows(self) -> list[slice]:
         """Which rows of the joined weight are whose."""
@@ -171,4 +182,6 @@ class Product:
         """Of all parts, zero where one has none."""
         if all(part.bias is None for part in self.parts):
             return None
+        if len(self.parts) == 1 and self.parts[0].bias is not None:
+            return self.parts[0].bias.detach()
         return torch.cat([p.weight.new_zeros(len(p.weight)) if p.bias is None else p.bias.detach() for p in self.parts])

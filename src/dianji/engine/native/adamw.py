@@ -42,8 +42,7 @@ class CompiledAdamW(torch.optim.AdamW):
 
         As ``torch.nn.utils.clip_grad_norm_``, but the gradients stay what they are.
         """
-        parts = [self._table(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
-        table = np.concatenate(parts)
+        table = np.concatenate([_table(_moved(group)) for group in self.param_groups])
         work = np.empty(int((-(-table["count"] // PIECE)).sum()))
         squares = _function("squares")
         squares.restype = ctypes.c_double
@@ -57,10 +56,7 @@ class CompiledAdamW(torch.optim.AdamW):
         """One step over all groups."""
         loss = closure() if closure is not None else None
         for group in self.param_groups:
-            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            for parameter in moved:
-                self._begin(parameter)
-            table = self._table(group, moved)
+            table = self._begin(group, _moved(group))
             beta1, beta2 = group["betas"]
             _function("adamw")(
                 *_address(table),
@@ -70,28 +66,47 @@ class CompiledAdamW(torch.optim.AdamW):
         self._scale = 1.0
         return loss
 
-    def _begin(self, parameter: Tensor) -> None:
-        """A step more; moments are zero where there are none, and laid out as the weight whatever a checkpoint has."""
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())
-            state.update({name: torch.zeros_like(parameter) for name in MOMENTS})
-        state.update({name: _laid_out(state[name], parameter) for name in MOMENTS})
-        state["step"] += 1
+    def _begin(self, group: dict[str, Any], moved: list[Tensor]) -> np.ndarray:
+        """A step more, and all that the kernel is told of it.
 
-    def _table(self, group: dict[str, Any], moved: list[Tensor]) -> np.ndarray:
-        """What the kernels are told of weights and their gradients; moments are missing before the first step."""
-        (beta1, beta2), rate, decay = group["betas"], float(group["lr"]), group["weight_decay"]
-        rows = []
-        for parameter in moved:
-            state = self.state.get(parameter, {})
-            step = max(1, int(state.get("step", 0)))
-            moments = [state[name].data_ptr() if state else 0 for name in MOMENTS]
-            corrections = rate / (1 - beta1**step), 1 - rate * decay, 1 / math.sqrt(1 - beta2**step)
-            grad = _laid_out(parameter.grad, parameter)  # type: ignore[arg-type]  # those without one were left out
+        Moments are zero where there are none, and laid out as the weight whatever a checkpoint has.
+        """
+        table, states = _table(moved), [self.state[parameter] for parameter in moved]
+        if not moved:
+            return table
+        for parameter, state in zip(moved, states, strict=True):
+            if not state:
+                state["step"] = torch.zeros(())
+                state.update({name: torch.zeros_like(parameter) for name in MOMENTS})
+            for name in MOMENTS:
+                moment = state[name]
+                if (laid_out := _laid_out(moment, parameter)) is not moment:
+                    state[name] = laid_out
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        step = torch.stack(steps).double().numpy()
+        (beta1, beta2), rate = group["betas"], float(group["lr"])
+        table["first"], table["second"] = ([state[name].data_ptr() for state in states] for name in MOMENTS)
+        table["rate"], table["leaves"] = rate / (1 - beta1**step), 1 - rate * group["weight_decay"]
+        table["root"] = 1 / np.sqrt(1 - beta2**step)
+        return table
+
+
+def _moved(group: dict[str, Any]) -> list[Tensor]:
+    return [parameter for parameter in group["params"] if parameter.grad is not None]
+
+
+def _table(moved: Sequence[Tensor]) -> np.ndarray:
+    """Weights and their gradients for the kernels; the rest is zero."""
+    table = np.zeros(len(moved), WEIGHT)
+    for parameter in moved:
+        grad = _laid_out(parameter.grad, parameter)  # type: ignore[arg-type]  # there is one
+        if grad is not parameter.grad:
             parameter.grad = grad  # which keeps it while the kernel reads it
-            rows.append((parameter.data_ptr(), grad.data_ptr(), *moments, parameter.numel(), *corrections))
-        return np.array(rows, WEIGHT)
+    table["weight"] = [parameter.data_ptr() for parameter in moved]
+    table["grad"] = [parameter.grad.data_ptr() for parameter in moved]  # type: ignore[union-attr]  # as above
+    table["count"] = [parameter.numel() for parameter in moved]
+    return table
 
 
 def knows(parameters: Sequence[Tensor]) -> bool:
@@ -109,7 +124,7 @@ def _plain(parameter: Tensor) -> bool:
 
 def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
     """The same numbers in the order of another tensor's memory."""
-    alike = tensor.stride() == like.stride() or (tensor.is_contiguous() and like.is_contiguous())
+    alike = (tensor.is_contiguous() and like.is_contiguous()) or tensor.stride() == like.stride()
     if alike and tensor.dtype == like.dtype:
         return tensor
     return torch.empty_like(like).copy_(tensor)

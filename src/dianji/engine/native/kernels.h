@@ -2,19 +2,20 @@
 
 /* total = x + dropout(out); result = norm(total), unless there is no gain, which means no normalisation.
  *
- * out (rows, width) T; x, total, result fp32; gain, shift (width,); mean, rstd (rows,). places (rows,), or none: by which number of a row its mask is drawn. */
+ * out (rows, width) T; x, total, result fp32; gain, shift (width,); mean, rstd (rows,). places (rows,), or none: by which
+ * number of a row its mask is drawn. total may be none; narrow, which may too, is result as T. */
 void NAME(add_norm)(const T *out, const float *x, const float *gain, const float *shift, float epsilon, long rows,
-                    long width, uint64_t seed, int bound, float kept, const int64_t *places, float *total, float *result, float *mean,
-                    float *rstd, int threads) {
+                    long width, uint64_t seed, int bound, float kept, const int64_t *places, float *total, float *result,
+                    T *narrow, float *mean, float *rstd, int threads) {
 #pragma omp parallel num_threads(threads)
     {
         SHARE(rows, first, last)
         uint64_t words[(width + 3) / 4];
-        float keep[width];
+        float keep[width], own[width];
         for (long row = first; row < last; row++) {
             const T *restrict from = out + row * width;
             const float *restrict beside = x + row * width;
-            float *restrict to = total + row * width;
+            float *restrict to = total ? total + row * width : own;
             float sum = 0;
             if (bound) {
                 keep_row(keep, words, width, seed, (uint64_t)(places ? places[row] : row), bound, kept);
@@ -37,6 +38,8 @@ void NAME(add_norm)(const T *out, const float *x, const float *gain, const float
             float by = 1.0f / sqrtf(spread / (float)width + epsilon);
             float *restrict normal = result + row * width;
             for (long i = 0; i < width; i++) normal[i] = (to[i] - middle) * by * gain[i] + shift[i];
+            if (narrow)
+                for (long i = 0; i < width; i++) narrow[row * width + i] = PUT(normal[i]);
             mean[row] = middle;
             rstd[row] = by;
         }

@@ -111,18 +111,24 @@ def attend_backward(grad: Tensor, joined: Tensor, known: Tensor, heads: Heads) -
 
 
 class Normed(NamedTuple):
-    """What ``add_norm`` gives: the sum, its normalised form, each row's mean and 1 / deviation."""
+    """What ``add_norm`` gives: the sum, its normalised form, that in bf16 if T is, rows' means and 1 / deviations."""
 
-    total: Tensor
+    total: Tensor | None
     result: Tensor
+    narrow: Tensor | None
     mean: Tensor
     rstd: Tensor
 
 
-def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float, drop: Drop) -> Normed:
-    """X + dropout(out), normalised: out (rows, width) T, x the same in fp32, gain and shift (width,) fp32."""
+def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float, drop: Drop, *, keep: bool) -> Normed:
+    """X + dropout(out), normalised: out (rows, width) T, x the same in fp32, gain and shift (width,) fp32.
+
+    ``keep``: also the sum, which a backward pass needs.
+    """
     rows, width = x.shape
-    normed = Normed(torch.empty_like(x), torch.empty_like(x), torch.empty(rows), torch.empty(rows))
+    total = torch.empty_like(x) if keep else None
+    narrow = None if out.dtype == torch.float32 else torch.empty_like(out)
+    normed = Normed(total, torch.empty_like(x), narrow, torch.empty(rows), torch.empty(rows))
     call(
         "add_norm",
         out.dtype,
@@ -134,10 +140,7 @@ def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float
         ctypes.c_long(rows),
         ctypes.c_long(width),
         *_drop(drop),
-        normed.total,
-        normed.result,
-        normed.mean,
-        normed.rstd,
+        *normed,
         torch.get_num_threads(),
     )
     return normed
@@ -222,7 +225,7 @@ def run(name: str, *arguments: object) -> None:
     library = built().library
     if library is None:
         raise RuntimeError(f"{name}: there are no compiled kernels here")
-    getattr(library, name)(*map(_as_c, arguments))
+    getattr(library, name)(*[_as_c(value) for value in arguments])
 
 
 def _as_c(value: object) -> object:

@@ -51,64 +51,67 @@ class Packed:
 
 def pack(weights: Sequence[Tensor], room: Packed | None = None) -> Packed:
     """Weights (out, in) fp32, one below the other; ``room`` is a packed one of the same size, to be overwritten."""
-    out, into, kind = sum(map(len, weights)), weights[0].shape[1], torch.bfloat16
+    out, into, kind = sum(weight.shape[0] for weight in weights), weights[0].shape[1], torch.bfloat16
     if room is None:
         room = Packed(torch.empty(out * into, dtype=kind), torch.empty(out * into, dtype=kind), out, into)
     first = 0
     for weight in weights:
-        sizes = (ctypes.c_long(size) for size in (len(weight), into, first, out))
+        sizes = (ctypes.c_long(size) for size in (weight.shape[0], into, first, out))
         _run("tiles_pack", weight, *sizes, room.forward, room.backward)
-        first += len(weight)
+        first += weight.shape[0]
     return room
 
 
 def forward(x: Tensor, weight: Packed, bias: Tensor | None) -> Tensor:
     """X (rows, in) times the weight, turned, to (rows, out); the bias is fp32."""
-    y = x.new_empty((_rows(x), weight.out))
-    _run("tiles_product", _whole(x), weight.forward, bias, *_sizes(x, weight.into, weight.out), y, None)
-    return y[: len(x)]
+    x, rows = _whole(x)
+    y = x.new_empty((x.shape[0], weight.out))
+    _run("tiles_product", x, weight.forward, bias, *_sizes(x, weight.into, weight.out), y, None)
+    return _first(y, rows)
 
 
 def forward_gelu(x: Tensor, weight: Packed, bias: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor | None]:
     """The gelu of ``forward``, and if it is to be kept what went into gelu."""
-    y, before = x.new_empty((2 if keep else 1, _rows(x), weight.out)), None
-    if keep:
-        before = y[1]
-    sizes = _sizes(x, weight.into, weight.out)
-    _run("tiles_product", _whole(x), weight.forward, bias, *sizes, before, y[0])
-    return y[0, : len(x)], None if before is None else before[: len(x)]
+    x, rows = _whole(x)
+    size = (x.shape[0], weight.out)
+    y, before = x.new_empty(size), x.new_empty(size) if keep else None
+    _run("tiles_product", x, weight.forward, bias, *_sizes(x, weight.into, weight.out), before, y)
+    return _first(y, rows), None if before is None else _first(before, rows)
 
 
 def backward(dy: Tensor, weight: Packed) -> Tensor:
     """Dy (rows, out) times the weight, to (rows, in)."""
-    dx = dy.new_empty((_rows(dy), weight.into))
-    _run("tiles_product", _whole(dy), weight.backward, None, *_sizes(dy, weight.out, weight.into), dx, None)
-    return dx[: len(dy)]
+    dy, rows = _whole(dy)
+    dx = dy.new_empty((dy.shape[0], weight.into))
+    _run("tiles_product", dy, weight.backward, None, *_sizes(dy, weight.out, weight.into), dx, None)
+    return _first(dx, rows)
 
 
 def backward_wide(dy: Tensor, weight: Packed, added: Tensor | None) -> Tensor:
     """``backward`` in fp32, without rounding, with what is added (rows, in) fp32."""
-    dx = torch.empty((_rows(dy), weight.into))
-    added = None if added is None else _whole(added)
-    _run("tiles_wide", _whole(dy), weight.backward, added, *_sizes(dy, weight.out, weight.into), dx)
-    return dx[: len(dy)]
+    dy, rows = _whole(dy)
+    dx = torch.empty((dy.shape[0], weight.into))
+    added = None if added is None else _whole(added)[0]
+    _run("tiles_wide", dy, weight.backward, added, *_sizes(dy, weight.out, weight.into), dx)
+    return _first(dx, rows)
 
 
 def backward_gelu(dy: Tensor, weight: Packed, before: Tensor) -> tuple[Tensor, Tensor]:
     """From dy (rows, out) to the gradient (rows, in) of what went into a gelu before the product, and its rows' sum."""
-    dx, total = dy.new_empty((_rows(dy), weight.into)), torch.empty(weight.into)
+    dy, rows = _whole(dy)
+    dx, total = dy.new_empty((dy.shape[0], weight.into)), torch.empty(weight.into)
     parts = torch.empty(torch.get_num_threads() * weight.into)
     sizes = _sizes(dy, weight.out, weight.into)
-    _run("tiles_gelu_backward", _whole(dy), weight.backward, _whole(before), *sizes, dx, total, parts)
-    return dx[: len(dy)], total
+    _run("tiles_gelu_backward", dy, weight.backward, _whole(before)[0], *sizes, dx, total, parts)
+    return _first(dx, rows), total
 
 
 def gradient(dy: Tensor, x: Tensor) -> Tensor:
     """Of a weight, (out, in) fp32, from dy (rows, out) and x (rows, in)."""
-    rows, out, into = len(x), dy.shape[1], x.shape[1]
+    (rows, into), out = x.shape, dy.shape[1]
     packed = x.new_empty(min(-(-rows // SIDE), DEEP) * SIDE * min(out, into))
     found = torch.empty((out, into))
-    sizes = (ctypes.c_long(size) for size in (rows, out, into))
+    sizes = ctypes.c_long(rows), ctypes.c_long(out), ctypes.c_long(into)
     _run("tiles_gradient", dy.contiguous(), x.contiguous(), *sizes, packed, found)
     return found
 
@@ -120,14 +123,15 @@ def _run(name: str, *arguments: object) -> None:
     kernels.run(name, *arguments, torch.get_num_threads())
 
 
-def _rows(x: Tensor) -> int:
-    return max(SIDE, len(x))
+def _whole(x: Tensor) -> tuple[Tensor, int]:
+    """Contiguous, with zeros below where there are too few rows; and how many there were."""
+    rows = x.shape[0]
+    return (x.contiguous() if rows >= SIDE else functional.pad(x, (0, 0, 0, SIDE - rows))), rows
 
 
-def _whole(x: Tensor) -> Tensor:
-    """Contiguous, with zeros below where there are too few rows."""
-    return x.contiguous() if len(x) >= SIDE else functional.pad(x, (0, 0, 0, SIDE - len(x)))
+def _first(x: Tensor, rows: int) -> Tensor:
+    return x if x.shape[0] == rows else x[:rows]
 
 
 def _sizes(x: Tensor, before: int, after: int) -> tuple[ctypes.c_long, ...]:
-    return ctypes.c_long(_rows(x)), ctypes.c_long(before), ctypes.c_long(after)
+    return ctypes.c_long(x.shape[0]), ctypes.c_long(before), ctypes.c_long(after)
