@@ -91,9 +91,6 @@ static inline void narrow_two(uint16_t *to, vec low, vec high) {
     memcpy(to, &both, sizeof both);
 }
 
-/* To an address that is a multiple of 64, without reading what was there, nor leaving it in a cache. */
-static inline void past_caches(void *to, uvec value) { _mm512_stream_si512(to, (__m512i)value); }
-
 /* One pair of rows of b: 32 numbers of each, the upper row in the lower halves. */
 static inline void pair_up(uint16_t *to, hvec upper, hvec lower) {
     uvec both = __builtin_convertvector(upper, uvec) | (__builtin_convertvector(lower, uvec) << 16);
@@ -153,43 +150,30 @@ static inline void turn_pairs(uvec *rows) {
     }
 }
 
-#define SPAN 16 /* blocks of a weight that are narrowed at a time: rows are then read from end to end */
-
 /* A weight (out, in) fp32, which is rows [first, first + out) of one with ``all`` rows, as b of both directions:
  * ``forward`` for x * weight^T, ``backward``, if there is one, for dy * weight. */
 void tiles_pack(const float *weight, long out, long in, long first, long all, uint16_t *forward, uint16_t *backward, int threads) {
-    const long panels = out / SIDE, steps = in / SIDE, spans = (steps + SPAN - 1) / SPAN;
+    const long panels = out / SIDE, steps = in / SIDE;
 #pragma omp parallel num_threads(threads)
     {
-        uint16_t rows[SPAN * BLOCK] __attribute__((aligned(64))); /* 32 outputs, so many inputs */
-        SHARE(panels * spans, from, to)
+        SHARE(panels * steps, from, to)
         for (long number = from; number < to; number++) {
-            const long panel = number / spans, begin = steps * (number % spans) / spans, end = steps * (number % spans + 1) / spans;
-            const long width = (end - begin) * SIDE;
+            const long panel = number / steps, step = number % steps;
+            uint16_t rows[BLOCK]; /* 32 outputs, 32 inputs */
+            foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE, 4 * in, SIDE, 0);
+            foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE + WIDE, 4 * in, SIDE, 0);
             for (int i = 0; i < SIDE; i++) {
-                const float *at = weight + (panel * SIDE + i) * in + begin * SIDE;
-                for (long j = 0; j < width; j += SIDE) narrow_two(rows + i * width + j, load(at + j), load(at + j + WIDE));
+                const float *at = weight + (panel * SIDE + i) * in + step * SIDE;
+                narrow_two(rows + i * SIDE, load(at), load(at + WIDE));
             }
-            for (long step = begin; step < end; step++) {
-                uint16_t *block = forward + ((first / SIDE + panel) * steps + step) * BLOCK;
-                const uint16_t *these = rows + (step - begin) * SIDE;
-                for (int half = 0; half < 2; half++) {
-                    uvec pairs[16];
-                    for (int i = 0; i < 16; i++) memcpy(pairs + i, these + (half * 16 + i) * width, sizeof *pairs);
-                    turn_pairs(pairs);
-                    for (int i = 0; i < 16; i++) past_caches(block + half * BLOCK / 2 + i * 32, pairs[i]);
-                }
-                if (!backward) continue;
-                block = backward + (step * (all / SIDE) + first / SIDE + panel) * BLOCK;
-                for (int i = 0; i < SIDE; i += 2)
-                    for (int half = 0; half < 2; half++) {
-                        hvec upper, lower;
-                        memcpy(&upper, these + i * width + half * WIDE, sizeof upper);
-                        memcpy(&lower, these + (i + 1) * width + half * WIDE, sizeof lower);
-                        uvec both = __builtin_convertvector(upper, uvec) | (__builtin_convertvector(lower, uvec) << 16);
-                        past_caches(block + half * BLOCK / 2 + i * 16, both);
-                    }
+            uint16_t *block = forward + ((first / SIDE + panel) * steps + step) * BLOCK;
+            for (int half = 0; half < 2; half++) {
+                uvec pairs[16];
+                memcpy(pairs, rows + half * BLOCK / 2, sizeof pairs);
+                turn_pairs(pairs);
+                memcpy(block + half * BLOCK / 2, pairs, sizeof pairs);
             }
+            if (backward) pack_rows(rows, SIDE, SIDE, 0, 0, backward + (step * (all / SIDE) + first / SIDE + panel) * BLOCK);
         }
     }
 }
