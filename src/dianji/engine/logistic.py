@@ -155,9 +155,11 @@ def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried
 def _fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
     tried: list[tuple[Tried, Basis, np.ndarray]] = []
     passes = 0
-    for number, basis in enumerate(bases(train)):
+    parts = [(part, rest, bases(part)) for part, rest in _divided(train, held_out)]
+    of_all = parts[0][2] if parts[0][0] is train else bases(train)
+    for number, basis in enumerate(of_all):
         here: list[tuple[Tried, Basis, np.ndarray]] = []
-        divided = [_judged_on(part, rest, number, classes) for part, rest in _divided(train, held_out)]
+        divided = [_judged_on(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts]
         weights: list[np.ndarray | None] = [None] * len(divided)
         targets = np.concatenate([rest.targets for _, rest in divided])
         for inverse in PATH:
@@ -229,24 +231,25 @@ class Problem:
         curvature[width, width] += 1e-9
         root = cholesky(curvature, lower=True)
         # weights = back @ point; of the points, the curvature's bound is the identity
-        back = solve_triangular(root, np.eye(width + 1), lower=True).T
+        # Of a triangle; torch's products share its threads, which numpy's may not (see ``fit_path``).
+        back = torch.from_numpy(np.ascontiguousarray(solve_triangular(root, np.eye(width + 1), lower=True).T))
         begin = root.T @ (self.zeros() if start is None else start)
         passes, last = 0, (0.0, self.zeros())
 
         def value(point: np.ndarray) -> tuple[float, np.ndarray]:
             nonlocal passes, last
             passes += 1
-            weights = back @ point.reshape(width + 1, self.classes)
+            weights = (back @ torch.from_numpy(point.reshape(width + 1, self.classes))).numpy()
             loss, gradient = self.loss(weights, dtype)
             loss += 0.5 * penalty * float((weights[:-1] ** 2).sum())
             gradient[:-1] += penalty * weights[:-1]
             last = (loss, gradient)
-            return loss, (back.T @ gradient).ravel()
+            return loss, (back.T @ torch.from_numpy(gradient)).numpy().ravel()
 
         options = {"maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS, "maxcor": 10, **until}
         found = minimize(value, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
         value(found.x)
-        weights = back @ found.x.reshape(width + 1, self.classes)
+        weights = (back @ torch.from_numpy(found.x.reshape(width + 1, self.classes))).numpy()
         return Minimum(weights, int(found.nit), passes, last[0], float(np.abs(last[1]).max()))
 
     def loss(self, weights: np.ndarray, dtype: torch.dtype) -> tuple[float, np.ndarray]:
@@ -310,10 +313,8 @@ def _divided(train: Rows, held_out: Rows | None) -> list[tuple[Rows, Rows]]:
     return found or [(train, train)]
 
 
-def _judged_on(part: Rows, rest: Rows, number: int, classes: int) -> tuple[Problem, Rows]:
-    """In the ``number``-th basis of these rows: it must not know those on which it is judged."""
-    found = bases(part)
-    basis = found[min(number, len(found) - 1)]
+def _judged_on(part: Rows, rest: Rows, basis: Basis, classes: int) -> tuple[Problem, Rows]:
+    """In a basis of the rows that are fitted, which must not know those on which it is judged."""
     problem = Problem(Rows(basis.apply(part.features), part.targets), classes)
     return problem, Rows(basis.apply(rest.features), rest.targets)
 

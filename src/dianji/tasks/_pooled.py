@@ -39,6 +39,8 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
     def __init__(self, backbone: PreTrainedModel, width: int, pooling: Pooled, length: int) -> None:
         super().__init__(backbone.config)
         self.backbone = backbone
+        if isinstance(pooler := getattr(backbone, "pooler", None), nn.Module):
+            backbone.pooler = _Unread(pooler)  # BERT's, of the first token
         self.pooling = pooling
         self.length = length
         self.dropout = nn.Dropout(_dropout(backbone.config))
@@ -56,6 +58,20 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
         """Write the folder; arguments are those of transformers and go to the backbone."""
         self.backbone.save_pretrained(save_directory, *args, **options)
         _write_head(self, Path(save_directory))
+
+
+class _Unread(nn.Module):
+    """A part whose answer nobody reads: nothing is computed, and its weights are kept and saved under their names."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        for name, child in part.named_children():
+            self.add_module(name, child)
+        for name, parameter in part.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+
+    def forward(self, *_: Tensor) -> None:
+        """Nothing."""
 
 
 def mean(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ its gradients must be those of the whole model. They stay NaN in training too, s
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -55,6 +56,15 @@ class Cut:
     def item(self) -> tuple[int, ...]:
         """The size of the state of one example, of one token if ragged."""
         return tuple(int(size) for size in self.state.dimensions[2 if self.ragged else 1 :])
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights, which hold still."""
+        found = hashlib.sha256()
+        for name, tensor in self.weights():
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return found.hexdigest()
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """All that the state depends on besides the examples."""

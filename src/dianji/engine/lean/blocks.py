@@ -100,6 +100,8 @@ def _apply(x: States, half: Half, body: _Body, noise: Noise, by: Between) -> Sta
     parameters = half.parameters
     learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x.wide, *parameters))
     call = _Call(half, body, noise, by, learns, x.narrow)
+    if not learns:
+        return _forward(x.wide, call)[0]
     return States(*_HalfLayer.apply(x.wide, call, *parameters))  # type: ignore[no-untyped-call]  # torch's
 
 
@@ -114,38 +116,42 @@ class _Call(NamedTuple):
     narrow: Tensor | None
 
 
+def _forward(x: Tensor, call: _Call) -> tuple[States, _Saved, Inside]:
+    """The result, and what the backward pass needs."""
+    half, body, noise, by, learns, narrow = call
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    with torch.autocast("cpu", enabled=False):
+        source, mean, rstd = normalise(half.norm, x) if half.norm_first else (x, None, None)
+        at_hand = narrow is not None and narrow.dtype == kind and not half.norm_first
+        read = narrow if narrow is not None and at_hand else source.to(kind)
+        activated = half.first.activated(read, keep=learns) if body.is_gelu else None
+        inside: Inside = ()
+        if activated is not None:
+            inner, inside, middle_first = activated.after, (activated.before,), None
+        else:
+            wide, middle_first = half.first.forward(read)
+            inner, inside = body.forward(wide)
+        out, middle_last = half.last.forward(inner)
+        if half.norm_first:
+            kept = noise.draw(out.shape)
+            result, narrow, before = add(out, x, noise, kept), None, Before(x, mean, rstd, kept)
+        else:
+            result, narrow, before = by.add_norm(out, x, half.norm, noise, learns=learns)
+    return States(result, narrow), _Saved(read, inner, *before, middle_first, middle_last), inside
+
+
 class _HalfLayer(torch.autograd.Function):
     """One half, forward and backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, call: _Call, *parameters: Tensor) -> tuple[Tensor, Tensor | None]:
-        half, body, noise, by, learns, narrow = call
-        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        with torch.autocast("cpu", enabled=False):
-            source, mean, rstd = normalise(half.norm, x) if half.norm_first else (x, None, None)
-            at_hand = narrow is not None and narrow.dtype == kind and not half.norm_first
-            read = narrow if narrow is not None and at_hand else source.to(kind)
-            activated = half.first.activated(read, keep=learns) if body.is_gelu else None
-            inside: Inside = ()
-            if activated is not None:
-                inner, inside, middle_first = activated.after, (activated.before,), None
-            else:
-                wide, middle_first = half.first.forward(read)
-                inner, inside = body.forward(wide)
-            out, middle_last = half.last.forward(inner)
-            if half.norm_first:
-                kept = noise.draw(out.shape)
-                result, narrow, before = add(out, x, noise, kept), None, Before(x, mean, rstd, kept)
-            else:
-                result, narrow, before = by.add_norm(out, x, half.norm, noise, learns=learns)
+    def forward(ctx: Any, x: Tensor, call: _Call, *parameters: Tensor) -> States:
+        found, saved, inside = _forward(x, call)
         ctx.set_materialize_grads(False)
-        if narrow is not None:
-            ctx.mark_non_differentiable(narrow)
-        if learns:
-            ctx.call = call._replace(narrow=None)
-            saved = _Saved(read, inner, *before, middle_first, middle_last)
-            ctx.save_for_backward(*saved, *inside)
-        return result, narrow
+        if found.narrow is not None:
+            ctx.mark_non_differentiable(found.narrow)
+        ctx.call = call._replace(narrow=None)
+        ctx.save_for_backward(*saved, *inside)
+        return found
 
     @staticmethod
     @once_differentiable
