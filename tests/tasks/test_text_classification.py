@@ -134,6 +134,18 @@ def test_loss_is_the_mean_cross_entropy_and_reaches_every_used_weight(questions,
     assert still == {"backbone.pooler.dense.weight", "backbone.pooler.dense.bias"}
 
 
+def test_the_pooler_of_bert_is_not_computed_but_saved(questions, bert, tmp_path):
+    made = TextClassification().fit(questions).model(bert).model
+    pooler = made.backbone.pooler
+    assert pooler.dense in made.modules()
+    assert pooler(torch.zeros(1, 2, 3)) is None
+    kept = {name: tensor.clone() for name, tensor in pooler.state_dict().items()}
+    assert set(kept) == {"dense.weight", "dense.bias"}
+    made.save_pretrained(tmp_path)
+    again = AutoModel.from_pretrained(tmp_path).pooler
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in again.state_dict().items())
+
+
 def test_loss_is_taken_in_fp32_under_autocast(questions, bert):
     task = TextClassification().fit(questions)
     with torch.autocast("cpu", torch.bfloat16):
