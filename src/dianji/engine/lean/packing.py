@@ -8,6 +8,7 @@ its padded place, so that a packed batch learns what a padded one learns.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -116,12 +117,12 @@ class Stream:
         return layer
 
 
-class Passing:
+class Passing(ABC):
     """What takes the place of a lean layer's ``forward``."""
 
+    @abstractmethod
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
         """The layer's states."""
-        raise NotImplementedError
 
 
 def packs(rows: Tensor, packed: Packed) -> bool:

@@ -75,8 +75,9 @@ class Product:
 
     def _again(self, dtype: torch.dtype) -> _Cast:
         """As the forward pass had them: between it and its backward pass no weight changes."""
-        is_there = self._cast is not None and self._made_from and self._made_from[0] == dtype
-        return self._cast if self._cast is not None and is_there else self.cast(dtype)
+        if self._cast is not None and self._made_from[:1] == (dtype,):
+            return self._cast
+        return self.cast(dtype)
 
     def renew(self) -> None:
         """Cast anew when next needed: what learns may have changed unseen. The memory is used again."""
