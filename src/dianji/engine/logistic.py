@@ -21,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 #: Inverse strengths in steps of half a decade, from a penalty that leaves the classes' means to almost none.
 PATH = tuple(round(10 ** (exponent / 2), 6) for exponent in range(-6, 5))
+MIDDLE = 3  # of those, where it begins; it goes on to weaker penalties, or if those are worse to stronger ones
 ROWS = 8192  # multiplied at a time
 FOLDS = 5
 #: With more rows than these, one of the folds is enough to choose by.
@@ -71,9 +72,10 @@ class Basis:
     def apply(self, features: np.ndarray) -> np.ndarray:
         """(rows, width) fp32."""
         found = np.empty(features.shape, dtype=np.float32)
-        matrix = self.matrix.astype(np.float32)
+        mean, matrix = (torch.from_numpy(part.astype(np.float32)) for part in (self.mean, self.matrix))
         for part in _parts(len(features)):
-            found[part] = (features[part].astype(np.float32) - self.mean.astype(np.float32)) @ matrix
+            rows = torch.from_numpy(features[part].astype(np.float32))
+            torch.mm(rows - mean, matrix, out=torch.from_numpy(found[part]))
         return found
 
     def undo(self, weights: np.ndarray) -> np.ndarray:
@@ -134,7 +136,7 @@ class Fitted:
 
 
 def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
-    """Fit along ``PATH`` in each basis, until it gets worse, telling of each strength; the last item is the best fit.
+    """Fit some of ``PATH`` in each basis, until it gets worse, telling of each strength; the last item is the best fit.
 
     The best is that of the lowest log-loss on held-out rows at the best temperature: accuracy of few rows is coarse,
     and plain log-loss prefers weak penalties because strong ones make a model doubt. The weights that come out are
@@ -153,35 +155,62 @@ def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried
 
 
 def _fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
-    tried: list[tuple[Tried, Basis, np.ndarray]] = []
-    passes = 0
     parts = [(part, rest, bases(part)) for part, rest in _divided(train, held_out)]
     of_all = parts[0][2] if parts[0][0] is train else bases(train)
+    reached: list[tuple[_Reached, Basis]] = []
     for number, basis in enumerate(of_all):
-        here: list[tuple[Tried, Basis, np.ndarray]] = []
         divided = [_judged_on(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts]
-        weights: list[np.ndarray | None] = [None] * len(divided)
-        targets = np.concatenate([rest.targets for _, rest in divided])
-        for inverse in PATH:
-            runs = [part.minimise(inverse, at, ROUGH) for (part, _), at in zip(divided, weights, strict=True)]
-            weights = [run.weights for run in runs]
-            logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
-            passes += sum(run.passes for run in runs)
-            iterations = sum(run.iterations for run in runs)
-            told = _judge(np.concatenate(logits), targets, Tried(basis.name, inverse, iterations, 0.0, 0.0, 1.0, 0.0))
-            here.append((told, basis, runs[0].weights))
-            yield told
-            if len(here) > 1 and here[-1][0].log_loss_at_temperature > here[-2][0].log_loss_at_temperature:
-                break
-        tried += here
-    chosen, basis, start = min(tried, key=lambda one: one[0].log_loss_at_temperature)
+        for one in _climb(divided, basis.name):
+            reached.append((one, basis))
+            yield one.told
+    best, basis = min(reached, key=lambda one: one[0].told.log_loss_at_temperature)
+    chosen = best.told
     problem = Problem(Rows(basis.apply(train.features), train.targets), classes)
     products = len(train.targets) * train.features.shape[1] * classes
     exact = torch.float64 if products <= MOST_EXACT else torch.float32
-    last = problem.minimise(chosen.inverse_strength, start, CONVERGED[exact], exact)
-    iterations = sum(one.iterations for one, _, _ in tried) + last.iterations
+    last = problem.minimise(chosen.inverse_strength, best.runs[0].weights, CONVERGED[exact], exact)
+    iterations = sum(one.told.iterations for one, _ in reached) + last.iterations
+    passes = sum(run.passes for one, _ in reached for run in one.runs) + last.passes
     found = basis.undo(last.weights / chosen.temperature)
-    yield Fitted(found, chosen, iterations, passes + last.passes, last.loss, last.gradient)
+    yield Fitted(found, chosen, iterations, passes, last.loss, last.gradient)
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What came of one strength, and where the fit of each part of the rows ended."""
+
+    told: Tried
+    runs: list[Minimum]
+
+    def is_worse(self, than: _Reached) -> bool:
+        return self.told.log_loss_at_temperature > than.told.log_loss_at_temperature
+
+
+def _climb(divided: Sequence[tuple[Problem, Rows]], basis: str) -> Iterator[_Reached]:
+    """From one of ``PATH`` to the next, each fit from where the last ended, until it gets worse."""
+
+    def reach(inverse: float, starts: Sequence[Minimum | None]) -> _Reached:
+        runs = [
+            part.minimise(inverse, None if start is None else start.weights, ROUGH)
+            for (part, _), start in zip(divided, starts, strict=True)
+        ]
+        logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
+        iterations = sum(run.iterations for run in runs)
+        told = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
+        return _Reached(_judge(np.concatenate(logits), targets, told), runs)
+
+    targets = np.concatenate([rest.targets for _, rest in divided])
+    first = best = reach(PATH[MIDDLE], [None] * len(divided))
+    yield first
+    for way in (PATH[MIDDLE + 1 :], PATH[:MIDDLE][::-1]):
+        for inverse in way:
+            found = reach(inverse, best.runs)
+            yield found
+            if found.is_worse(best):
+                break
+            best = found
+        if best is not first:
+            return
 
 
 @dataclass(frozen=True)
