@@ -148,7 +148,7 @@ class Compiled(ByTorch):
         if not self._attends(how):
             return super().attend(joined, how)
         seed = _seed(how.noise)
-        mixed, sums = kernels.attend(joined, _heads(how, seed))
+        mixed, sums = kernels.attend(joined, heads_of(how, seed))
         return mixed, (joined, sums, seed)
 
     def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
@@ -156,7 +156,7 @@ class Compiled(ByTorch):
         if not self._attends(how):
             return super().attend_backward(grad, inside, how)
         joined, sums, seed = inside
-        return kernels.attend_backward(grad.contiguous(), known(joined), known(sums), _heads(how, seed))
+        return kernels.attend_backward(grad.contiguous(), known(joined), known(sums), heads_of(how, seed))
 
     def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
@@ -169,7 +169,9 @@ class Compiled(ByTorch):
         if not self._norms(norm):
             return super().add_norm(out, x, norm, noise, learns=learns)
         seed = _seed(noise)
-        found = kernels.add_norm(out, x.contiguous(), norm.weight, norm.bias, norm.eps, _drop(noise, seed), keep=learns)
+        found = kernels.add_norm(
+            out, x.contiguous(), norm.weight, norm.bias, norm.eps, drop_of(noise, seed), keep=learns
+        )
         return Added(found.result, found.narrow, Before(found.total, found.mean, found.rstd, seed))
 
     def add_norm_backward(
@@ -178,9 +180,13 @@ class Compiled(ByTorch):
         """See ``Between``."""
         if before.mean is None or before.rstd is None or not self._norms(norm):
             return super().add_norm_backward(grad, before, norm, noise, kind)
-        drop = _drop(noise, before.kept)
+        drop = drop_of(noise, before.kept)
         found = kernels.add_norm_backward(grad, known(before.total), before.mean, before.rstd, norm.weight, drop, kind)
         return Gradients(*found)
+
+    def knows(self, how: Attention, *norms: nn.LayerNorm) -> bool:
+        """Whether nothing of a layer with these is left to torch, if its activation is gelu."""
+        return self._attends(how) and all(self._norms(norm) for norm in norms)
 
     @staticmethod
     def _attends(how: Attention) -> bool:
@@ -242,14 +248,16 @@ def _seed(noise: Noise) -> Tensor | None:
     return torch.randint(2**62, ()) if noise.on else None
 
 
-def _drop(noise: Noise, seed: Tensor | None) -> kernels.Drop:
+def drop_of(noise: Noise, seed: Tensor | int | None) -> kernels.Drop:
+    """As the kernels take it; a mask is known by its seed."""
     if seed is None:
         return kernels.Drop()
     return kernels.Drop(int(seed), round(noise.rate * LEVELS), noise.scale, noise.places)
 
 
-def _heads(how: Attention, seed: Tensor | None) -> kernels.Heads:
+def heads_of(how: Attention, seed: Tensor | int | None) -> kernels.Heads:
+    """As the kernels take it."""
     bias = None
     if how.bias is not None:
         bias = how.bias if how.bias.stride(-1) == 1 else how.bias.contiguous()
-    return kernels.Heads(*how.shape, how.scale, bias, _drop(how.noise, seed), how.starts)
+    return kernels.Heads(*how.shape, how.scale, bias, drop_of(how.noise, seed), how.starts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -125,6 +126,18 @@ class Layer:
     def head_width(self) -> int:
         """Numbers that one head has of a token's query."""
         return len(self.attention.first.parts[0].weight) // self.heads
+
+    @cached_property
+    def is_common(self) -> bool:
+        """Of the usual kind: normalised after both halves, with gelu and biases, and nothing added to a weight."""
+        usual = self.activation.is_gelu and not self.attention.norm_first and not self.feed_forward.norm_first
+        plain = (part.bias is not None and part.low_rank is None for product in self.products for part in product.parts)
+        return usual and all(plain)
+
+    @cached_property
+    def parameters(self) -> list[Tensor]:
+        """Of both halves."""
+        return [*self.attention.parameters, *self.feed_forward.parameters]
 
     @property
     def products(self) -> tuple[Product, ...]:

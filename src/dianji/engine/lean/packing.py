@@ -80,7 +80,7 @@ class Stream:
         self._open = None
         padded = Padded(*states.shape)
         self._learn(mask, padded)
-        rows = states.reshape(-1, padded.width)
+        rows = states.reshape(-1, padded.width).float()  # a product right before gives bf16 under autocast
         if self._packed is None or not packs(rows, self._packed):
             return States(rows, narrow), None
         self._open = _Open(self._packed, padded, layer, self._last(layer))

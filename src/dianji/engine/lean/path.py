@@ -22,6 +22,7 @@ from dianji.engine.lean.noise import Noise
 from dianji.engine.lean.packing import Passing, Stream
 from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
+from dianji.engine.lean.whole import whole_layer
 from dianji.engine.native import kernels
 from dianji.registry import REGISTRY
 from dianji.tasks.base import Task, random_batches
@@ -211,9 +212,11 @@ class _Lean(Passing):
         shape = Shape(batch, time, parts.heads, width // parts.heads)
         starts, bias = (packed.starts, None) if packed is not None else (None, stream.bias())
         attention = Attention(bias, shape, parts.scale, weights, starts)
-        x = attention_half(x, parts.attention, attention, after_attention, self.by)
-        x = feed_forward_half(x, parts.feed_forward, parts.activation, after_feed_forward, self.by)
-        return stream.leave(self.layer, x, hidden_states.shape)
+        found = whole_layer(x, parts, attention, (after_attention, after_feed_forward), self.by)
+        if found is None:
+            found = attention_half(x, parts.attention, attention, after_attention, self.by)
+            found = feed_forward_half(found, parts.feed_forward, parts.activation, after_feed_forward, self.by)
+        return stream.leave(self.layer, found, hidden_states.shape)
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, Any]]:

@@ -127,11 +127,11 @@ class Product:
         found: Gradients = [None] * len(wanted)
         if any(wanted[:count]):
             whole = self._again(dy.dtype).weight.gradient(dy, x)
-            found[:count] = [of if want else None for of, want in zip(self._split(whole), wanted, strict=False)]
+            found[:count] = [of if want else None for of, want in zip(self.split(whole), wanted, strict=False)]
         biased = [part.bias is not None for part in self.parts]
         if any(biased) and any(wanted[count : count + sum(biased)]):
             total = dy.sum(dim=0).float() if total is None else total
-            found[count : count + sum(biased)] = itertools.compress(self._split(total), biased)
+            found[count : count + sum(biased)] = itertools.compress(self.split(total), biased)
         if middle is not None:
             found[count + sum(biased) :] = self._low_rank_gradients(dy, x, middle)
         return found
@@ -148,8 +148,8 @@ class Product:
                 first = ranks.stop
         return found
 
-    def _split(self, joined: Tensor) -> Sequence[Tensor]:
-        """What belongs to each part."""
+    def split(self, joined: Tensor) -> Sequence[Tensor]:
+        """What of an outcome, or of a gradient of weights, belongs to each part."""
         sizes = [part.weight.shape[0] for part in self.parts]
         return [joined] if len(sizes) == 1 else torch.functional.split(joined, sizes)
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 #: Set to ``off``, nothing is compiled or loaded, and torch's own operations are used.
 SWITCH = "DIANJI_KERNELS"
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("kernels.c", "kernels.h", "maps.h", "tiles.h"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("kernels.c", "kernels.h", "maps.h", "tiles.h", "layer.h"))
 #: IEEE arithmetic but for products that are fused with sums, and for traps that nobody set.
 FLAGS = (
     *("-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp", "-fPIC"),

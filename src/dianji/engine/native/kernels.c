@@ -403,6 +403,7 @@ void transpose(const uint16_t *x, uint16_t *y, long rows, long width, int thread
 }
 
 #include "tiles.h"
+#include "layer.h"
 
 /* A weight with its gradient and Adam's moments; the step's rate, what decay leaves, and corrections of the moments. */
 typedef struct {

@@ -51,7 +51,7 @@ class Heads(NamedTuple):
         return self.batch * self.time if self.starts is None else int(self.starts[-1])
 
 
-class _Heads(ctypes.Structure):
+class AttentionStruct(ctypes.Structure):
     """Struct Attention of kernels.c."""
 
     _fields_ = (
@@ -85,7 +85,7 @@ def attend(joined: Tensor, heads: Heads) -> tuple[Tensor, Tensor]:
     """(rows, 3 * heads * width) T to (rows, heads * width) T, and what ``attend_backward`` needs."""
     mixed = joined.new_empty((heads.rows, heads.heads * heads.width))
     known = torch.empty((2, heads.rows * heads.heads))
-    call("attend", joined.dtype, joined, _struct(heads), mixed, known[0], known[1], torch.get_num_threads())
+    call("attend", joined.dtype, joined, struct_of(heads), mixed, known[0], known[1], torch.get_num_threads())
     return mixed, known
 
 
@@ -99,7 +99,7 @@ def attend_backward(grad: Tensor, joined: Tensor, known: Tensor, heads: Heads) -
         joined.dtype,
         grad,
         joined,
-        _struct(heads),
+        struct_of(heads),
         known[0],
         known[1],
         d_joined,
@@ -125,6 +125,8 @@ def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float
 
     ``keep``: also the sum, which a backward pass needs.
     """
+    if x.dtype != torch.float32:
+        raise ValueError(f"add_norm was given a residual in {x.dtype}")
     rows, width = x.shape
     total = torch.empty_like(x) if keep else None
     narrow = None if out.dtype == torch.float32 else torch.empty_like(out)
@@ -242,7 +244,8 @@ def _drop(drop: Drop) -> tuple[object, ...]:
     return ctypes.c_uint64(drop.seed), ctypes.c_int(drop.bound), ctypes.c_float(drop.kept), drop.places
 
 
-def _struct(of: Heads) -> _Heads:
+def struct_of(of: Heads) -> AttentionStruct:
+    """As the library reads it, which does not keep its tensors."""
     bias = of.bias
     address, strides = None, [0, 0, 0]
     if bias is not None:
@@ -251,4 +254,4 @@ def _struct(of: Heads) -> _Heads:
     if bias is not None and of.starts is not None:
         raise ValueError("packed examples have no bias")
     starts = None if of.starts is None else of.starts.data_ptr()
-    return _Heads(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop[:3], starts)
+    return AttentionStruct(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop[:3], starts)

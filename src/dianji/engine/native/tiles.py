@@ -109,11 +109,16 @@ def backward_gelu(dy: Tensor, weight: Packed, before: Tensor) -> tuple[Tensor, T
 def gradient(dy: Tensor, x: Tensor) -> Tensor:
     """Of a weight, (out, in) fp32, from dy (rows, out) and x (rows, in)."""
     (rows, into), out = x.shape, dy.shape[1]
-    packed = x.new_empty(min(-(-rows // SIDE), DEEP) * SIDE * min(out, into))
+    packed = x.new_empty(room(rows, out, into))
     found = torch.empty((out, into))
     sizes = ctypes.c_long(rows), ctypes.c_long(out), ctypes.c_long(into)
     _run("tiles_gradient", dy.contiguous(), x.contiguous(), *sizes, packed, found)
     return found
+
+
+def room(rows: int, out: int, into: int) -> int:
+    """Numbers that a weight's gradient needs to work in."""
+    return min(-(-rows // SIDE), DEEP) * SIDE * min(out, into)
 
 
 def _run(name: str, *arguments: object) -> None:
