@@ -120,6 +120,7 @@ class Training:
         self.listeners: list[Listener] = [
             technique.start(self.progress) for technique in sorted(job.techniques, key=lambda part: part.order)
         ]
+        self.may_write = any(type(one).after_step is not Listener.after_step for one in self.listeners)  # to weights
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
         self.micro_batches = MicroBatches(job.name, self.model, self.position, reporter, self.processes.count)
@@ -192,6 +193,8 @@ class Training:
         self.progress.step += 1
         for listener in self.listeners:
             listener.after_step(self.progress)
+        if self.may_write:
+            self.lean.renew()
         samples = sum(len(indices) for indices in batches)
         elapsed = self.processes.slowest(time.perf_counter() - began) - self.compilation.took(self.processes.slowest)
         self.position.samples += samples
@@ -205,7 +208,6 @@ class Training:
     def passes(self, batches: list[np.ndarray]) -> list[Loss]:
         """Forward and backward over a step's micro-batches: their losses; gradients add up in the weights."""
         share, losses = self.shared(batches), []
-        self.lean.renew()
         for number, rows in enumerate(batches):
             # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
             with self.runtime.training(), self.job.states.of(rows), self.lean.on():
@@ -265,7 +267,8 @@ class Training:
         factor = self.schedule.factor(*self.when())
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
-        self.optimizer.step()
+        with self.lean.stepping(self.optimizer):
+            self.optimizer.step()
         self.optimizer.zero_grad()
 
     def between_steps(self, *, end_of_epoch: bool) -> None:

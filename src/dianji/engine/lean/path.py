@@ -24,6 +24,7 @@ from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
 from dianji.engine.lean.whole import whole_layer
 from dianji.engine.native import kernels
+from dianji.engine.native.adamw import CompiledAdamW
 from dianji.registry import REGISTRY
 from dianji.tasks.base import Task, random_batches
 
@@ -78,11 +79,31 @@ class LeanPath:
                 product.renew()
 
     @contextmanager
+    def stepping(self, optimizer: Any) -> Iterator[None]:
+        """Around the optimiser's step: one that knows how writes to what is cast too, else it is cast anew."""
+        plain = getattr(optimizer, "optimizer", optimizer)  # as accelerate wraps it
+        products = [product for parts in self.layers.values() for product in parts.products]
+        known = {}
+        if isinstance(plain, CompiledAdamW):
+            known = {number: found for number, one in enumerate(products) if (found := one.copies())}
+        with plain.packing({w: c for one in known.values() for w, c in one.items()}) if known else nullcontext():
+            yield
+        for number, product in enumerate(products):
+            if number in known:
+                product.follow()
+            else:
+                product.renew()
+
+    @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """As ``on``, for rows that may hold other words than those which are learnt from: the word table is whole."""
+        """As ``on``, for rows that may hold other words than those which are learnt from: the word table is whole.
+
+        Techniques may have put other weights in place for it.
+        """
         self.renew()
         with self.on(), self.table.whole() if self.table is not None else nullcontext():
             yield
+        self.renew()
 
     def end(self) -> None:
         """Leave the model as it would be without the lean path, and give back what it held."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from dianji.engine.lean.weights import Activated, Weight, fp32_sum, ready, tiled
+from dianji.engine.lean.weights import Activated, Tiled, Weight, fp32_sum, ready, tiled
+from dianji.engine.native.tiles import Copy
 
 Gradients = list[Tensor | None]
 
@@ -68,10 +69,13 @@ class Product:
 
     def cast(self, dtype: torch.dtype) -> _Cast:
         """The weights in ``dtype``, made anew only where a parameter has changed."""
-        made_from = (dtype, *((p.data_ptr(), p._version) for p in self.parameters))
+        made_from = self._now(dtype)
         if self._cast is None or self._made_from != made_from:
             self._cast, self._made_from = self._make(dtype), made_from
         return self._cast
+
+    def _now(self, dtype: torch.dtype) -> tuple[Any, ...]:
+        return (dtype, *((p.data_ptr(), p._version) for p in self.parameters))
 
     def _again(self, dtype: torch.dtype) -> _Cast:
         """As the forward pass had them: between it and its backward pass no weight changes."""
@@ -83,6 +87,26 @@ class Product:
         """Cast anew when next needed: what learns may have changed unseen. The memory is used again."""
         if any(parameter.requires_grad for parameter in self.parameters):
             self._made_from = ()
+
+    def copies(self) -> dict[Tensor, Copy]:
+        """Where an optimiser may write the weights as products read them; none where more would have to be done."""
+        cast, made_from = self._cast, self._made_from
+        if cast is None or not made_from or made_from != self._now(made_from[0]) or cast.down is not None:
+            return {}
+        if not isinstance(cast.weight, Tiled):
+            return {}
+        found, row = {}, 0
+        for part in self.parts:
+            found[part.weight] = Copy(cast.weight.packed, row)
+            row += len(part.weight)
+        return found
+
+    def follow(self) -> None:
+        """The optimiser has written to all ``copies``: what else is cast is made anew."""
+        if self._cast is not None and isinstance(self._cast.weight, Tiled) and len(self.parts) > 1:
+            with torch.inference_mode(False), torch.no_grad():
+                weight = replace(self._cast.weight, bias=self._bias())
+            self._cast = self._cast._replace(weight=weight)
 
     def forget(self) -> None:
         """Give the memory of the cast weights back."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from dianji.divided import divided
 from dianji.engine.native.build import built
+from dianji.engine.native.tiles import Copy
 
 PIECE = 16384  # as in kernels.c
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -23,6 +26,8 @@ WEIGHT = np.dtype(
         *((name, np.uintp) for name in ("weight", "grad", "first", "second")),
         ("count", np.int_),
         *((name, np.float32) for name in ("rate", "leaves", "root")),
+        *((name, np.uintp) for name in ("forward", "backward")),
+        *((name, np.int_) for name in ("into", "row", "rows")),
     ],
     align=True,
 )
@@ -32,10 +37,21 @@ class CompiledAdamW(torch.optim.AdamW):
     """``torch.optim.AdamW`` by compiled kernels, for what they know: contiguous fp32 weights on the CPU.
 
     State has torch's names and shapes, so that either goes on from the other's checkpoints. ``clip`` takes no pass over
-    the gradients to scale them: the next step does.
+    the gradients to scale them: the next step does. What products read in tiles, a step packs anew while it has the
+    weight in a core's cache, if it is told of it.
     """
 
     _scale = 1.0
+    _copies: Mapping[Tensor, Copy] = MappingProxyType({})
+
+    @contextmanager
+    def packing(self, copies: Mapping[Tensor, Copy]) -> Iterator[None]:
+        """Inside, a step keeps these copies of weights as the weights are; of all that have a gradient."""
+        self._copies = copies
+        try:
+            yield
+        finally:
+            self._copies = MappingProxyType({})
 
     def clip(self, most: float) -> float:
         """Let the next step count gradients so that their norm is at most ``most``; returns the norm as it is.
@@ -89,6 +105,11 @@ class CompiledAdamW(torch.optim.AdamW):
         table["first"], table["second"] = ([state[name].data_ptr() for state in states] for name in MOMENTS)
         table["rate"], table["leaves"] = rate / (1 - beta1**step), 1 - rate * group["weight_decay"]
         table["root"] = 1 / np.sqrt(1 - beta2**step)
+        for number, parameter in enumerate(moved):
+            if (copy := self._copies.get(parameter)) is not None:
+                packed = copy.packed
+                told = packed.forward.data_ptr(), packed.backward.data_ptr(), packed.into, copy.row, packed.out
+                table[["forward", "backward", "into", "row", "rows"]][number] = told
         return table
 
 

@@ -405,46 +405,55 @@ void transpose(const uint16_t *x, uint16_t *y, long rows, long width, int thread
 #include "tiles.h"
 #include "layer.h"
 
-/* A weight with its gradient and Adam's moments; the step's rate, what decay leaves, and corrections of the moments. */
+/* A weight with its gradient and Adam's moments; the step's rate, what decay leaves, and corrections of the moments. If
+ * products read it in tiles, those too, see pack_panel. */
 typedef struct {
     float *weight;
     const float *grad;
     float *first, *second;
     long count;
     float rate, leaves, root; /* rate / (1 - beta1^t), 1 - rate * decay, 1 / sqrt(1 - beta2^t) */
+    uint16_t *forward, *backward; /* none: it is not in tiles */
+    long in, row, rows;
 } Weight;
 
 #define PIECE 16384 /* numbers that one thread takes at a time */
 
-static long pieces_of(const Weight *weights, long number) {
+/* With panels, what is in tiles is taken by 32 rows, which then lie in a core's cache to be packed. */
+static long piece_size(const Weight *of, int panels) { return panels && of->forward ? SIDE * of->in : PIECE; }
+
+static long pieces_of(const Weight *weights, long number, int panels) {
     long found = 0;
-    for (long i = 0; i < number; i++) found += (weights[i].count + PIECE - 1) / PIECE;
+    for (long i = 0; i < number; i++) {
+        const long size = piece_size(weights + i, panels);
+        found += (weights[i].count + size - 1) / size;
+    }
     return found;
 }
 
-/* The piece's weight; *at becomes its first number. */
-static long find_piece(const Weight *weights, long piece, long *at) {
-    long number = 0;
-    for (;; number++) {
-        long own = (weights[number].count + PIECE - 1) / PIECE;
-        if (piece < own) break;
+/* The piece's weight; *at becomes its first number, *end the one behind its last. */
+static const Weight *find_piece(const Weight *weights, long piece, int panels, long *at, long *end) {
+    for (;; weights++) {
+        const long size = piece_size(weights, panels), own = (weights->count + size - 1) / size;
+        if (piece < own) {
+            *at = piece * size;
+            *end = *at + size < weights->count ? *at + size : weights->count;
+            return weights;
+        }
         piece -= own;
     }
-    *at = piece * PIECE;
-    return number;
 }
 
 /* The sum of all gradients' squares: by pieces, which are added in one order, so that threads do not matter.
  * parts: as many numbers as there are pieces, to work in. */
 double squares(const Weight *weights, long number, double *parts, int threads) {
-    const long pieces = pieces_of(weights, number);
+    const long pieces = pieces_of(weights, number, 0);
 #pragma omp parallel num_threads(threads)
     {
         SHARE(pieces, first, last)
         for (long piece = first; piece < last; piece++) {
-            long at;
-            const Weight *of = weights + find_piece(weights, piece, &at);
-            long end = at + PIECE < of->count ? at + PIECE : of->count;
+            long at, end;
+            const Weight *of = find_piece(weights, piece, 0, &at, &end);
             vec sum = {0};
             for (; at + WIDE <= end; at += WIDE) {
                 vec value = load(of->grad + at);
@@ -462,14 +471,13 @@ double squares(const Weight *weights, long number, double *parts, int threads) {
 
 /* One step of Adam with decoupled decay (Loshchilov & Hutter, 2019, arXiv:1711.05101); gradients count ``scale`` times. */
 void adamw(const Weight *weights, long number, float scale, float beta1, float beta2, float epsilon, int threads) {
-    const long pieces = pieces_of(weights, number);
+    const long pieces = pieces_of(weights, number, 1);
 #pragma omp parallel num_threads(threads)
     {
-        SHARE(pieces, begin, stop)
-        for (long piece = begin; piece < stop; piece++) {
-            long at;
-            const Weight *of = weights + find_piece(weights, piece, &at);
-            const long end = at + PIECE < of->count ? at + PIECE : of->count;
+#pragma omp for schedule(dynamic, 4)
+        for (long piece = 0; piece < pieces; piece++) {
+            long at, end;
+            const Weight *of = find_piece(weights, piece, 1, &at, &end);
             float *restrict weight = of->weight, *restrict first = of->first, *restrict second = of->second;
             const float *restrict grad = of->grad;
             const float rate = of->rate, leaves = of->leaves, root = of->root;
@@ -481,6 +489,7 @@ void adamw(const Weight *weights, long number, float scale, float beta1, float b
                 second[i] = two;
                 weight[i] = weight[i] * leaves - rate * one / (sqrtf(two) * root + epsilon);
             }
+            if (of->forward) pack_panel(weight, of->in, at / (SIDE * of->in), of->row, of->rows, of->forward, of->backward);
         }
     }
 }

@@ -150,31 +150,35 @@ static inline void turn_pairs(uvec *rows) {
     }
 }
 
-/* A weight (out, in) fp32, which is rows [first, first + out) of one with ``all`` rows, as b of both directions:
- * ``forward`` for x * weight^T, ``backward``, if there is one, for dy * weight. */
+/* 32 rows of a weight (out, in) fp32, from row ``panel`` * 32 on, which is row ``first`` of one with ``all`` rows, as b of
+ * both directions: ``forward`` for x * weight^T, ``backward`` for dy * weight. */
+static void pack_panel(const float *weight, long in, long panel, long first, long all, uint16_t *forward, uint16_t *backward) {
+    const long steps = in / SIDE, place = first / SIDE + panel;
+    for (long step = 0; step < steps; step++) {
+        uint16_t rows[BLOCK]; /* 32 outputs, 32 inputs */
+        foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE, 4 * in, SIDE, 0);
+        foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE + WIDE, 4 * in, SIDE, 0);
+        for (int i = 0; i < SIDE; i++) {
+            const float *at = weight + (panel * SIDE + i) * in + step * SIDE;
+            narrow_two(rows + i * SIDE, load(at), load(at + WIDE));
+        }
+        uint16_t *block = forward + (place * steps + step) * BLOCK;
+        for (int half = 0; half < 2; half++) {
+            uvec pairs[16];
+            memcpy(pairs, rows + half * BLOCK / 2, sizeof pairs);
+            turn_pairs(pairs);
+            memcpy(block + half * BLOCK / 2, pairs, sizeof pairs);
+        }
+        pack_rows(rows, SIDE, SIDE, 0, 0, backward + (step * (all / SIDE) + place) * BLOCK);
+    }
+}
+
+/* A whole weight (out, in). */
 void tiles_pack(const float *weight, long out, long in, long first, long all, uint16_t *forward, uint16_t *backward, int threads) {
-    const long panels = out / SIDE, steps = in / SIDE;
 #pragma omp parallel num_threads(threads)
     {
-        SHARE(panels * steps, from, to)
-        for (long number = from; number < to; number++) {
-            const long panel = number / steps, step = number % steps;
-            uint16_t rows[BLOCK]; /* 32 outputs, 32 inputs */
-            foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE, 4 * in, SIDE, 0);
-            foresee(weight + panel * SIDE * in + step * SIDE + 2 * SIDE + WIDE, 4 * in, SIDE, 0);
-            for (int i = 0; i < SIDE; i++) {
-                const float *at = weight + (panel * SIDE + i) * in + step * SIDE;
-                narrow_two(rows + i * SIDE, load(at), load(at + WIDE));
-            }
-            uint16_t *block = forward + ((first / SIDE + panel) * steps + step) * BLOCK;
-            for (int half = 0; half < 2; half++) {
-                uvec pairs[16];
-                memcpy(pairs, rows + half * BLOCK / 2, sizeof pairs);
-                turn_pairs(pairs);
-                memcpy(block + half * BLOCK / 2, pairs, sizeof pairs);
-            }
-            if (backward) pack_rows(rows, SIDE, SIDE, 0, 0, backward + (step * (all / SIDE) + first / SIDE + panel) * BLOCK);
-        }
+        SHARE(out / SIDE, from, to)
+        for (long panel = from; panel < to; panel++) pack_panel(weight, in, panel, first, all, forward, backward);
     }
 }
 
@@ -387,4 +391,5 @@ void tiles_gradient(const uint16_t *dy, const uint16_t *x, long rows, long out, 
 }
 #else
 int tiles(void) { return 0; }
+static void pack_panel(const float *weight, long in, long panel, long first, long all, uint16_t *forward, uint16_t *backward) {}
 #endif

@@ -12,6 +12,7 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,6 +48,13 @@ class Packed:
     backward: Tensor
     out: int
     into: int
+
+
+class Copy(NamedTuple):
+    """Where a weight lies in tiles: which row of the packed one is its first."""
+
+    packed: Packed
+    row: int
 
 
 def pack(weights: Sequence[Tensor], room: Packed | None = None) -> Packed:
