@@ -167,6 +167,8 @@ class Training:
         """The rest of the current epoch, step by step."""
         at = self.position
         steps = self.course.steps(at.epoch)
+        self.model.train()  # for all of it: who evaluates in between leaves every part in the mode in which it was
+        hold_still(self.model)
         while at.step < len(steps) and not self.done():
             batches = steps[at.step]
             at.step += 1
@@ -181,8 +183,6 @@ class Training:
     def step(self, batches: list[Any], meter: Meter) -> None:
         """One optimiser step over its micro-batches."""
         began = time.perf_counter()
-        self.model.train()
-        hold_still(self.model)
         losses = self.micro_batches.attempt(batches, self.passes)
         items, total = self.processes.total(
             sum(loss.items for loss in losses), sum(loss.value.item() * loss.items for loss in losses)

@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -23,9 +24,8 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 #: Struct Weight of kernels.c.
 WEIGHT = np.dtype(
     [
-        *((name, np.uintp) for name in ("weight", "grad", "first", "second")),
+        *((name, np.uintp) for name in ("weight", "grad", "first", "second", "steps")),
         ("count", np.int_),
-        *((name, np.float32) for name in ("rate", "leaves", "root")),
         *((name, np.uintp) for name in ("forward", "backward")),
         *((name, np.int_) for name in ("into", "row", "rows")),
     ],
@@ -43,6 +43,7 @@ class CompiledAdamW(torch.optim.AdamW):
 
     _scale = 1.0
     _copies: Mapping[Tensor, Copy] = MappingProxyType({})
+    _ready: Sequence[_Moved] = ()  # what the norm was taken of
 
     @contextmanager
     def packing(self, copies: Mapping[Tensor, Copy]) -> Iterator[None]:
@@ -58,7 +59,8 @@ class CompiledAdamW(torch.optim.AdamW):
 
         As ``torch.nn.utils.clip_grad_norm_``, but the gradients stay what they are.
         """
-        table = np.concatenate([_table(_moved(group)) for group in self.param_groups])
+        self._ready = [_Moved.of(group) for group in self.param_groups]
+        table = np.concatenate([moved.table for moved in self._ready])
         work = np.empty(int((-(-table["count"] // PIECE)).sum()))
         squares = _function("squares")
         squares.restype = ctypes.c_double
@@ -71,26 +73,25 @@ class CompiledAdamW(torch.optim.AdamW):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step over all groups."""
         loss = closure() if closure is not None else None
-        for group in self.param_groups:
-            table = self._begin(group, _moved(group))
-            beta1, beta2 = group["betas"]
+        ready, self._ready = self._ready, []
+        if len(ready) != len(self.param_groups) or not all(moved.is_still_so() for moved in ready):
+            ready = [_Moved.of(group) for group in self.param_groups]
+        for group, moved in zip(self.param_groups, ready, strict=True):
+            self._begin(moved)
+            rate = float(group["lr"])
             _function("adamw")(
-                *_address(table),
-                *(ctypes.c_float(value) for value in (self._scale, beta1, beta2, group["eps"])),
+                *_address(moved.table),
+                *(ctypes.c_double(value) for value in (rate, rate * group["weight_decay"], *group["betas"])),
+                *(ctypes.c_float(value) for value in (self._scale, group["eps"])),
                 torch.get_num_threads(),
             )
         self._scale = 1.0
         return loss
 
-    def _begin(self, group: dict[str, Any], moved: list[Tensor]) -> np.ndarray:
-        """A step more, and all that the kernel is told of it.
-
-        Moments are zero where there are none, and laid out as the weight whatever a checkpoint has.
-        """
-        table, states = _table(moved), [self.state[parameter] for parameter in moved]
-        if not moved:
-            return table
-        for parameter, state in zip(moved, states, strict=True):
+    def _begin(self, moved: _Moved) -> None:
+        """Tell the kernel of moments and copies. Moments are zero where there are none, and laid out as the weight."""
+        states, table = [self.state[parameter] for parameter in moved.parameters], moved.table
+        for parameter, state in zip(moved.parameters, states, strict=True):
             if not state:
                 state["step"] = torch.zeros(())
                 state.update({name: torch.zeros_like(parameter) for name in MOMENTS})
@@ -98,36 +99,44 @@ class CompiledAdamW(torch.optim.AdamW):
                 moment = state[name]
                 if (laid_out := _laid_out(moment, parameter)) is not moment:
                     state[name] = laid_out
-        steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
-        step = torch.stack(steps).double().numpy()
-        (beta1, beta2), rate = group["betas"], float(group["lr"])
-        table["first"], table["second"] = ([state[name].data_ptr() for state in states] for name in MOMENTS)
-        table["rate"], table["leaves"] = rate / (1 - beta1**step), 1 - rate * group["weight_decay"]
-        table["root"] = 1 / np.sqrt(1 - beta2**step)
-        for number, parameter in enumerate(moved):
+        for column, name in zip(("first", "second", "steps"), (*MOMENTS, "step"), strict=True):
+            table[column] = [state[name].data_ptr() for state in states]
+        for number, parameter in enumerate(moved.parameters):
             if (copy := self._copies.get(parameter)) is not None:
                 packed = copy.packed
                 told = packed.forward.data_ptr(), packed.backward.data_ptr(), packed.into, copy.row, packed.out
                 table[["forward", "backward", "into", "row", "rows"]][number] = told
-        return table
 
 
-def _moved(group: dict[str, Any]) -> list[Tensor]:
-    return [parameter for parameter in group["params"] if parameter.grad is not None]
+@dataclass(frozen=True)
+class _Moved:
+    """What of a group has gradients, and those for the kernels; all else in the table is zero."""
 
+    group: dict[str, Any]
+    gradients: list[Tensor | None]  # of all that are in the group, laid out as the weights
+    parameters: list[Tensor]
+    table: np.ndarray
 
-def _table(moved: Sequence[Tensor]) -> np.ndarray:
-    """Weights and their gradients for the kernels; the rest is zero."""
-    table = np.zeros(len(moved), WEIGHT)
-    for parameter in moved:
-        grad = _laid_out(parameter.grad, parameter)  # type: ignore[arg-type]  # there is one
-        if grad is not parameter.grad:
-            parameter.grad = grad  # which keeps it while the kernel reads it
-    table["weight"] = [parameter.data_ptr() for parameter in moved]
-    table["grad"] = [parameter.grad.data_ptr() for parameter in moved]  # type: ignore[union-attr]  # as above
-    table["count"] = [parameter.numel() for parameter in moved]
-    return table
+    @classmethod
+    def of(cls, group: dict[str, Any]) -> _Moved:
+        """What moves now."""
+        moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+        table = np.zeros(len(moved), WEIGHT)
+        for parameter in moved:
+            grad = _laid_out(parameter.grad, parameter)
+            if grad is not parameter.grad:
+                parameter.grad = grad
+        table["weight"] = [parameter.data_ptr() for parameter in moved]
+        table["grad"] = [parameter.grad.data_ptr() for parameter in moved]
+        table["count"] = [parameter.numel() for parameter in moved]
+        return cls(group, [parameter.grad for parameter in group["params"]], moved, table)
+
+    def is_still_so(self) -> bool:
+        """Whether the same weights have the same gradients."""
+        now = self.group["params"]
+        return len(now) == len(self.gradients) and all(
+            one.grad is grad for one, grad in zip(now, self.gradients, strict=True)
+        )
 
 
 def knows(parameters: Sequence[Tensor]) -> bool:

@@ -405,14 +405,13 @@ void transpose(const uint16_t *x, uint16_t *y, long rows, long width, int thread
 #include "tiles.h"
 #include "layer.h"
 
-/* A weight with its gradient and Adam's moments; the step's rate, what decay leaves, and corrections of the moments. If
- * products read it in tiles, those too, see pack_panel. */
+/* A weight with its gradient, Adam's moments, and how many steps it has had. If products read it in tiles, those too, see
+ * pack_panel. */
 typedef struct {
     float *weight;
     const float *grad;
-    float *first, *second;
+    float *first, *second, *steps;
     long count;
-    float rate, leaves, root; /* rate / (1 - beta1^t), 1 - rate * decay, 1 / sqrt(1 - beta2^t) */
     uint16_t *forward, *backward; /* none: it is not in tiles */
     long in, row, rows;
 } Weight;
@@ -469,18 +468,23 @@ double squares(const Weight *weights, long number, double *parts, int threads) {
     return found;
 }
 
-/* One step of Adam with decoupled decay (Loshchilov & Hutter, 2019, arXiv:1711.05101); gradients count ``scale`` times. */
-void adamw(const Weight *weights, long number, float scale, float beta1, float beta2, float epsilon, int threads) {
+/* One step of Adam with decoupled decay (Loshchilov & Hutter, 2019, arXiv:1711.05101), of which ``decay`` is rate * decay;
+ * gradients count ``scale`` times. */
+void adamw(const Weight *weights, long number, double learning_rate, double decay, double beta1_exactly, double beta2_exactly,
+           float scale, float epsilon, int threads) {
     const long pieces = pieces_of(weights, number, 1);
+    const float leaves = (float)(1 - decay), beta1 = (float)beta1_exactly, beta2 = (float)beta2_exactly;
+    for (long i = 0; i < number; i++) *weights[i].steps += 1;
 #pragma omp parallel num_threads(threads)
     {
 #pragma omp for schedule(dynamic, 4)
         for (long piece = 0; piece < pieces; piece++) {
             long at, end;
             const Weight *of = find_piece(weights, piece, 1, &at, &end);
+            const float rate = (float)(learning_rate / (1 - pow(beta1_exactly, *of->steps)));
+            const float root = (float)(1 / sqrt(1 - pow(beta2_exactly, *of->steps)));
             float *restrict weight = of->weight, *restrict first = of->first, *restrict second = of->second;
             const float *restrict grad = of->grad;
-            const float rate = of->rate, leaves = of->leaves, root = of->root;
             for (long i = at; i < end; i++) {
                 float by = grad[i] * scale;
                 float one = first[i] + (by - first[i]) * (1.0f - beta1);
