@@ -155,8 +155,9 @@ class TestLora:
 
 
 class TestPrecision:
-    def test_products_follow_autocast_and_the_residual_stays_exact(self) -> None:
-        model, batch = make("bert").eval(), batch_of("bert")
+    @pytest.mark.parametrize("model_type", ["bert", "electra"])  # before whose first layer there is a product
+    def test_products_follow_autocast_and_the_residual_stays_exact(self, model_type: str) -> None:
+        model, batch = make(model_type).eval(), batch_of(model_type)
         exact = model(**batch).last_hidden_state
         path = find_lean(model, CPU)
         with torch.autocast("cpu", torch.bfloat16), path.on():
