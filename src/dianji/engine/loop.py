@@ -137,6 +137,7 @@ class Training:
         """
         self.reporter.say(f"{self.job.name}: lean path: {self.lean.told}")
         self.resume()
+        self.lean.renew()  # weights may have been written to since its layers were tried
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
             stack.enter_context(steady_memory())
