@@ -71,7 +71,7 @@ class Compilation:
 
     def eager(self) -> AbstractContextManager[None]:
         """Around what is not training: other modes and shapes would be compiled anew for a few batches."""
-        if not self._compiled:
+        if not self.compiled:
             return nullcontext()
         stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")  # at once: enter it at once
         return stance
@@ -97,7 +97,7 @@ class Compilation:
         if not self._auto or self._position.compiled is not None or not self._progress.total_steps:
             return
         self._seen += 1
-        if self._seen > (WARM_COMPILED if self._compiled else WARM):
+        if self._seen > (WARM_COMPILED if self.compiled else WARM):
             self._timed.append(seconds / tokens)
         if len(self._timed) < TIMED:
             return
@@ -119,7 +119,8 @@ class Compilation:
         return next(self._model.parameters()).device
 
     @property
-    def _compiled(self) -> bool:
+    def compiled(self) -> bool:
+        """Whether the model is compiled now."""
         return getattr(self._model, "_compiled_call_impl", None) is not None
 
     def _compile(self) -> None:

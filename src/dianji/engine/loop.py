@@ -103,7 +103,7 @@ class Training:
         runtime.place(self.model)
         if train.gradient_checkpointing:
             recompute_activations(self.model)
-        self.lean = lean_path(job, runtime.device)
+        self.lean = lean_path(job, runtime)
         size = size_of(train, runtime.device.type)
         self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
@@ -211,7 +211,8 @@ class Training:
         share, losses = self.shared(batches), []
         for number, rows in enumerate(batches):
             # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
-            with self.runtime.training(), self.job.states.of(rows), self.lean.on():
+            lean = self.lean.on(compiled=self.compilation.compiled)
+            with self.runtime.training(), self.job.states.of(rows), lean:
                 losses.append(self.micro_batch(number, rows, share=share))
         return losses
 

@@ -240,4 +240,4 @@ def pad_bias(mask: Tensor | None) -> Tensor | None:
     if mask is None or mask.is_floating_point():
         return mask if mask is None else mask.float()
     least = torch.finfo(torch.float32).min
-    return torch.zeros(mask.shape).masked_fill_(~mask.bool(), least)
+    return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask.bool(), least)

@@ -9,7 +9,7 @@ its padded place, so that a packed batch learns what a padded one learns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -59,10 +59,12 @@ class Stream:
     Args:
         on: whether rows may be packed.
         followers: of each layer the one that is called next with nothing but what the layer gave.
+        pays: whether these rows are packed.
     """
 
     on: bool = False
     followers: Mapping[nn.Module, nn.Module] = field(default_factory=dict)
+    pays: Callable[[Tensor, Packed], bool] = field(default=lambda rows, packed: packs(rows, packed))
     _mask: Tensor | None = None
     _bias: Tensor | None = None
     _packed: Packed | None = None
@@ -81,7 +83,7 @@ class Stream:
         padded = Padded(*states.shape)
         self._learn(mask, padded)
         rows = states.reshape(-1, padded.width).float()  # a product right before gives bf16 under autocast
-        if self._packed is None or not packs(rows, self._packed):
+        if self._packed is None or not self.pays(rows, self._packed):
             return States(rows, narrow), None
         self._open = _Open(self._packed, padded, layer, self._last(layer))
         found: Tensor = _Pack.apply(rows, self._packed.places)  # type: ignore[no-untyped-call]  # torch's
@@ -143,10 +145,10 @@ def packing(mask: Tensor, batch: int, time: int) -> Packed | None:
     if rows.stride(1) != 0 and rows.shape[1] > 1 and not bool((rows == rows[:, :1]).all()):
         return None
     lengths = rows[:, 0].sum(dim=1)
-    real = torch.arange(time) < lengths[:, None]
+    real = torch.arange(time, device=mask.device) < lengths[:, None]
     if int(lengths.min()) < 1 or not torch.equal(real, rows[:, 0]):
         return None
-    starts = torch.zeros(batch + 1, dtype=torch.int64)
+    starts = torch.zeros(batch + 1, dtype=torch.int64, device=mask.device)
     torch.cumsum(lengths, dim=0, out=starts[1:])
     return Packed(starts, real.view(-1).nonzero()[:, 0], time)
 

@@ -22,6 +22,7 @@ from dianji.engine.lean.noise import Noise
 from dianji.engine.lean.packing import Passing, Stream
 from dianji.engine.lean.residual import Forward, difference, find_residual
 from dianji.engine.lean.table import CompactTable, shrink_table
+from dianji.engine.lean.varlen import VarlenLayer, fault, pays
 from dianji.engine.lean.whole import whole_layer
 from dianji.engine.native import kernels
 from dianji.engine.native.adamw import CompiledAdamW
@@ -30,6 +31,7 @@ from dianji.tasks.base import Task, random_batches
 
 if TYPE_CHECKING:
     from dianji.engine.loop import Job
+    from dianji.engine.runtime import Runtime
 
 #: Largest difference of a lean layer to the plain one in fp32, on states of size 1.
 TOLERANCE = 2e-4
@@ -45,23 +47,30 @@ class LeanPath:
     by: Between = field(default_factory=ByTorch)
     followers: dict[nn.Module, nn.Module] = field(default_factory=dict)  # of layers that are called one after the other
     residual: dict[nn.Module, Forward] = field(default_factory=dict)  # convolutional layers, which have no products
+    on_gpu: bool = False  # only attention and padding are another matter there
 
     @property
     def packs(self) -> bool:
         """Whether products in bf16 are of real tokens alone."""
-        return bool(self.layers) and _packs(self.layers.values(), self.by)
+        return bool(self.layers) and not self.on_gpu and _packs(self.layers.values(), self.by)
 
     @contextmanager
-    def on(self) -> Iterator[None]:
+    def on(self, *, compiled: bool = False) -> Iterator[None]:
         """While active, the layers compute their lean form; no optimiser may step meanwhile.
 
-        Modules, names and parameters stay as they are.
+        Modules, names and parameters stay as they are. Nothing happens to a model that is compiled as a whole.
         """
-        stream = Stream(self.packs, self.followers)
+        if compiled:
+            yield
+            return
         # A layer whose answer is known already is left alone.
-        lean: dict[nn.Module, Forward] = {
-            layer: _Lean(layer, parts, stream, self.by) for layer, parts in self.layers.items()
-        }
+        lean: dict[nn.Module, Forward] = {}
+        if self.on_gpu:
+            stream = Stream(True, self.followers, pays)
+            lean |= {layer: VarlenLayer(layer, parts, stream) for layer, parts in self.layers.items()}
+        else:
+            stream = Stream(self.packs, self.followers)
+            lean |= {layer: _Lean(layer, parts, stream, self.by) for layer, parts in self.layers.items()}
         lean |= self.residual
         mine = {layer: forward for layer, forward in lean.items() if "forward" not in vars(layer)}
         for layer, forward in mine.items():
@@ -115,7 +124,7 @@ class LeanPath:
                 product.forget()
 
 
-def lean_path(job: Job, device: torch.device) -> LeanPath:
+def lean_path(job: Job, runtime: Runtime) -> LeanPath:
     """What of a stage's model can be lean; call it before the optimiser is made, which must see the smaller table."""
     if job.train.lean == "off":
         return LeanPath()
@@ -126,8 +135,10 @@ def lean_path(job: Job, device: torch.device) -> LeanPath:
         path = LeanPath(told="none, the model is compiled")
     elif job.train.gradient_checkpointing:  # which wraps the forward pass that a lean layer replaces
         path = LeanPath(told="none, activations are computed again")
+    elif runtime.device.type == "cuda" and runtime.precision == "fp32":
+        path = LeanPath(told="none on cuda in fp32")
     else:
-        path = find_lean(model, device)
+        path = find_lean(model, runtime.device)
     if table_shrinks(job.train.optimizer.name, job.task):
         path.table = shrink_table(model, job.examples, special_tokens(job.base))
     if path.table is not None:
@@ -148,11 +159,11 @@ def special_tokens(base: Base) -> set[int]:
 
 def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
     """The lean path of a model, proved on its own layers; an empty one, with the reason, where it has none."""
-    if device.type != "cpu":
+    if device.type not in ("cpu", "cuda"):
         return LeanPath(told=f"none on {device.type}")
     candidates = [(layer, config) for layer, config in _layers(model)]
     if not candidates:
-        return _find_residual(model)
+        return _find_residual(model) if device.type == "cpu" else LeanPath(told=f"none on {device.type}")
     found: dict[nn.Module, Layer] = {}
     for layer, config in candidates:
         parts = parts_of(layer, config)
@@ -160,10 +171,6 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
             return LeanPath(told=f"none, {parts}")
         found[layer] = parts
     layer, parts = next(iter(found.items()))
-    by = between()
-    apart = _difference(layer, parts, by)
-    if not apart <= TOLERANCE:
-        return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
     followers = {
         one: after
         for parts in model.modules()
@@ -171,6 +178,15 @@ def find_lean(model: nn.Module, device: torch.device) -> LeanPath:
         for one, after in pairwise(parts)
         if one in found and after in found
     }
+    if device.type == "cuda":
+        if wrong := fault(layer, parts, device):
+            return LeanPath(told=f"none, {wrong}")
+        words = f"{len(found)} layers of {type(layer).__name__}, in half precision without padding"
+        return LeanPath(found, words, followers=followers, on_gpu=True)
+    by = between()
+    apart = _difference(layer, parts, by)
+    if not apart <= TOLERANCE:
+        return LeanPath(told=f"none, {type(layer).__name__} computes something else here (difference {apart:.1e})")
     return LeanPath(found, f"{len(found)} layers of {type(layer).__name__}, {told()}", by=by, followers=followers)
 
 
