@@ -8,6 +8,8 @@ from itertools import pairwise
 
 #: The cost of a row may rise by so much from one size to ten times as many.
 STEEPER = 1.5
+#: Of the time that the fewest rows took, what more of them must add before their cost can be told from that of a start.
+TOLD = 0.2
 #: Peak memory at the most rows, by that at the second size: the fewest rows need not fill a batch or a chunk.
 HIGHER = 1.25
 
@@ -45,8 +47,9 @@ def verdicts(points: Sequence[Point]) -> list[Verdict]:
     costs = per_row(points)
     if len(costs) < 2:
         return []
+    least = TOLD * points[0].seconds / (points[-2].rows - points[-3].rows)
     return [
-        Verdict("seconds of a further row, by those before", costs[-1] / max(costs[-2], 1e-9), STEEPER),
+        Verdict("seconds of a further row, by those before", costs[-1] / max(costs[-2], least), STEEPER),
         Verdict("peak memory, by that of the second size", points[-1].peak_mb / points[1].peak_mb, HIGHER),
     ]
 

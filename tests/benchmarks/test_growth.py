@@ -29,6 +29,13 @@ def test_quadratic_time_and_growing_memory_are_seen():
     assert bad[1].factor == 2.0
 
 
+def test_a_cost_that_the_start_hides_is_taken_as_the_least_that_can_be_told():
+    steady = growth.verdicts(points((1000, 9.0, 400), (10_000, 9.0, 410), (100_000, 27.0, 420)))
+    assert steady[0].factor == pytest.approx(1.0)
+    steep = growth.verdicts(points((1000, 9.0, 400), (10_000, 9.2, 410), (100_000, 49.2, 420)))
+    assert not steep[0].ok
+
+
 def test_two_sizes_say_nothing():
     assert growth.verdicts(points((1000, 5.0, 400), (10_000, 6.0, 410))) == []
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +26,8 @@ _DENSE = re.compile(  # Thai and Lao, Burmese, Khmer; Hangul; kana, Chinese char
     r"\u1100-\u11ff\uac00-\ud7af\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
 _BETWEEN = re.compile(r"[\W_]+")
-_CHUNK = 1 << 20  # characters shingled at a time; bounds the memory
-_PAIRS = 1 << 15  # pairs compared at a time
+_CHUNK = 1 << 18  # characters shingled at a time, which takes some hundred bytes for each
+_PAIRS = 1 << 13  # pairs compared at a time; so do these
 _BITS = np.uint64(40)  # of a shingle's number: two of 1,000 shingles agree by chance once in a million texts
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
@@ -46,12 +46,12 @@ class Shingled:
     def of(cls, texts: Sequence[str], characters: int) -> Shingled:
         """Texts that are not empty, of each of which the first ``characters`` are read."""
         values, sizes, bands = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)], [np.empty((0, BANDS), np.uint64)]
-        for chunk in _chunks([prepared(text[:characters]) for text in texts]):
+        for chunk in _chunks(prepared(text[:characters]) for text in texts):
             found, counts = _sets(chunk)
             values.append(found)
             sizes.append(counts)
             bands.append(_banded(found, np.cumsum(counts) - counts))
-        return cls(np.concatenate(values), np.cumsum(np.concatenate(sizes)), np.concatenate(bands))
+        return cls(_joined(values), np.cumsum(np.concatenate(sizes)), _joined(bands))
 
     def likeness(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Jaccard similarity of the texts ``left`` and ``right`` (positions), exactly."""
@@ -87,7 +87,18 @@ def is_dense(text: str) -> bool:
     return 2 * len(_DENSE.findall(text)) > len(text) - text.count(" ")
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One after the other. Each is given up as soon as it is copied, so that they are not all there twice."""
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for text in texts:
