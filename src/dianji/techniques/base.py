@@ -80,7 +80,7 @@ class Listener:
         """Gradients of this micro-batch are there; more may be added, as adversarial training does."""
 
     def after_step(self, progress: Progress) -> None:
-        """The optimiser has stepped."""
+        """The optimiser has stepped. Here, and in ``evaluating``, weights may be written to, even past autograd."""
 
     def evaluating(self, progress: Progress) -> AbstractContextManager[None]:
         """Wraps every evaluation and what listens to it, for weights that differ from the trained ones."""
