@@ -85,6 +85,20 @@ def test_a_step_leaves_packed_what_packing_anew_gives(frozen: str) -> None:
 
 
 @pytest.mark.skipif(not tiles.available(), reason="this processor has no tiles")
+def test_a_weight_that_layers_share_is_packed_for_each() -> None:
+    model = make()
+    first, second = (layer.intermediate.dense for layer in model.get_submodule("encoder.layer"))  # type: ignore[attr-defined]  # a list of them
+    second.weight = first.weight
+    path = find_lean(model, torch.device("cpu"))
+    optimizer = CompiledAdamW(list(model.parameters()), lr=0.01)
+    gradients(model, path, 0)
+    with path.stepping(optimizer):
+        optimizer.step()
+    for read, wanted in zip(as_read(path), cast_anew(path), strict=True):
+        assert all(torch.equal(*pair) for pair in zip(read, wanted, strict=True))
+
+
+@pytest.mark.skipif(not tiles.available(), reason="this processor has no tiles")
 def test_training_is_the_same_to_the_bit_whoever_packs() -> None:
     found = []
     for follows in (True, False):

@@ -26,6 +26,7 @@ from dianji.engine.lean.varlen import VarlenLayer, fault, pays
 from dianji.engine.lean.whole import whole_layer
 from dianji.engine.native import kernels
 from dianji.engine.native.adamw import CompiledAdamW
+from dianji.engine.native.tiles import Copy
 from dianji.registry import REGISTRY
 from dianji.tasks.base import Task, random_batches
 
@@ -92,13 +93,18 @@ class LeanPath:
         """Around the optimiser's step: one that knows how writes to what is cast too, else it is cast anew."""
         plain = getattr(optimizer, "optimizer", optimizer)  # as accelerate wraps it
         products = [product for parts in self.layers.values() for product in parts.products]
-        known = {}
+        copies: list[dict[Tensor, Copy]] = [{} for _ in products]
         if isinstance(plain, CompiledAdamW):
-            known = {number: found for number, one in enumerate(products) if (found := one.copies())}
-        with plain.packing({w: c for one in known.values() for w, c in one.items()}) if known else nullcontext():
+            copies = [product.copies() for product in products]
+            packed = {weight: copy for each in copies for weight, copy in each.items()}
+            if len(packed) < sum(map(len, copies)):  # a weight that several products share has several copies
+                packed, copies = {}, [{} for _ in products]
+            with plain.packing(packed):
+                yield
+        else:
             yield
-        for number, product in enumerate(products):
-            if number in known:
+        for product, written in zip(products, copies, strict=True):
+            if written:
                 product.follow()
             else:
                 product.renew()
