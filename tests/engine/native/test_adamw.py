@@ -87,6 +87,20 @@ def test_moments_of_another_layout_are_taken_over() -> None:
     assert compiled.state[mine[4]]["exp_avg"].abs().sum() > 0
 
 
+def test_steps_that_were_counted_in_another_precision_go_on() -> None:
+    """As torch does where fp64 is the default."""
+    mine, theirs = weights(), weights()
+    compiled, plain = CompiledAdamW(groups(mine)), torch.optim.AdamW(groups(theirs))
+    for step in range(3):
+        for of, optimizer in ((mine, compiled), (theirs, plain)):
+            set_gradients(of, step)
+            optimizer.step()
+        for weight in mine:
+            compiled.state[weight]["step"] = compiled.state[weight]["step"].double()
+    assert_equal(mine, theirs)
+    assert all(int(compiled.state[weight]["step"]) == 3 for weight in mine)
+
+
 def test_clipping_holds_for_one_step_and_leaves_gradients_alone() -> None:
     mine, theirs = weights(), weights()
     compiled, plain = CompiledAdamW(groups(mine)), torch.optim.AdamW(groups(theirs))

@@ -89,12 +89,17 @@ class CompiledAdamW(torch.optim.AdamW):
         return loss
 
     def _begin(self, moved: _Moved) -> None:
-        """Tell the kernel of moments and copies. Moments are zero where there are none, and laid out as the weight."""
+        """Tell the kernel of moments and copies.
+
+        Moments are zero where there are none, and laid out as the weight whatever a checkpoint has; steps are fp32.
+        """
         states, table = [self.state[parameter] for parameter in moved.parameters], moved.table
         for parameter, state in zip(moved.parameters, states, strict=True):
             if not state:
-                state["step"] = torch.zeros(())
+                state["step"] = torch.zeros((), dtype=torch.float32)
                 state.update({name: torch.zeros_like(parameter) for name in MOMENTS})
+            if state["step"].dtype != torch.float32:
+                state["step"] = state["step"].float()
             for name in MOMENTS:
                 moment = state[name]
                 if (laid_out := _laid_out(moment, parameter)) is not moment:
