@@ -89,7 +89,7 @@ def child(recipe: Path, stage: str) -> dict:
     from dianji.engine.runtime import make_runtime
     from dianji.pipeline import execute
     from dianji.pipeline.plan import schedule
-    from dianji.pipeline.room import foresee
+    from dianji.pipeline.resource_forecast import foresee
     from dianji.reporting import Silent
     from dianji.spec.sections import Recipe
     from dianji.store.steps import Store

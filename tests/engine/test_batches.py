@@ -14,7 +14,7 @@ from pyarrow import csv, parquet
 from torch.nn import functional
 
 from dianji.bases.resolve import resolve
-from dianji.engine.batches import POOL, Course, Size, bucketed, in_order, over_budget
+from dianji.engine.batches import POOL, BatchOrder, Size, bucketed, in_order, over_budget
 from dianji.errors import CapabilityError
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.text_classification import TextClassification
@@ -217,18 +217,18 @@ class TestOverBudget:
 
 class TestCourse:
     def test_a_step_is_so_many_micro_batches_the_last_one_fewer(self):
-        course = Course(realistic(100), Size(examples=10), accumulate=4, seed=7)
+        course = BatchOrder(realistic(100), Size(examples=10), accumulate=4, seed=7)
         assert [len(step) for step in course.steps(0)] == [4, 4, 2]
 
     @pytest.mark.parametrize(("epochs", "expected"), [(1.0, 3), (2.0, 6), (0.5, 2), (2.5, 8), (0.01, 1)])
     def test_total_by_examples(self, epochs, expected):
-        assert Course(realistic(100), Size(examples=10), 4, 7).total(epochs) == expected
+        assert BatchOrder(realistic(100), Size(examples=10), 4, 7).total(epochs) == expected
 
     @pytest.mark.parametrize("epochs", [1, 3])
     def test_total_by_tokens_counts_what_will_be_done(self, epochs):
-        course = Course(realistic(500), Size(tokens=128), accumulate=3, seed=7)
+        course = BatchOrder(realistic(500), Size(tokens=128), accumulate=3, seed=7)
         assert course.total(epochs) == sum(len(course.steps(epoch)) for epoch in range(epochs))
 
     def test_a_part_of_an_epoch_by_tokens(self):
-        course = Course(realistic(500), Size(tokens=128), accumulate=3, seed=7)
+        course = BatchOrder(realistic(500), Size(tokens=128), accumulate=3, seed=7)
         assert course.total(1.5) == len(course.steps(0)) + round(len(course.steps(1)) / 2)

@@ -11,7 +11,7 @@ import torch
 from dianji.adapt.full import Full
 from dianji.adapt.last_layers import LastLayers
 from dianji.adapt.lora import Lora
-from dianji.engine.learn import Course, learn
+from dianji.engine.learn import LearningPlan, learn
 from dianji.engine.loop import Trained, Training
 from dianji.engine.runtime import make_runtime
 from dianji.errors import CapabilityError
@@ -50,8 +50,8 @@ def run(made: Made, name: str, log: Log | None = None, *, optimum: bool = False,
     job = made.job()
     folder = made.folder / name
     folder.mkdir(exist_ok=True)
-    course = Course(optimum, DIGESTS)
-    trained = learn(job, course, make_runtime(made.precision), folder, made.shelf(log))
+    course = LearningPlan(optimum, DIGESTS)
+    trained = learn(job, course, make_runtime(made.precision), folder, made.store(log))
     return trained, job.model.model.state_dict()
 
 

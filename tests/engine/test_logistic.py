@@ -8,15 +8,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from dianji.engine import logistic
-from dianji.engine.logistic import CONVERGED, Fitted, Problem, Rows, Tried, bases, fit_path
+from dianji.engine.logistic import CONVERGED, FeatureRows, Fitted, Problem, Tried, bases, fit_path
 
 
-def rows(count: int, *, classes: int = 4, width: int = 6, noise: float = 1.0, seed: int = 0) -> Rows:
+def rows(count: int, *, classes: int = 4, width: int = 6, noise: float = 1.0, seed: int = 0) -> FeatureRows:
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(classes, width)) * 2
     targets = np.arange(count) % classes
     features = centres[targets] + noise * rng.normal(size=(count, width)) * np.linspace(0.3, 3, width)
-    return Rows(features.astype(np.float32), targets)
+    return FeatureRows(features.astype(np.float32), targets)
 
 
 @pytest.mark.parametrize("inverse_strength", [0.01, 1.0, 100.0])
@@ -73,17 +73,17 @@ def test_the_strength_is_the_best_of_the_path(held_out):
 def test_folds_do_not_know_what_they_are_judged_on():
     """Features without meaning: whoever saw the held-out rows would seem to know their labels."""
     rng = np.random.default_rng(0)
-    nothing = Rows(rng.normal(size=(60, 30)).astype(np.float32), np.arange(60) % 4)
+    nothing = FeatureRows(rng.normal(size=(60, 30)).astype(np.float32), np.arange(60) % 4)
     tried = [one for one in fit_path(nothing, None, 4) if isinstance(one, Tried)]
     assert max(one.accuracy for one in tried) < 0.5
 
 
 def test_odd_rows():
-    one = Rows(np.ones((1, 3), dtype=np.float32), np.array([2]))
+    one = FeatureRows(np.ones((1, 3), dtype=np.float32), np.array([2]))
     *_, alone = fit_path(one, None, 4)
     assert isinstance(alone, Fitted)
     assert np.isfinite(alone.weights).all()
-    alike = Rows(np.ones((6, 3), dtype=np.float32), np.array([0, 1, 0, 1, 0, 1]))
+    alike = FeatureRows(np.ones((6, 3), dtype=np.float32), np.array([0, 1, 0, 1, 0, 1]))
     *_, found = fit_path(alike, None, 3)  # one class is never seen
     assert isinstance(found, Fitted)
     assert np.isfinite(found.weights).all()

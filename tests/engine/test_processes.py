@@ -12,16 +12,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dianji.engine.collective import Collective, _buckets
 from dianji.engine.processes import ALONE, joined
-from dianji.engine.together import Together, _buckets
 from dianji.errors import CapabilityError
 from dianji.launch import Launch
 from dianji.tasks.base import Loss
 
 
-def one_of(count: int, rank: int) -> Together:
+def one_of(count: int, rank: int) -> Collective:
     """A process that talks to none."""
-    return Together(Launch(rank=rank, count=count), cast(Any, None), cast(Any, None))
+    return Collective(Launch(rank=rank, count=count), cast(Any, None), cast(Any, None))
 
 
 @given(rows=st.integers(1, 9), count=st.integers(2, 5))
@@ -103,7 +103,7 @@ def test_a_process_alone_sets_up_no_distribution():
     script = (
         "import sys, torch; from dianji.engine.processes import joined; import dianji.pipeline.execute\n"
         "with joined(): pass\n"
-        "assert 'dianji.engine.together' not in sys.modules\n"
+        "assert 'dianji.engine.collective' not in sys.modules\n"
         "assert not torch.distributed.is_initialized()"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

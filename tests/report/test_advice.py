@@ -20,7 +20,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 def notes(*, finished=("a", "b"), split="test", rows=400, seeds=(0, 1, 2), parent=None):
     """As ``pipeline/compare.py`` writes them."""
     works = (SimpleNamespace(parent=parent),)
-    planned: Any = SimpleNamespace(entrants=[SimpleNamespace(name="a", works=works)], split=split, seeds=seeds)
+    planned: Any = SimpleNamespace(variants=[SimpleNamespace(name="a", works=works)], split=split, seeds=seeds)
     judge: Any = SimpleNamespace(finished=[SimpleNamespace(name=n) for n in finished], rows=rows)
     return list(_notes(planned, judge))
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from dianji.report.blocks import Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.subject import Subject
 from tests.narrow import sure
 from tests.report.toy import LABELS, artefact, rewrite, texts
@@ -19,7 +19,7 @@ def made(tmp_path):
 
 def test_each_row_is_the_one_that_was_measured(subject):
     rows, outcome = subject.rows, subject.record.outcome
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, SourceRows)
     assert not rows.changed
     beginnings = {"where": LABELS[0], "I": LABELS[1], "我想要退款，请快一点": LABELS[2]}
     told = [beginnings[rows.value(row).split(" ")[0]] for row in range(outcome.rows)]
@@ -49,7 +49,7 @@ def test_data_that_has_fewer_rows(made):
     lines = data.read_bytes().splitlines(keepends=True)
     data.write_bytes(b"".join(line for row, line in enumerate(lines) if row % 2 == 0))
     found = Subject.open(folder).rows
-    assert isinstance(found, Rows)
+    assert isinstance(found, SourceRows)
     assert found.changed
     there = found.place >= 0
     assert 0 < there.sum() < len(there)
@@ -75,5 +75,5 @@ def test_a_task_that_is_not_installed(made):
 def test_a_copy_tells_the_same(made, tmp_path):
     folder, _ = made
     copy = shutil.copytree(folder, tmp_path / "elsewhere")
-    copied, there = (sure(Rows, Subject.open(where).rows) for where in (copy, folder))
+    copied, there = (sure(SourceRows, Subject.open(where).rows) for where in (copy, folder))
     assert (copied.place == there.place).all()

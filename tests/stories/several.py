@@ -18,7 +18,7 @@ from typing import Any
 import accelerate  # noqa: F401  # what a run imports when it comes to need it
 
 from dianji import cli
-from dianji.engine import together  # noqa: F401
+from dianji.engine import collective  # noqa: F401
 from dianji.pipeline import execute  # noqa: F401
 from dianji.registry import HOMES, REGISTRY
 from dianji.store.events import Events

@@ -5,7 +5,7 @@ import pytest
 from dianji import verbs
 from dianji.errors import ArtefactError, CapabilityError, RecipeError, StoreError
 from dianji.pipeline.compare import digest_of
-from dianji.pipeline.contest import contest
+from dianji.pipeline.comparison_plan import plan_comparison
 from dianji.spec.sections import Recipe
 from dianji.store.atomic import write_json
 from dianji.store.steps import Store
@@ -87,7 +87,7 @@ def test_a_comparison_is_found_without_any_finished_stage(tmp_path):
     store = Store(tmp_path / "store")
     with pytest.raises(StoreError, match="none of its stages is finished"):
         verbs.report(path, store=store)
-    kept = store.comparison(digest_of(contest(Recipe.load(path), store)))
+    kept = store.comparison(digest_of(plan_comparison(Recipe.load(path), store)))
     write_json(kept, comparison().to_json())
     found = verbs.report(path, store=store)
     assert found.chapters == ("Comparison",)

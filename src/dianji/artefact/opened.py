@@ -25,7 +25,7 @@ from dianji.registry import from_record
 from dianji.reporting import Meter
 from dianji.store.atomic import new_folder
 from dianji.tasks.base import Outputs, Prediction, Task
-from dianji.tasks.cut import Cut, cut
+from dianji.tasks.truncation import Truncation, truncation
 
 #: Rows that are sorted by length and predicted together; the largest piece that is held in memory.
 WINDOW = 4096
@@ -37,7 +37,7 @@ class Answered:
 
     rows: pa.Table
     predictions: Sequence[Prediction]
-    cut: Cut
+    cut: Truncation
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Model:
                 window = rows.slice(start, WINDOW)
                 examples = self.task.encode(window, self.base)
                 outputs = self._answers(examples, meter)
-                yield Answered(window, self.task.predictions(outputs, self.base), cut(examples))
+                yield Answered(window, self.task.predictions(outputs, self.base), truncation(examples))
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.

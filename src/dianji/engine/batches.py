@@ -119,7 +119,7 @@ def _cut(ranked: np.ndarray, lengths: np.ndarray, size: Size) -> list[np.ndarray
 
 
 @dataclass
-class Course:
+class BatchOrder:
     """The optimiser steps of a run, epoch by epoch: each step is a list of micro-batches."""
 
     lengths: np.ndarray

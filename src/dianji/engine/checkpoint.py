@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dianji.divided import copy_into
 from dianji.errors import ResumeError, StoreError
+from dianji.sharded import copy_into
 from dianji.store.atomic import new_folder
 from dianji.store.digest import digest_file
 

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers.utils.generic import ModelOutput
 
-from dianji.engine.frozen.cut import Cut, Sample, likely_cut
+from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch, likely_graph_split
 from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
@@ -107,7 +107,7 @@ def forecast(load: Load, process: float) -> Forecast:
     )
 
 
-def foreseen_cut(model: nn.Module, probes: tuple[Sample, Sample], *, bf16: bool) -> Cut:
+def foreseen_graph_split(model: nn.Module, probes: tuple[SizedBatch, SizedBatch], *, bf16: bool) -> GraphSplit:
     """Where what is frozen ends, most likely, and what it will say of an example: its kind and size.
 
     Args:
@@ -116,13 +116,13 @@ def foreseen_cut(model: nn.Module, probes: tuple[Sample, Sample], *, bf16: bool)
         bf16: whether products will be in half precision.
 
     Raises:
-        Unfit: nothing frozen is worth keeping.
+        NotSplittable: nothing frozen is worth keeping.
         RuntimeError: see ``forecast``.
     """
     inputs = {id(sample.batch): _Inputs.of(model, sample.batch) for sample in probes}
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, _products(bf16=bf16):
         _materialise(model)
-        return likely_cut(model, lambda batch: inputs[id(batch)].logits(model, mode), probes)
+        return likely_graph_split(model, lambda batch: inputs[id(batch)].logits(model, mode), probes)
 
 
 def state_bytes(optimizer: Component) -> float:

@@ -12,10 +12,10 @@ import pyarrow as pa
 from torch import nn
 
 from dianji.engine.clock import Clock
-from dianji.engine.frozen.cut import Cut
-from dianji.engine.frozen.keep import Shelf, cut_of, in_memory, kept
-from dianji.engine.frozen.shapes import Unfit
-from dianji.engine.frozen.states import Fresh, Kept, Reader
+from dianji.engine.frozen.graph_split import GraphSplit
+from dianji.engine.frozen.shapes import NotSplittable
+from dianji.engine.frozen.state_store import StateStore, graph_split_of, in_memory, stored_states
+from dianji.engine.frozen.states import Fresh, Reader, StoredStates
 from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.memory import keep_pages
@@ -27,7 +27,7 @@ from dianji.tasks.base import Task, random_batches
 
 
 @dataclass(frozen=True)
-class Course:
+class LearningPlan:
     """What a recipe says of the way."""
 
     #: Whether a linear head is to be fitted to its optimum.
@@ -37,16 +37,16 @@ class Course:
 
 
 def learn(
-    job: Job, course: Course, runtime: Runtime, folder: Path, shelf: Shelf, clock: Clock | None = None
+    job: Job, plan: LearningPlan, runtime: Runtime, folder: Path, store: StateStore, clock: Clock | None = None
 ) -> Trained:
     """Train the job's model, the shortest way that leads to the same result.
 
     Args:
         job: what to train.
-        course: what is asked for.
+        plan: what is asked for.
         runtime: where to compute.
         folder: of the step.
-        shelf: where states are kept, and who hears of it.
+        store: where states are kept, and who hears of it.
         clock: notes where the time goes.
 
     Raises:
@@ -60,24 +60,24 @@ def learn(
     keep_pages()
     try:
         cut = frozen_part(job, reader)
-        if course.to_the_optimum:
-            trained = _to_the_optimum(job, course, cut, reader, folder, shelf)
+        if plan.to_the_optimum:
+            trained = _to_the_optimum(job, plan, cut, reader, folder, store)
             if trained is not None:
                 return dataclasses.replace(trained, seconds=time.monotonic() - began)
-        spared = _spare(job, course, cut, reader, shelf)
-    except Unfit as reason:
-        if course.to_the_optimum and runtime.processes.count > 1:
+        spared = _spare(job, plan, cut, reader, store)
+    except NotSplittable as reason:
+        if plan.to_the_optimum and runtime.processes.count > 1:
             raise CapabilityError(
                 f"stage {job.name}: a linear head is fitted to its optimum by one process, which takes seconds. Start "
                 "it without torchrun or accelerate launch, or train step by step with solver: loop."
             ) from reason
-        if course.to_the_optimum and job.train.solver == "lbfgs":
+        if plan.to_the_optimum and job.train.solver == "lbfgs":
             raise CapabilityError(_no_lbfgs(job, reason)) from reason
         if str(reason):
-            shelf.reporter.say(f"{job.name}: the whole model runs in every step: {reason}")
+            store.reporter.say(f"{job.name}: the whole model runs in every step: {reason}")
         spared = job
     before = time.monotonic() - began
-    trained = Training(spared, runtime, folder, shelf.reporter, clock).run()
+    trained = Training(spared, runtime, folder, store.reporter, clock).run()
     return dataclasses.replace(trained, seconds=trained.seconds + before)
 
 
@@ -85,14 +85,14 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
     """Refuse a model that has no frozen part which could be computed once.
 
     Raises:
-        Unfit: says why, with nothing where all of it learns.
+        NotSplittable: says why, with nothing where all of it learns.
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
-        raise Unfit("")  # which goes without saying
+        raise NotSplittable("")  # which goes without saying
     if random_batches(task):
-        raise Unfit("its inputs are drawn anew in every epoch")
+        raise NotSplittable("its inputs are drawn anew in every epoch")
     if train.compile == "on":
-        raise Unfit("it is compiled as a whole")
+        raise NotSplittable("it is compiled as a whole")
 
 
 def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
@@ -106,41 +106,43 @@ def reader_of(job: Job, runtime: Runtime) -> Reader:
     return Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
 
 
-def frozen_part(job: Job, reader: Reader) -> Cut:
+def frozen_part(job: Job, reader: Reader) -> GraphSplit:
     """Where what is frozen of the job's model ends.
 
     Raises:
-        Unfit: it has no frozen part that could be computed once; says why, with nothing where all of it learns.
+        NotSplittable: it has no frozen part that could be computed once; says why, with nothing where all of it learns.
     """
     require_settled(reader.model, job.task, job.train)
     if reader.runtime.processes.count > 1:
-        raise Unfit("each of several processes sees rows of its own")
-    return cut_of(reader)
+        raise NotSplittable("each of several processes sees rows of its own")
+    return graph_split_of(reader)
 
 
-def _to_the_optimum(job: Job, course: Course, cut: Cut, reader: Reader, folder: Path, shelf: Shelf) -> Trained | None:
+def _to_the_optimum(
+    job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, folder: Path, store: StateStore
+) -> Trained | None:
     held_out = None
-    states = _all(job, "train", course, cut, reader, shelf)
+    states = _all(job, "train", plan, cut, reader, store)
     if job.validation is not None:
-        held_out = _all(job, "validation", course, cut, _of(reader, job.validation), shelf)
+        held_out = _all(job, "validation", plan, cut, _of(reader, job.validation), store)
     try:
         head = find_head(job, reader, states, held_out)
-    except Unfit as reason:
+    except NotSplittable as reason:
         if job.train.solver == "lbfgs":
             raise CapabilityError(_no_lbfgs(job, reason)) from reason
-        shelf.reporter.say(f"{job.name}: the head is trained step by step: {reason}")
+        store.reporter.say(f"{job.name}: the head is trained step by step: {reason}")
         return None
-    return fit(job, head, folder, held_out, shelf.reporter)
+    return fit(job, head, folder, held_out, store.reporter)
 
 
-def _spare(job: Job, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Job:
+def _spare(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> Job:
     """The job, which knows what is frozen; where nothing is kept it is computed batch by batch, to the same bits."""
 
-    def states(split: str, table: pa.Table) -> Kept | Fresh:
+    def states(split: str, table: pa.Table) -> StoredStates | Fresh:
         here = _of(reader, table)
-        if not on_the_disk(job.train, to_the_optimum=False) or split not in course.examples:
+        if not on_the_disk(job.train, to_the_optimum=False) or split not in plan.examples:
             return Fresh(cut, here)
-        return kept(cut, here, course.examples[split], _titled(shelf, split))
+        return stored_states(cut, here, plan.examples[split], _titled(store, split))
 
     # What is compiled could not be told in each step to leave parts of itself out.
     eager = job.train.model_copy(update={"compile": "off"})
@@ -160,24 +162,24 @@ def _lean(job: Job, runtime: Runtime) -> LeanPath:
     return path
 
 
-def _all(job: Job, split: str, course: Course, cut: Cut, reader: Reader, shelf: Shelf) -> Kept:
+def _all(job: Job, split: str, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> StoredStates:
     """Every state of a split, in main memory where they are not to be kept on the disk."""
-    if on_the_disk(job.train, to_the_optimum=True) and split in course.examples:
-        found = kept(cut, reader, course.examples[split], _titled(shelf, split))
-        if isinstance(found, Kept):
+    if on_the_disk(job.train, to_the_optimum=True) and split in plan.examples:
+        found = stored_states(cut, reader, plan.examples[split], _titled(store, split))
+        if isinstance(found, StoredStates):
             return found
-    return in_memory(cut, reader, shelf.reporter, f"{job.name}: {split}, before '{cut.path}'")
+    return in_memory(cut, reader, store.reporter, f"{job.name}: {split}, before '{cut.path}'")
 
 
 def _of(reader: Reader, table: pa.Table) -> Reader:
     return dataclasses.replace(reader, examples=table)
 
 
-def _titled(shelf: Shelf, split: str) -> Shelf:
-    return dataclasses.replace(shelf, stage=f"{shelf.stage}, {split}")
+def _titled(store: StateStore, split: str) -> StateStore:
+    return dataclasses.replace(store, stage=f"{store.stage}, {split}")
 
 
-def _no_lbfgs(job: Job, reason: Unfit) -> str:
+def _no_lbfgs(job: Job, reason: NotSplittable) -> str:
     return (
         f"stage {job.name}: solver lbfgs fits one linear layer on frozen features, but the head of "
         f"{type(job.model.model).__name__} is no such layer: {reason or 'all of its weights learn'}. "

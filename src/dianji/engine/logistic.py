@@ -45,15 +45,15 @@ CONVERGED = {
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeatureRows:
     """Features (rows, width), which may be mapped from a disk, and class numbers (rows,)."""
 
     features: np.ndarray
     targets: np.ndarray
 
-    def take(self, chosen: np.ndarray) -> Rows:
+    def take(self, chosen: np.ndarray) -> FeatureRows:
         """Some of them."""
-        return Rows(self.features[chosen], self.targets[chosen])
+        return FeatureRows(self.features[chosen], self.targets[chosen])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Basis:
         return np.vstack([plain, weights[-1] - self.mean @ plain])
 
 
-def bases(rows: Rows) -> list[Basis]:
+def bases(rows: FeatureRows) -> list[Basis]:
     """Plain: centred and divided by one number, so that strengths mean the same for every base. And whitened.
 
     That is by the covariance within classes, drawn halfway to a multiple of the identity: what tells rows of one class
@@ -135,7 +135,7 @@ class Fitted:
     gradient: float  # its largest component where the fit ended
 
 
-def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
+def fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> Iterator[Tried | Fitted]:
     """Fit some of ``PATH`` in each basis, until it gets worse, telling of each strength; the last item is the best fit.
 
     The best is that of the lowest log-loss on held-out rows at the best temperature: accuracy of few rows is coarse,
@@ -154,7 +154,7 @@ def fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried
         yield from _fit_path(train, held_out, classes)
 
 
-def _fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Tried | Fitted]:
+def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> Iterator[Tried | Fitted]:
     parts = [(part, rest, bases(part)) for part, rest in _divided(train, held_out)]
     of_all = parts[0][2] if parts[0][0] is train else bases(train)
     reached: list[tuple[_Reached, Basis]] = []
@@ -165,7 +165,7 @@ def _fit_path(train: Rows, held_out: Rows | None, classes: int) -> Iterator[Trie
             yield one.told
     best, basis = min(reached, key=lambda one: one[0].told.log_loss_at_temperature)
     chosen = best.told
-    problem = Problem(Rows(basis.apply(train.features), train.targets), classes)
+    problem = Problem(FeatureRows(basis.apply(train.features), train.targets), classes)
     products = len(train.targets) * train.features.shape[1] * classes
     exact = torch.float64 if products <= MOST_EXACT else torch.float32
     last = problem.minimise(chosen.inverse_strength, best.runs[0].weights, CONVERGED[exact], exact)
@@ -186,7 +186,7 @@ class _Reached:
         return self.told.log_loss_at_temperature > than.told.log_loss_at_temperature
 
 
-def _climb(divided: Sequence[tuple[Problem, Rows]], basis: str) -> Iterator[_Reached]:
+def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
     """From one of ``PATH`` to the next, each fit from where the last ended, until it gets worse."""
 
     def reach(inverse: float, starts: Sequence[Minimum | None]) -> _Reached:
@@ -227,7 +227,7 @@ class Minimum:
 class Problem:
     """The regression of some rows, for any strength."""
 
-    def __init__(self, rows: Rows, classes: int) -> None:
+    def __init__(self, rows: FeatureRows, classes: int) -> None:
         self.rows = rows
         self.classes = classes
         self.features = torch.from_numpy(np.ascontiguousarray(rows.features))
@@ -317,7 +317,7 @@ class Problem:
         return gram / len(self.targets)
 
 
-def seconds_per_pass(rows: Rows, count: int, classes: int) -> float:
+def seconds_per_pass(rows: FeatureRows, count: int, classes: int) -> float:
     """What it takes to read ``count`` rows like these once, as a fit does at least as often as it iterates."""
     most = min(count, ROWS)
     problem = Problem(rows.take(np.arange(most) % len(rows.targets)), classes)
@@ -329,7 +329,7 @@ def seconds_per_pass(rows: Rows, count: int, classes: int) -> float:
     return min(taken) * count / max(1, most)
 
 
-def _divided(train: Rows, held_out: Rows | None) -> list[tuple[Rows, Rows]]:
+def _divided(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[FeatureRows, FeatureRows]]:
     """What is fitted, and on what it is judged. A class with few rows is held out in few turns."""
     if held_out is not None:
         return [(train, held_out)]
@@ -342,10 +342,10 @@ def _divided(train: Rows, held_out: Rows | None) -> list[tuple[Rows, Rows]]:
     return found or [(train, train)]
 
 
-def _judged_on(part: Rows, rest: Rows, basis: Basis, classes: int) -> tuple[Problem, Rows]:
+def _judged_on(part: FeatureRows, rest: FeatureRows, basis: Basis, classes: int) -> tuple[Problem, FeatureRows]:
     """In a basis of the rows that are fitted, which must not know those on which it is judged."""
-    problem = Problem(Rows(basis.apply(part.features), part.targets), classes)
-    return problem, Rows(basis.apply(rest.features), rest.targets)
+    problem = Problem(FeatureRows(basis.apply(part.features), part.targets), classes)
+    return problem, FeatureRows(basis.apply(rest.features), rest.targets)
 
 
 def _judge(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:

@@ -18,7 +18,7 @@ from dianji.adapt.base import Adaptation
 from dianji.adapt.layers import hold_still
 from dianji.bases.base import Base
 from dianji.engine import checkpoint
-from dianji.engine.batches import Course, size_of
+from dianji.engine.batches import BatchOrder, size_of
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
 from dianji.engine.evaluation import metric, outputs_by_batch, run_model, values
@@ -105,7 +105,7 @@ class Training:
             recompute_activations(self.model)
         self.lean = lean_path(job, runtime)
         size = size_of(train, runtime.device.type)
-        self.course = Course(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
+        self.course = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
         self.schedule = REGISTRY.build("schedule", train.schedule.name, train.schedule.arguments)
         rate = train.learning_rate or 0.0

@@ -1,6 +1,6 @@
 """The processes that train together, as the loop sees them. There is one, unless a launcher started several.
 
-``Processes`` is the single one, where everything is what it would be without it; ``together.py`` has the other case.
+``Processes`` is the single one, where everything is what it would be without it; ``collective.py`` has the other case.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def joined() -> Iterator[Processes]:
     if found.count == 1:
         yield ALONE
         return
-    from dianji.engine.together import together  # which imports what only several processes need
+    from dianji.engine.collective import collective  # which imports what only several processes need
 
-    with together(found) as processes:
+    with collective(found) as processes:
         yield processes
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
-from dianji.divided import whole
+from dianji.sharded import whole
 
 
 def shard(model: nn.Module, count: int) -> nn.Module:

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from dianji.adapt.base import Adaptation, head_only
 from dianji.engine.evaluation import run_model, values
-from dianji.engine.frozen.shapes import Unfit
-from dianji.engine.frozen.states import Kept, Reader
+from dianji.engine.frozen.shapes import NotSplittable
+from dianji.engine.frozen.states import Reader, StoredStates
 from dianji.engine.frozen.trace import evaluating
-from dianji.engine.logistic import Fitted, Rows, fit_path
+from dianji.engine.logistic import FeatureRows, Fitted, fit_path
 from dianji.engine.loop import Job, Trained
 from dianji.errors import RecipeError, TrainingError
 from dianji.evaluate.outcome import Classified
@@ -83,11 +83,11 @@ class Head:
     """The linear layer that learns, with the features and class numbers of the training rows."""
 
     layer: nn.Linear
-    train: Rows
-    held_out: Rows | None
+    train: FeatureRows
+    held_out: FeatureRows | None
 
 
-def find_head(job: Job, reader: Reader, states: Kept, held_out: Kept | None) -> Head:
+def find_head(job: Job, reader: Reader, states: StoredStates, held_out: StoredStates | None) -> Head:
     """The job's head, if it is nothing but a linear layer with cross-entropy.
 
     Args:
@@ -97,19 +97,19 @@ def find_head(job: Job, reader: Reader, states: Kept, held_out: Kept | None) -> 
         held_out: of the validation examples.
 
     Raises:
-        Unfit: it is something else; says what.
+        NotSplittable: it is something else; says what.
     """
     layer = _only_layer(job.model.model)
     if states.cut.ragged:
-        raise Unfit("it reads every token, not one summary of an example")
-    train = Rows(states.rows(), _targets(job, job.examples, states))
+        raise NotSplittable("it reads every token, not one summary of an example")
+    train = FeatureRows(states.rows(), _targets(job, job.examples, states))
     _require_regression(reader, layer, states, train)
     if held_out is None or job.validation is None:
         return Head(layer, train, None)
-    return Head(layer, train, Rows(held_out.rows(), _targets(job, job.validation, held_out)))
+    return Head(layer, train, FeatureRows(held_out.rows(), _targets(job, job.validation, held_out)))
 
 
-def fit(job: Job, head: Head, folder: Path, states: Kept | None, reporter: Reporter) -> Trained:
+def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporter: Reporter) -> Trained:
     """Fit the head, and write its weights into the model. Nothing is saved on the way: killed, it begins anew.
 
     Args:
@@ -150,7 +150,7 @@ def fit(job: Job, head: Head, folder: Path, states: Kept | None, reporter: Repor
     return Trained(time.monotonic() - began, samples, found.iterations, reason, fit=record)
 
 
-def _evaluate(job: Job, found: Fitted, states: Kept | None, events: Events, reporter: Reporter) -> None:
+def _evaluate(job: Job, found: Fitted, states: StoredStates | None, events: Events, reporter: Reporter) -> None:
     if job.validation is None or states is None:
         return
     outputs = run_model(job.task, job.model.model, job.base, job.validation, job.seed, states=states)
@@ -168,19 +168,19 @@ def _only_layer(model: nn.Module) -> nn.Linear:
     for module in model.modules():
         if isinstance(module, nn.Linear) and {id(parameter) for parameter in module.parameters()} == learning:
             return module
-    raise Unfit("the head is not one linear layer")
+    raise NotSplittable("the head is not one linear layer")
 
 
-def _targets(job: Job, examples: Any, states: Kept) -> np.ndarray:
+def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
     """(examples,) class numbers, as the task tells them beside its outputs."""
     outputs = run_model(job.task, job.model.model, job.base, examples, job.seed, states=states)
     outcome = job.task.outcome(job.task.assemble(outputs, examples), examples)
     if not isinstance(outcome, Classified) or outcome.rows != len(states.lengths):
-        raise Unfit("examples do not have one label each")
+        raise NotSplittable("examples do not have one label each")
     return outcome.target
 
 
-def _require_regression(reader: Reader, layer: nn.Linear, states: Kept, rows: Rows) -> None:
+def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, rows: FeatureRows) -> None:
     """The layer reads the states themselves, and the loss is the cross-entropy of what it says."""
     few = np.arange(min(CHECKED, len(states.lengths)))
     seen: list[tuple[Tensor, Tensor]] = []
@@ -191,13 +191,13 @@ def _require_regression(reader: Reader, layer: nn.Linear, states: Kept, rows: Ro
     finally:
         handle.remove()
     if len(seen) != 1:
-        raise Unfit("its layer is called more than once")
+        raise NotSplittable("its layer is called more than once")
     inputs, logits = (tensor.float().cpu() for tensor in seen[0])
     if inputs.dim() != 2 or not np.array_equal(inputs.numpy(), rows.features[few]):
-        raise Unfit("something stands between what is frozen and its layer")
+        raise NotSplittable("something stands between what is frozen and its layer")
     entropy = functional.cross_entropy(logits, torch.from_numpy(rows.targets[few].astype(np.int64))).item()
     if not abs(loss - entropy) <= 1e-4 * max(1.0, abs(entropy)):
-        raise Unfit("the loss is not the cross-entropy of one label per row")
+        raise NotSplittable("the loss is not the cross-entropy of one label per row")
 
 
 def _put(layer: nn.Linear, weights: np.ndarray) -> None:

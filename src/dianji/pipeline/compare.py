@@ -18,10 +18,10 @@ from dianji.evaluate.metric import Metric
 from dianji.evaluate.paired import LEAST_ROWS
 from dianji.evaluate.replicates import Seen
 from dianji.pipeline import serving
-from dianji.pipeline.contest import Contest, Entrant
+from dianji.pipeline.comparison_plan import ComparisonPlan, VariantPlan
 from dianji.pipeline.execute import execute
-from dianji.pipeline.judge import RESAMPLES, Finished, Judge
 from dianji.pipeline.plan import Work
+from dianji.pipeline.verdict import RESAMPLES, Finished, MetricVerdict
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Reporter
 from dianji.results import Cost
@@ -41,7 +41,7 @@ _SHARED = (
 )
 
 
-def compare(planned: Contest, store: Store, reporter: Reporter) -> Comparison:
+def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Comparison:
     """Run every variant that is not done, judge them, and keep the result in the store.
 
     A variant that fails is reported, and the others finish.
@@ -52,47 +52,47 @@ def compare(planned: Contest, store: Store, reporter: Reporter) -> Comparison:
     """
     failures = _run(planned, store, reporter)
     finished: list[Finished] = []
-    for entrant in planned.entrants:
-        if entrant.name not in failures:
+    for variant in planned.variants:
+        if variant.name not in failures:
             try:
-                finished.append(_finished(entrant, planned.split))
+                finished.append(_finished(variant, planned.split))
             except DianjiError as error:  # what was kept of it is damaged
-                failures[entrant.name] = str(error)
+                failures[variant.name] = str(error)
     if not finished:
         told = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
         raise TrainingError(f"every variant of the comparison failed:\n{told}\nRepair the recipe and run it again.")
-    result = _judged(planned, Judge.of(_metric(planned), finished, planned.recipe.seed), failures)
+    result = _judged(planned, MetricVerdict.of(_metric(planned), finished, planned.recipe.seed), failures)
     write_json(store.comparison(result.digest), result.to_json())
     return result
 
 
-def digest_of(planned: Contest) -> str:
+def digest_of(planned: ComparisonPlan) -> str:
     """Under which a comparison lies in the store: of everything that is compared, and how."""
-    steps = [[entrant.name, *(work.step.digest for work in entrant.works)] for entrant in planned.entrants]
+    steps = [[variant.name, *(work.step.digest for work in variant.works)] for variant in planned.variants]
     return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
 
 
-def _run(planned: Contest, store: Store, reporter: Reporter) -> dict[str, str]:
+def _run(planned: ComparisonPlan, store: Store, reporter: Reporter) -> dict[str, str]:
     """Execute what is missing; name -> what went wrong."""
     failures: dict[str, str] = {}
     said: set[str] = set()
     for number, seed in enumerate(planned.seeds):
-        for entrant in planned.entrants:
-            if entrant.name in failures:
+        for variant in planned.variants:
+            if variant.name in failures:
                 continue
             try:
-                execute(entrant.schedules[number], store, _Told(reporter, f"{entrant.name}, seed {seed}", said))
+                execute(variant.schedules[number], store, _Told(reporter, f"{variant.name}, seed {seed}", said))
             except (DianjiError, MemoryError, RuntimeError) as error:  # torch's own faults are RuntimeErrors
                 kind = "" if isinstance(error, DianjiError) else f"{type(error).__name__}: "
-                failures[entrant.name] = f"with seed {seed}: {kind}{error}"
-                reporter.warn(f"'{entrant.name}' failed {failures[entrant.name]}; the others go on")
+                failures[variant.name] = f"with seed {seed}: {kind}{error}"
+                reporter.warn(f"'{variant.name}' failed {failures[variant.name]}; the others go on")
     return failures
 
 
-def _finished(entrant: Entrant, split: str) -> Finished:
-    models = tuple(_seen(work, split) for work in entrant.works)
-    costs = [Cost(**work.step.metrics()["cost"]) for work in entrant.works]
-    step = entrant.works[0].step
+def _finished(variant: VariantPlan, split: str) -> Finished:
+    models = tuple(_seen(work, split) for work in variant.works)
+    costs = [Cost(**work.step.metrics()["cost"]) for work in variant.works]
+    step = variant.works[0].step
     cost = VariantCost(
         parameters=costs[0].parameters,
         trained_parameters=costs[0].trainable_parameters,
@@ -101,7 +101,7 @@ def _finished(entrant: Entrant, split: str) -> Finished:
         milliseconds=serving.milliseconds(step),
         bytes=serving.size(step),
     )
-    return Finished(entrant.name, models, cost, step.artefact)
+    return Finished(variant.name, models, cost, step.artefact)
 
 
 def _seen(work: Work, split: str) -> Seen:
@@ -110,43 +110,43 @@ def _seen(work: Work, split: str) -> Seen:
     return Seen(record.outcome, record.rows)
 
 
-def _metric(planned: Contest) -> Metric:
+def _metric(planned: ComparisonPlan) -> Metric:
     metric: Metric = REGISTRY.build("metric", planned.metric, {})
     return metric
 
 
-def _judged(planned: Contest, judge: Judge, failures: Mapping[str, str]) -> Comparison:
-    against_best = judge.against(judge.best)
+def _judged(planned: ComparisonPlan, verdict: MetricVerdict, failures: Mapping[str, str]) -> Comparison:
+    against_best = verdict.against(verdict.best)
     return Comparison(
         recipe=planned.recipe.name,
         digest=digest_of(planned),
         metric=planned.metric,
-        higher_is_better=judge.metric.higher_is_better,
+        higher_is_better=verdict.metric.higher_is_better,
         split=planned.split,
-        rows=judge.rows,
+        rows=verdict.rows,
         seeds=planned.seeds,
-        variants=tuple(_results(planned, judge, against_best, failures)),
-        recommendation=judge.recommend(against_best),
-        notes=tuple(_notes(planned, judge)),
+        variants=tuple(_results(planned, verdict, against_best, failures)),
+        recommendation=verdict.recommend(against_best),
+        notes=tuple(_notes(planned, verdict)),
     )
 
 
 def _results(
-    planned: Contest, judge: Judge, against_best: Mapping[str, Difference], failures: Mapping[str, str]
+    planned: ComparisonPlan, verdict: MetricVerdict, against_best: Mapping[str, Difference], failures: Mapping[str, str]
 ) -> Iterator[VariantResult]:
-    costs = {variant.name: variant.cost for variant in judge.finished}
-    against_first = judge.against(judge.finished[0])
-    for entrant in planned.entrants:
-        name, steps = entrant.name, [work.step for work in entrant.works]
+    costs = {variant.name: variant.cost for variant in verdict.finished}
+    against_first = verdict.against(verdict.finished[0])
+    for variant in planned.variants:
+        name, steps = variant.name, [work.step for work in variant.works]
         artefacts = tuple(step.artefact for step in steps if step.state == "done")
-        row = VariantResult(name, entrant.works[0].name, tuple(step.digest for step in steps), artefacts)
+        row = VariantResult(name, variant.works[0].name, tuple(step.digest for step in steps), artefacts)
         if name in failures:
             yield replace(row, failure=failures[name])
             continue
-        found = judge.replicates[name]
+        found = verdict.replicates[name]
         yield replace(
             row,
-            score=found.estimate(judge.rows),
+            score=found.estimate(verdict.rows),
             values=tuple(found.plain.tolist()),
             cost=costs[name],
             against_first=against_first.get(name),
@@ -154,25 +154,25 @@ def _results(
         )
 
 
-def _notes(planned: Contest, judge: Judge) -> Iterator[str]:
+def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[str]:
     """What a reader must know."""
-    first = planned.entrants[0].name
-    if judge.finished[0].name != first:
-        yield f"'{first}' failed, so the others are set beside '{judge.finished[0].name}'."
+    first = planned.variants[0].name
+    if verdict.finished[0].name != first:
+        yield f"'{first}' failed, so the others are set beside '{verdict.finished[0].name}'."
     if planned.split != "test":
         yield f"There are no test rows: {planned.split} was used, which training may have looked at."
-    if judge.rows < LEAST_ROWS:
+    if verdict.rows < LEAST_ROWS:
         yield (
-            f"{judge.rows} {planned.split} rows: a paired test needs at least {LEAST_ROWS}, so no verdict and no "
+            f"{verdict.rows} {planned.split} rows: a paired test needs at least {LEAST_ROWS}, so no verdict and no "
             "recommendation is given. Set more rows aside for the test."
         )
-    if len(judge.finished) == 1:
-        yield f"Only '{judge.finished[0].name}' finished, so nothing was compared."
+    if len(verdict.finished) == 1:
+        yield f"Only '{verdict.finished[0].name}' finished, so nothing was compared."
     if len(planned.seeds) == 1:
         yield f"One seed: what another one would change is not in the intervals. {ENOUGH_SEEDS} or more tell."
     elif len(planned.seeds) < ENOUGH_SEEDS:
         yield f"{len(planned.seeds)} seeds tell only roughly what another one would change. {ENOUGH_SEEDS} or more do."
-    if any(work.parent for entrant in planned.entrants for work in entrant.works):
+    if any(work.parent for variant in planned.variants for work in variant.works):
         yield _SHARED
     yield SERVING
 

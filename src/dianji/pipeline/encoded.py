@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, over_budget
-from dianji.pipeline.columns import GrowingTable, Unfit, slices
+from dianji.pipeline.growing_table import GrowingTable, UnsupportedColumn, slices
 from dianji.registry import record_of
 from dianji.reporting import Meter, Silent
 from dianji.spec.sections import Train
@@ -20,7 +20,7 @@ from dianji.store.atomic import alone, translated
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 from dianji.tasks.base import Task
-from dianji.tasks.cut import Cut, cut
+from dianji.tasks.truncation import Truncation, truncation
 
 #: Changes when encoding changes without a new version of the task.
 FORMAT = 2
@@ -73,19 +73,19 @@ def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
     Raises:
         CapabilityError: no example fits into a batch.
     """
-    found = [told_cut(split, told) for split, of in examples.items() if (told := cut(of))]
+    found = [describe_truncation(split, told) for split, of in examples.items() if (told := truncation(of))]
     large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
     return [*found, large] if large else found
 
 
-def told_cut(rows: str, found: Cut) -> str:
+def describe_truncation(rows: str, found: Truncation) -> str:
     """What a person should know of rows that are cut, and what to do; ``rows`` says of which split they are."""
     return f"{rows}: {found}. {_ADVICE}"
 
 
-def cut_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
+def truncation_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
     """The same for the data report; only splits of which something was cut."""
-    return {split: found.to_json() for split, of in examples.items() if (found := cut(of))}
+    return {split: found.to_json() for split, of in examples.items() if (found := truncation(of))}
 
 
 def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:
@@ -106,6 +106,6 @@ def _grown(folder: Path, task: Task, base: Base, table: pa.Table, meter: Meter) 
     try:
         for examples in encode_in_chunks(task, base, table, meter):
             growing.append(examples)
-    except Unfit:  # a task with columns of other types: joined in memory
+    except UnsupportedColumn:  # a task with columns of other types: joined in memory
         return pa.concat_tables(encode_in_chunks(task, base, table)).combine_chunks()
     return growing.finish()

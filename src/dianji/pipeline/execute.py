@@ -19,8 +19,8 @@ from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
-from dianji.engine.frozen.keep import Shelf
-from dianji.engine.learn import Course, learn
+from dianji.engine.frozen.state_store import StateStore
+from dianji.engine.learn import LearningPlan, learn
 from dianji.engine.loop import Job, Trained
 from dianji.engine.memory import peak_mb, reset_peak
 from dianji.engine.processes import ALONE, Processes
@@ -28,12 +28,12 @@ from dianji.engine.profile import clocked
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
-from dianji.pipeline.encoded import cut_of, encoded, examples_digest, warnings_of
+from dianji.pipeline.encoded import encoded, examples_digest, truncation_of, warnings_of
 from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
-from dianji.pipeline.room import announced
+from dianji.pipeline.resource_forecast import announced
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
@@ -122,8 +122,8 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
         f"on {runtime.describe()}{room}"
     )
-    course = Course(work.to_the_optimum, ready.digests)
-    trained = learn(job, course, runtime, work.step.folder, Shelf(store.cache, work.name, reporter), clock)
+    course = LearningPlan(work.to_the_optimum, ready.digests)
+    trained = learn(job, course, runtime, work.step.folder, StateStore(store.cache, work.name, reporter), clock)
     if tracked:
         runtime.accelerator.end_training()
     samples_per_second = trained.samples / trained.seconds if trained.seconds else 0.0
@@ -208,7 +208,7 @@ def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: C
     lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
     documents = {
         "metrics": measured.to_json(),
-        "data": {**with_token_lengths(work.data.report, lengths), "cut": cut_of(examples)},
+        "data": {**with_token_lengths(work.data.report, lengths), "cut": truncation_of(examples)},
         "quality": quality_of(work),
         "cost": asdict(cost),
         "spec": work.spec,

@@ -130,7 +130,7 @@ class Schedule:
         return Schedule(self.recipe, tuple(work for work in self.works if work.name in wanted))
 
 
-class Shelf:
+class DataCache:
     """Data that were read while recipes were planned: the variants of a comparison share most of theirs."""
 
     def __init__(self) -> None:
@@ -146,13 +146,13 @@ class Shelf:
         return self._loaded[asked]
 
 
-def schedule(recipe: Recipe, store: Store, shelf: Shelf | None = None) -> Schedule:
+def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None) -> Schedule:
     """Resolve a recipe.
 
     Args:
         recipe: what is asked for.
         store: where steps lie.
-        shelf: data that were read for other recipes; default: none.
+        data_cache: data that were read for other recipes; default: none.
 
     Raises:
         RecipeError: with every fault of the recipe, its components, its data and its bases.
@@ -160,14 +160,14 @@ def schedule(recipe: Recipe, store: Store, shelf: Shelf | None = None) -> Schedu
     faults = [*check_references(recipe), *components.check_components(recipe)]
     if faults:
         raise RecipeError(*faults)
-    shelf = shelf or Shelf()
+    data_cache = data_cache or DataCache()
     works: dict[str, Work] = {}
     for name in order(recipe):
         start = parent(recipe, name)
         if isinstance(start, str) and start in recipe.stages and start not in works:
             continue  # its parent is at fault and has been told
         try:
-            works[name] = _resolve(recipe, name, works, store, shelf)
+            works[name] = _resolve(recipe, name, works, store, data_cache)
         except RecipeError as error:
             faults.extend(error.faults)
         except DianjiError as error:
@@ -177,7 +177,7 @@ def schedule(recipe: Recipe, store: Store, shelf: Shelf | None = None) -> Schedu
     return Schedule(recipe, tuple(works.values()))
 
 
-def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store, shelf: Shelf) -> Work:
+def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store, data_cache: DataCache) -> Work:
     stage = recipe.stages[name]
     task: Task = _build("task", stage.task)
     adaptation: Adaptation = _build("adaptation", stage.adapt)
@@ -189,7 +189,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     require_modality(card, task.modality, key_of(task).name)
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
-    data = shelf.load(
+    data = data_cache.load(
         recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data, cache=store.home / "cache"
     )
     if stage.evaluate.label_errors:

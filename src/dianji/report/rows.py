@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SourceRows:
     """Rows of all splits, and where each recorded row stands among them."""
 
     table: pa.Table
@@ -38,7 +38,7 @@ class Rows:
         return self.table[self.column][place].as_py() if place >= 0 else None
 
 
-def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> Rows | Words:
+def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> SourceRows | Words:
     """The rows with these digests, or why they cannot be had: moved, changed, or made by a plug-in that is not here.
 
     Args:
@@ -59,7 +59,9 @@ def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarra
     return _matched(loaded, columns, digests, changed=loaded.digest != manifest.data.get(name))
 
 
-def _matched(loaded: Loaded, columns: Mapping[str, Column], digests: np.ndarray, *, changed: bool) -> Rows | Words:
+def _matched(
+    loaded: Loaded, columns: Mapping[str, Column], digests: np.ndarray, *, changed: bool
+) -> SourceRows | Words:
     table = pa.concat_tables(loaded.splits.values())
     content = examine(table, columns)
     known, first = np.unique(content.order, return_index=True)
@@ -72,4 +74,4 @@ def _matched(loaded: Loaded, columns: Mapping[str, Column], digests: np.ndarray,
         )
     column = next(name for name, column in columns.items() if not column.target)
     length = np.where(place >= 0, content.length[place], 0)
-    return Rows(table, column, columns[column].kind, place, length, changed)
+    return SourceRows(table, column, columns[column].kind, place, length, changed)

@@ -14,7 +14,7 @@ from dianji.artefact.record import Record
 from dianji.errors import ArtefactError
 from dianji.registry import REGISTRY
 from dianji.report.blocks import Words
-from dianji.report.rows import Rows, read_again
+from dianji.report.rows import SourceRows, read_again
 from dianji.store.events import Events
 
 
@@ -88,14 +88,14 @@ class Subject:
         return Record.read(folder, self.split, kinds)
 
     @cached_property
-    def rows(self) -> Rows | Words:
+    def rows(self) -> SourceRows | Words:
         """The rows behind ``record``, from the data itself; or why they cannot be had."""
         if self.record is None:
             return Words("The artefact has no record of single rows.", "成品里没有逐行记录。")
         return read_again(self.manifest, self.evidence("recipe"), self.record.rows)
 
     @property
-    def shown_rows(self) -> Rows | Words:
+    def shown_rows(self) -> SourceRows | Words:
         """``rows`` where a reader may see them; else why not."""
         if not self.shows_rows:
             return Words("The report was asked to show none of the data.", "生成报告时要求不显示数据内容。")

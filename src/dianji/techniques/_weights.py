@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from dianji.divided import copy_into
+from dianji.sharded import copy_into
 from dianji.techniques.base import Progress
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from dianji.advice import Advice
 from dianji.data.inspect import inspect, taken_as
 from dianji.errors import RecipeError
-from dianji.pipeline.advise import Budget
-from dianji.pipeline.advise import advise as weigh
-from dianji.pipeline.trial import Device
+from dianji.pipeline.advise.advise import Budget
+from dianji.pipeline.advise.advise import advise as weigh
+from dianji.pipeline.advise.trial import Device
 from dianji.reporting import Reporter, Silent
 from dianji.store.steps import Store
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from dianji.errors import CapabilityError, StoreError, did_you_mean
-from dianji.pipeline.contest import contest
-from dianji.pipeline.kept import kept
-from dianji.pipeline.plan import Shelf, schedule
+from dianji.pipeline.comparison_cache import cached_comparison
+from dianji.pipeline.comparison_plan import plan_comparison
+from dianji.pipeline.plan import DataCache, schedule
 from dianji.report.blocks import LANGUAGES, Chapter, Document, Language, said
 from dianji.report.compared import comparison_chapter
 from dianji.report.compose import of_artefact, of_recipe
@@ -86,10 +86,10 @@ def _of_recipe(path: Path, store: Store, *, rows: bool) -> Document:
         RecipeError: the recipe, or what it compares, has faults.
         StoreError: no stage is finished and nothing was compared, or what was kept of a comparison is damaged.
     """
-    recipe, shelf = Recipe.load(path), Shelf()
-    plan = schedule(recipe, store, shelf).plan()
+    recipe, data_cache = Recipe.load(path), DataCache()
+    plan = schedule(recipe, store, data_cache).plan()
     done = [stage for stage in plan.stages if stage.state == "done"]
-    compared = None if recipe.compare is None else kept(contest(recipe, store, shelf), store)
+    compared = None if recipe.compare is None else cached_comparison(plan_comparison(recipe, store, data_cache), store)
     if not done and compared is None:
         raise StoreError(
             f"{path}: none of its stages is finished in {store.home}, as the recipe and its data are now. "

@@ -28,19 +28,19 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     Raises:
         RecipeError: with all faults.
     """
-    from dianji.pipeline.contest import contest
-    from dianji.pipeline.outlook import with_outlook
-    from dianji.pipeline.plan import Shelf, schedule
+    from dianji.pipeline.comparison_plan import plan_comparison
+    from dianji.pipeline.plan import DataCache, schedule
+    from dianji.pipeline.plan_forecast import with_outlook
 
     store = store or Store.default()
-    shelf = Shelf()
-    found = schedule(recipe, store, shelf)
+    data_cache = DataCache()
+    found = schedule(recipe, store, data_cache)
     plan = with_outlook(found, store)
     if recipe.compare is None:
         return plan
-    planned = contest(recipe, store, shelf)
+    planned = plan_comparison(recipe, store, data_cache)
     filled = {**plan.filled, "compare": planned.filled().model_dump(mode="json", by_alias=True)}
-    return replace(plan, filled=filled, variants=tuple(entrant.planned() for entrant in planned.entrants))
+    return replace(plan, filled=filled, variants=tuple(variant.planned() for variant in planned.variants))
 
 
 def run(
@@ -87,15 +87,15 @@ def _run(
 ) -> RunResult:
     from dianji.engine.processes import joined
     from dianji.pipeline.compare import compare as compare_variants
-    from dianji.pipeline.contest import contest
+    from dianji.pipeline.comparison_plan import plan_comparison
     from dianji.pipeline.execute import execute
-    from dianji.pipeline.plan import Shelf, schedule
+    from dianji.pipeline.plan import DataCache, schedule
 
-    shelf = Shelf()
+    data_cache = DataCache()
     with joined() as processes:
-        planned = schedule(recipe, store, shelf)
+        planned = schedule(recipe, store, data_cache)
         # Planned before anything runs, so that its faults are told before anything runs.
-        compared = contest(recipe, store, shelf) if recipe.compare is not None and stage is None else None
+        compared = plan_comparison(recipe, store, data_cache) if recipe.compare is not None and stage is None else None
         if stage is not None:
             planned = planned.upto(stage)
         redo = (stage or planned.works[-1].name) if again else None
@@ -116,15 +116,15 @@ def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | 
         StoreError: the disk is full.
     """
     from dianji.pipeline.compare import compare as compare_variants
-    from dianji.pipeline.contest import contest
-    from dianji.pipeline.plan import Shelf, schedule
+    from dianji.pipeline.comparison_plan import plan_comparison
+    from dianji.pipeline.plan import DataCache, schedule
 
     section(recipe)
     refuse_several("A comparison")
     store = store or Store.default()
-    shelf = Shelf()
-    schedule(recipe, store, shelf)  # the recipe's own faults first: each variant would repeat them
-    return compare_variants(contest(recipe, store, shelf), store, reporter or Silent())
+    data_cache = DataCache()
+    schedule(recipe, store, data_cache)  # the recipe's own faults first: each variant would repeat them
+    return compare_variants(plan_comparison(recipe, store, data_cache), store, reporter or Silent())
 
 
 def finetune(

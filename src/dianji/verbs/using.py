@@ -20,7 +20,7 @@ from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
 from dianji.spec.sections import Data, Evaluate
-from dianji.tasks.cut import Cut, cut
+from dianji.tasks.truncation import Truncation, truncation
 
 
 def open(folder: Path | str, *, precision: str = "fp32") -> Model:
@@ -63,7 +63,7 @@ def predict_file(
     reporter = reporter or Silent()
     for warning in stream.warnings:
         reporter.warn(warning)
-    number, too_long = 0, Cut()
+    number, too_long = 0, Truncation()
     with reporter.work("predicting", stream.rows, "rows") as meter:
         for answered in model.stream(stream.chunks(), meter):
             too_long += answered.cut
@@ -91,7 +91,7 @@ def evaluate(
     table = read_rows(data, model.task.columns, spec=Data(path=data, columns=dict(columns or {})), need_targets=True)
     examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
-    if too_long := cut(examples):
+    if too_long := truncation(examples):
         reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:
         outputs = run_model(model.task, model.network, model.base, examples, model.manifest.seed, meter)

@@ -14,7 +14,7 @@ from tests.artefact.conftest import subject_of
 def told(folder: Path) -> dict[str, str]:
     faults = Faults()
     files.check(subject_of(folder), faults)
-    return {fault.place: fault.told for fault in faults.found}
+    return {fault.place: fault.message for fault in faults.found}
 
 
 def test_a_clean_folder(artefact: Path) -> None:

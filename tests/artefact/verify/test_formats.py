@@ -14,7 +14,7 @@ from dianji.testing.tampering import edit_json
 def told(folder: Path) -> dict[str, str]:
     faults = Faults()
     formats.check(folder, faults)
-    return {fault.place: fault.told for fault in faults.found}
+    return {fault.place: fault.message for fault in faults.found}
 
 
 def test_all_files_of_an_artefact_are_safe(artefact: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from dianji.adapt.base import Adaptation
 from dianji.adapt.frozen import Frozen
 from dianji.bases.base import Base
-from dianji.engine.frozen.keep import Shelf
+from dianji.engine.frozen.state_store import StateStore
 from dianji.engine.frozen.states import Reader
 from dianji.engine.loop import Job
 from dianji.engine.runtime import make_runtime
@@ -79,8 +79,8 @@ class Made:
         runtime.place(job.model.model)
         return Reader(job.task, job.base, job.model.model, runtime, job.examples)
 
-    def shelf(self, log: Silent | None = None) -> Shelf:
-        return Shelf(lambda digest: self.folder / "cache" / digest, "toy", log or Silent())
+    def store(self, log: Silent | None = None) -> StateStore:
+        return StateStore(lambda digest: self.folder / "cache" / digest, "toy", log or Silent())
 
 
 def images(folder: Path, **changes: Any) -> Made:

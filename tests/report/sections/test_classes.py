@@ -4,7 +4,7 @@ from dianji.report.blocks import Table
 from dianji.report.sections.classes import CLASSES
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 from tests.report.toy import LABELS
 
 

@@ -4,7 +4,7 @@ from dianji.report.blocks import Facts, Words
 from dianji.report.sections.cost import COST
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def test_figures_are_told_with_their_units(subject):

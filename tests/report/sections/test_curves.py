@@ -6,7 +6,7 @@ from dianji.report.blocks import Figure, Words
 from dianji.report.sections.curves import CURVES
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def test_loss_and_score_are_drawn(subject):

@@ -4,7 +4,7 @@ from dianji.report.blocks import Facts, Figure, Items, Table, Words
 from dianji.report.sections.data import DATA
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 from tests.report.toy import LABELS
 
 

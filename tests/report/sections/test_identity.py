@@ -4,7 +4,7 @@ from dianji.report.blocks import Table, Words
 from dianji.report.sections.identity import IDENTITY
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def facts(subject):

@@ -9,7 +9,7 @@ from dianji.report.blocks import Paragraph, Table, Words
 from dianji.report.sections.label_errors import LABEL_ERRORS, suspects
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def flipped(rows=60, labels=4, wrong=(3, 17)):

@@ -9,7 +9,7 @@ from dianji.report.blocks import Items
 from dianji.report.sections.lineage import LINEAGE
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 @pytest.fixture

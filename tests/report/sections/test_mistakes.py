@@ -7,12 +7,12 @@ import pytest
 
 from dianji.evaluate.outcome import Classified, Tagged
 from dianji.report.blocks import Paragraph, Table, Thumbnail, Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.sections.mistakes import GONE, MISTAKES, mistakes
 from dianji.report.subject import Subject
 from dianji.testing import toys
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 from tests.report.toy import artefact, texts
 
 
@@ -66,7 +66,7 @@ def test_pictures_are_shown_small_and_broken_ones_are_told(subject):
     outcome = toys.outcome(Classified, 0.0, rows=24)
     fresh.__dict__["record"] = dataclasses.replace(subject.record, outcome=outcome)
     place = np.arange(24)
-    fresh.__dict__["rows"] = Rows(images, "image", "image", place, place, changed=False)
+    fresh.__dict__["rows"] = SourceRows(images, "image", "image", place, place, changed=False)
     (block,) = blocks(MISTAKES, fresh)
     table = sure(Table, block)
     assert all(isinstance(row[4], Thumbnail) for row in table.rows)

@@ -10,7 +10,7 @@ from dianji.report.sections.reliability import RELIABILITY, bins
 from dianji.report.subject import Subject
 from dianji.testing import toys
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 @pytest.mark.parametrize("quality", [0.3, 0.9])

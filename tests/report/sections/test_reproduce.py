@@ -7,7 +7,7 @@ from dianji.report.sections.reproduce import REPRODUCE
 from dianji.report.subject import Subject
 from dianji.spec.sections import Recipe
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def recipe_of(subject, recipe):

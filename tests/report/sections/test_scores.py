@@ -8,7 +8,7 @@ from dianji.report.blocks import Figure, Paragraph, Table, Words
 from dianji.report.sections.scores import SCORES
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def estimate(low, high, value=None):

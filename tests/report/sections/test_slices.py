@@ -5,17 +5,17 @@ import pyarrow as pa
 
 from dianji.evaluate.outcome import Classified
 from dianji.report.blocks import Table, Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.sections.slices import SLICES, by_frequency, by_language, by_length
 from dianji.report.subject import Subject
 from tests.narrow import sure
-from tests.report.told import blocks
+from tests.report.rendered import blocks
 
 
 def rows(values, gone=()):
     place = np.array([-1 if row in gone else row for row in range(len(values))])
     length = np.where(place >= 0, [len(value) for value in values], 0)
-    return Rows(pa.table({"text": values}), "text", "text", place, length, changed=bool(gone))
+    return SourceRows(pa.table({"text": values}), "text", "text", place, length, changed=bool(gone))
 
 
 def test_lengths_make_four_slices_of_all_rows_that_are_there():

@@ -53,9 +53,9 @@ class Faults:
 
     found: list[Fault] = field(default_factory=list)
 
-    def add(self, place: str, told: str) -> None:
+    def add(self, place: str, message: str) -> None:
         """One more."""
-        self.found.append(Fault(place, told))
+        self.found.append(Fault(place, message))
 
     @contextmanager
     def at(self, place: str) -> Iterator[None]:

@@ -15,10 +15,10 @@ class Fault:
     """One thing that is not as it should be."""
 
     place: str  # a file in the folder, or a file and a key of it
-    told: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.told}"
+        return f"{self.place}: {self.message}"
 
 
 @dataclass(frozen=True)

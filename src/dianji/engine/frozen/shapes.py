@@ -12,7 +12,7 @@ from torch import Tensor
 Dimension = int | Literal["rows", "time"]
 
 
-class Unfit(Exception):
+class NotSplittable(Exception):
     """A model cannot be cut here; says why. Never seen by a caller of the package."""
 
 
@@ -25,7 +25,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Shape:
+class SymbolicShape:
     """Of a tensor in any batch."""
 
     dimensions: tuple[Dimension, ...]
@@ -43,7 +43,7 @@ class Shape:
 
 
 def generalise(one: Any, other: Any, sizes: tuple[Extent, Extent]) -> Any:
-    """The same structure with a ``Shape`` for each tensor; what is neither tensor, container nor plain value is None.
+    """The same structure with a ``SymbolicShape`` for each tensor; None for objects of other kinds.
 
     Args:
         one: what a part gave for a batch of the first size.
@@ -51,28 +51,28 @@ def generalise(one: Any, other: Any, sizes: tuple[Extent, Extent]) -> Any:
         sizes: these must differ in rows, and in time unless all examples are equally long.
 
     Raises:
-        Unfit: the two are not of one structure, or depend on the batch in another way.
+        NotSplittable: the two are not of one structure, or depend on the batch in another way.
     """
     if type(one) is not type(other):
-        raise Unfit(f"gives {type(one).__name__} for one batch and {type(other).__name__} for another")
+        raise NotSplittable(f"gives {type(one).__name__} for one batch and {type(other).__name__} for another")
     if isinstance(one, Tensor):
         return _shape(one, other, sizes)
     if isinstance(one, Mapping):
         if list(one) != list(other):
-            raise Unfit("gives other things for another batch")
+            raise NotSplittable("gives other things for another batch")
         return _like(one, {name: generalise(value, other[name], sizes) for name, value in one.items()})
     if isinstance(one, (tuple, list)):
         if len(one) != len(other):
-            raise Unfit("gives more things for one batch than for another")
+            raise NotSplittable("gives more things for one batch than for another")
         return _in_a_row(one, [generalise(*pair, sizes) for pair in zip(one, other, strict=True)])
     if isinstance(one, (bool, int, float, str)) and one != other:
-        raise Unfit(f"gives {one} for one batch and {other} for another")
+        raise NotSplittable(f"gives {one} for one batch and {other} for another")
     return one if isinstance(one, (bool, int, float, str)) else None
 
 
-def fill(structure: Any, make: Callable[[Shape], Tensor]) -> Any:
+def fill(structure: Any, make: Callable[[SymbolicShape], Tensor]) -> Any:
     """A structure from ``generalise`` with what ``make`` gives in place of each shape."""
-    if isinstance(structure, Shape):
+    if isinstance(structure, SymbolicShape):
         return make(structure)
     if isinstance(structure, Mapping):
         return _like(structure, {name: fill(value, make) for name, value in structure.items()})
@@ -81,10 +81,10 @@ def fill(structure: Any, make: Callable[[Shape], Tensor]) -> Any:
     return structure
 
 
-def _shape(one: Tensor, other: Tensor, sizes: tuple[Extent, Extent]) -> Shape:
+def _shape(one: Tensor, other: Tensor, sizes: tuple[Extent, Extent]) -> SymbolicShape:
     if one.dim() != other.dim() or one.dtype != other.dtype:
-        raise Unfit("gives tensors of another kind for another batch")
-    return Shape(tuple(_dimension(pair, sizes) for pair in zip(one.shape, other.shape, strict=True)), one.dtype)
+        raise NotSplittable("gives tensors of another kind for another batch")
+    return SymbolicShape(tuple(_dimension(pair, sizes) for pair in zip(one.shape, other.shape, strict=True)), one.dtype)
 
 
 def _dimension(pair: tuple[int, int], sizes: tuple[Extent, Extent]) -> Dimension:
@@ -95,7 +95,7 @@ def _dimension(pair: tuple[int, int], sizes: tuple[Extent, Extent]) -> Dimension
         return "rows"
     if pair == (first.time, second.time):
         return "time"
-    raise Unfit(f"has a dimension of {pair[0]} for {first}, and of {pair[1]} for {second}")
+    raise NotSplittable(f"has a dimension of {pair[0]} for {first}, and of {pair[1]} for {second}")
 
 
 def _like(container: Mapping[str, Any], values: dict[str, Any]) -> Any:

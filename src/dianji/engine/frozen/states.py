@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.bases.base import Base
-from dianji.engine.frozen.cut import Cut, Sample
+from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
 from dianji.engine.frozen.shapes import Extent
 from dianji.engine.lean.path import LeanPath
 from dianji.engine.native.kernels import MOST_TIME
@@ -71,19 +71,19 @@ class Reader:
         found: np.ndarray = self.examples["length"].to_numpy()
         return found
 
-    def sample(self, indices: np.ndarray) -> Sample:
+    def sample(self, indices: np.ndarray) -> SizedBatch:
         """A batch on the device. The task draws nothing for it, so the generator is never asked."""
         table = self.examples.take(pa.array(indices))
         collated = self.task.collate(table, self.base, generator(0), training=True)
         batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
-        return Sample(batch, extent(self.lengths, indices))
+        return SizedBatch(batch, extent(self.lengths, indices))
 
     def run(self, batch: Batch) -> Any:
         """The task's loss, in the run's precision."""
         with self.runtime.products():
             return self.task.loss(self.model, batch)
 
-    def groups(self, cut: Cut, indices: np.ndarray) -> Iterator[np.ndarray]:
+    def groups(self, cut: GraphSplit, indices: np.ndarray) -> Iterator[np.ndarray]:
         """The indices, shortest examples first, in groups that are read together.
 
         Where rows are packed, what is said of an example does not depend on the lengths of others, to the last bit.
@@ -91,7 +91,7 @@ class Reader:
         packed = self.lean.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
         return alike(self.lengths, indices, mixed=packed and not cut.ragged)
 
-    def read(self, cut: Cut, indices: np.ndarray) -> Tensor:
+    def read(self, cut: GraphSplit, indices: np.ndarray) -> Tensor:
         """(examples, …) or (examples, time, …): the states of examples of one group."""
         alone = len(indices) == 1
         batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
@@ -135,7 +135,7 @@ def alike(lengths: np.ndarray, indices: np.ndarray, *, mixed: bool = False) -> I
 class Fresh:
     """States are computed for each batch anew."""
 
-    cut: Cut
+    cut: GraphSplit
     reader: Reader
 
     def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
@@ -155,14 +155,14 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredStates:
     """States are looked up.
 
     ``values`` has one entry per example, or per token if the cut is ragged; that of example ``i`` begins at
     ``starts[i]``. Numbers that numpy does not know (bf16) are held as whole ones of that size.
     """
 
-    cut: Cut
+    cut: GraphSplit
     lengths: np.ndarray
     values: np.ndarray
     starts: np.ndarray
@@ -188,7 +188,7 @@ class Kept:
         return found
 
 
-def places(cut: Cut, lengths: np.ndarray) -> tuple[np.ndarray, int]:
+def places(cut: GraphSplit, lengths: np.ndarray) -> tuple[np.ndarray, int]:
     """Where each example's states begin if they lie in the order in which they are read; and how many there are."""
     order = np.concatenate([*alike(lengths, np.arange(len(lengths))), np.empty(0, dtype=np.int64)])
     taken = lengths[order].astype(np.int64) if cut.ragged else np.ones(len(order), dtype=np.int64)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from dianji.bases.base import Base
-from dianji.divided import divided
 from dianji.engine.lean.attention import Shape
 from dianji.engine.lean.between import Attention, Between, ByTorch, between, told
 from dianji.engine.lean.blocks import attention_half, feed_forward_half
@@ -28,6 +27,7 @@ from dianji.engine.native import kernels
 from dianji.engine.native.adamw import CompiledAdamW
 from dianji.engine.native.tiles import Copy
 from dianji.registry import REGISTRY
+from dianji.sharded import is_sharded
 from dianji.tasks.base import Task, random_batches
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def lean_path(job: Job, runtime: Runtime) -> LeanPath:
     if job.train.lean == "off":
         return LeanPath()
     model: nn.Module = job.model.model
-    if any(divided(parameter) for parameter in model.parameters()):
+    if any(is_sharded(parameter) for parameter in model.parameters()):
         return LeanPath(told="none, the weights are divided among processes")
     if job.train.compile == "on":
         path = LeanPath(told="none, the model is compiled")

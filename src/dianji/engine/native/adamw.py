@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dianji.divided import divided
 from dianji.engine.native.build import built
 from dianji.engine.native.tiles import Copy
+from dianji.sharded import is_sharded
 
 PIECE = 16384  # as in kernels.c
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -154,7 +154,7 @@ def _plain(parameter: Tensor) -> bool:
     dense = parameter.is_contiguous() or (
         parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
     )
-    return dense and parameter.device.type == "cpu" and parameter.dtype == torch.float32 and not divided(parameter)
+    return dense and parameter.device.type == "cpu" and parameter.dtype == torch.float32 and not is_sharded(parameter)
 
 
 def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:

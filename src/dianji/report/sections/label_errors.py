@@ -9,7 +9,7 @@ import numpy as np
 from dianji.evaluate.confident import likely_errors
 from dianji.evaluate.outcome import Classified
 from dianji.report.blocks import Block, Cell, Paragraph, Table, Text, Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.section import Section
 from dianji.report.sections.mistakes import shown, without_rows
 from dianji.report.subject import Subject
@@ -52,7 +52,7 @@ def _about(found: int, rows: int, split: Words) -> Words:
     )
 
 
-def _table(outcome: Classified, found: np.ndarray, rows: Rows | None) -> Table:
+def _table(outcome: Classified, found: np.ndarray, rows: SourceRows | None) -> Table:
     header: tuple[Text, ...] = (
         Words("row", "行"),
         Words("label", "标签"),
@@ -65,7 +65,7 @@ def _table(outcome: Classified, found: np.ndarray, rows: Rows | None) -> Table:
     return Table(caption, header if rows is None else (*header, Words("input", "输入")), tuple(told), frozenset({2, 4}))
 
 
-def _row(outcome: Classified, row: int, rows: Rows | None) -> tuple[Cell, ...]:
+def _row(outcome: Classified, row: int, rows: SourceRows | None) -> tuple[Cell, ...]:
     probabilities, label = outcome.probabilities[row], int(outcome.target[row])
     best = int(probabilities.argmax())
     cells: tuple[Cell, ...] = (

@@ -14,7 +14,7 @@ from dianji.evaluate.counts import decide
 from dianji.evaluate.metrics.probability import decisions
 from dianji.evaluate.outcome import Classified, Tagged
 from dianji.report.blocks import Block, Cell, Paragraph, Table, Text, Thumbnail, Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.section import Section
 from dianji.report.subject import Subject
 from dianji.report.wording import percent, shorten
@@ -69,7 +69,7 @@ def without_rows(reason: Words) -> Paragraph:
     )
 
 
-def changed(rows: Rows) -> list[Block]:
+def changed(rows: SourceRows) -> list[Block]:
     """Says so where the data is not what the model was measured on."""
     gone = int((rows.place < 0).sum())
     if not rows.changed and not gone:
@@ -88,7 +88,7 @@ def _labels(outcome: Classified | Tagged, which: np.ndarray) -> str:
     return ", ".join(outcome.labels[place] for place in np.flatnonzero(which)) or "–"
 
 
-def _table(found: Sequence[Mistake], rows: Rows | None) -> Table:
+def _table(found: Sequence[Mistake], rows: SourceRows | None) -> Table:
     caption = Words("The surest mistakes first", "最有把握的错误在前")
     header: tuple[Text, ...] = (
         Words("row", "行"),
@@ -103,7 +103,7 @@ def _table(found: Sequence[Mistake], rows: Rows | None) -> Table:
     return Table(caption, (*header, Words("input", "输入")), tuple(beside), frozenset({3}))
 
 
-def shown(rows: Rows, row: int) -> Cell:
+def shown(rows: SourceRows, row: int) -> Cell:
     """The input of a recorded row, as it fits into a table."""
     value = rows.value(row)
     if value is None:

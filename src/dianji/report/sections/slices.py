@@ -12,7 +12,7 @@ from dianji.evaluate.counts import right
 from dianji.evaluate.outcome import Classified, Tagged
 from dianji.evaluate.proportion import wilson
 from dianji.report.blocks import Block, Paragraph, Table, Text, Words
-from dianji.report.rows import Rows
+from dianji.report.rows import SourceRows
 from dianji.report.section import Section
 from dianji.report.sections.mistakes import changed, without_rows
 from dianji.report.subject import Subject
@@ -57,7 +57,7 @@ def by_frequency(outcome: Classified, training: Mapping[str, int]) -> Iterator[S
     yield from _quarters(by, counts[outcome.target], np.quantile(counts, [0.25, 0.5, 0.75]))
 
 
-def by_length(rows: Rows) -> Iterator[Slice]:
+def by_length(rows: SourceRows) -> Iterator[Slice]:
     """Four groups of about as many rows, the shortest first."""
     there = rows.place >= 0
     edges = np.quantile(rows.length[there], [0.25, 0.5, 0.75])
@@ -65,7 +65,7 @@ def by_length(rows: Rows) -> Iterator[Slice]:
     yield from _quarters(Words("characters", "字符数"), values, edges)
 
 
-def by_language(rows: Rows) -> Iterator[Slice]:
+def by_language(rows: SourceRows) -> Iterator[Slice]:
     """Where the texts are in more than one."""
     there = np.flatnonzero(rows.place >= 0)
     languages = np.array([language_of(str(rows.value(row))) for row in there.tolist()])

@@ -1,0 +1,165 @@
+"""Whether what a frozen part says of the examples is kept, and where: on a disk that has room for it, once."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from filelock import FileLock
+
+from dianji.engine.frozen import file
+from dianji.engine.frozen.file import KINDS, Layout, Stale
+from dianji.engine.frozen.graph_split import GraphSplit, find_graph_split
+from dianji.engine.frozen.shapes import NotSplittable
+from dianji.engine.frozen.states import Fresh, Reader, StoredStates, places
+from dianji.reporting import Meter, Reporter
+from dianji.store.digest import digest_value
+
+#: Changes when the same key would give other states than before.
+FORMAT = 1
+#: Room that must be left on the disk: checkpoints and the artefact are written there too.
+LEFT_FREE = 512 * 2**20
+#: Relative difference between the whole model and the cut one, by the run's precision.
+TOLERANCE = {"fp32": 1e-3}
+LOW_PRECISION_TOLERANCE = 0.1
+CHECKED = 8  # examples on which both must agree
+
+
+@dataclass(frozen=True)
+class StateStore:
+    """Where states are kept, and for whom it is said."""
+
+    folder: Callable[[str], Path]  # by digest
+    stage: str
+    reporter: Reporter
+
+
+def graph_split_of(reader: Reader) -> GraphSplit:
+    """Where the reader's model can be cut.
+
+    Raises:
+        NotSplittable: nowhere; says why.
+    """
+    lengths = reader.lengths
+    if len(lengths) < CHECKED:
+        raise NotSplittable(f"there are only {len(lengths)} examples")
+    order = np.argsort(lengths, kind="stable")
+    probes = reader.sample(order[[0, 0, 0]]), reader.sample(order[[-1, -1]])
+    check = reader.sample(order[np.linspace(0, len(order) - 1, CHECKED).astype(np.int64)])
+    tolerance = TOLERANCE.get(reader.runtime.precision, LOW_PRECISION_TOLERANCE)
+    cut = find_graph_split(reader.model, reader.run, probes, check, tolerance)
+    if cut.state.dtype not in KINDS:
+        raise NotSplittable(f"its states are {cut.state.dtype}")
+    return cut
+
+
+def stored_states(cut: GraphSplit, reader: Reader, examples: str, store: StateStore) -> StoredStates | Fresh:
+    """The states of all examples, from the disk, or computed and put there; ``Fresh`` where there is no room.
+
+    Args:
+        cut: of the reader's model.
+        reader: of one split.
+        examples: a digest that determines the encoded examples.
+        store: where they are kept.
+    """
+    lengths = reader.lengths
+    starts, count = places(cut, lengths)
+    layout = Layout(_key(cut, reader, examples), cut.state.dtype, (count, *cut.item))
+    path = store.folder(layout.key) / "states.safetensors"
+    what = f"{store.stage}: what comes before '{cut.path}' says of {len(lengths):,} examples"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / "lock"):  # who comes second reads what the first has written
+            values = _values(path, layout, cut, reader, store.reporter, what)
+    except OSError as error:
+        store.reporter.warn(
+            f"{what} cannot be kept ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes on "
+            "without, to the same result, more slowly. Free some space, or set DIANJI_HOME."
+        )
+        return Fresh(cut, reader)
+    return Fresh(cut, reader) if values is None else StoredStates(cut, lengths, values, starts, reader.runtime.device)
+
+
+def in_memory(cut: GraphSplit, reader: Reader, reporter: Reporter, title: str) -> StoredStates:
+    """The same without a disk."""
+    lengths = reader.lengths
+    starts, count = places(cut, lengths)
+    values = np.empty((count, *cut.item), dtype=KINDS[cut.state.dtype][1])
+    begin = 0
+    with reporter.work(title, len(lengths), "examples") as meter:
+        for block in _blocks(cut, reader, meter):
+            values[begin : begin + len(block)] = block
+            begin += len(block)
+    return StoredStates(cut, lengths, values, starts, reader.runtime.device)
+
+
+def predicted_size(cut: GraphSplit, lengths: np.ndarray) -> int:
+    """Bytes on the disk."""
+    return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
+
+
+def no_room(size: int, folder: Path) -> str:
+    """How so many bytes are too many for the disk, and what follows; empty where they are not."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if size + LEFT_FREE <= free:
+        return ""
+    return (
+        f"{size / 1e6:,.1f} MB, and of {free / 1e6:,.0f} MB that are free at {folder} {LEFT_FREE / 1e6:,.0f} MB are "
+        "left to other things: it is not kept. Training goes on without, to the same result, more slowly. Free some "
+        "space, or set DIANJI_HOME."
+    )
+
+
+def _values(
+    path: Path, layout: Layout, cut: GraphSplit, reader: Reader, reporter: Reporter, what: str
+) -> np.ndarray | None:
+    if path.exists():
+        try:
+            values = file.read(path, layout)
+        except Stale as reason:
+            reporter.warn(f"{path}: {reason}. What it should hold is computed again.")
+        else:
+            reporter.say(f"{what} is read from the cache ({_size(layout)})")
+            return values
+    file.sweep(path)
+    if told := no_room(layout.size, path.parent):
+        reporter.warn(f"{what} would take {told}")
+        return None
+    began = time.monotonic()
+    with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:
+        file.write(path, layout, _blocks(cut, reader, meter))
+    reporter.say(f"{what} is computed once and kept: {_size(layout)} in {time.monotonic() - began:.1f} s")
+    return file.read(path, layout)
+
+
+def _blocks(cut: GraphSplit, reader: Reader, meter: Meter) -> Iterator[np.ndarray]:
+    """All states, in the order of ``places``."""
+    for group in reader.groups(cut, np.arange(len(reader.lengths))):
+        found = reader.read(cut, group).cpu().contiguous()
+        block: np.ndarray = found.view(_whole(found.dtype)).numpy()
+        yield block.reshape(-1, *cut.item) if cut.ragged else block
+        meter.advance(len(group))
+
+
+def _whole(dtype: torch.dtype) -> torch.dtype:
+    """What numpy takes it for."""
+    return torch.uint16 if dtype is torch.bfloat16 else dtype
+
+
+def _key(cut: GraphSplit, reader: Reader, examples: str) -> str:
+    state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
+    where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
+    where.append("lean" if reader.lean.layers else "plain")
+    return digest_value([FORMAT, examples, cut.path, str(cut.place), state, cut.digest, *where])
+
+
+def _size(layout: Layout) -> str:
+    return f"{layout.size / 1e6:,.1f} MB"

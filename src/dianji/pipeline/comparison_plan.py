@@ -1,0 +1,126 @@
+"""A comparison, planned: each variant and seed as a schedule of steps, and that all of them can be compared at all.
+
+Every variant gets the same seeds: the recipe's own and those that follow it. A seed is the compared stage's alone.
+The recipe's seed divides the data for all of them, so that the test rows (and the rows to train on, where they are
+limited) stay the same. Stages before the compared one are the recipe's: they run once and are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dianji.data.content import examine
+from dianji.errors import DataError, RecipeError
+from dianji.evaluate.replicates import require_same_rows
+from dianji.pipeline.plan import DataCache, Schedule, Work, schedule
+from dianji.results import PlannedVariant
+from dianji.spec.sections import Compare, Recipe
+from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
+from dianji.store.steps import Store
+
+#: What a comparison is measured on: the first of these that every variant has.
+_SPLITS = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """One variant: a schedule for each seed, each ending with the variant's stage."""
+
+    name: str
+    index: int
+    schedules: tuple[Schedule, ...]
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """The compared stage, for each seed."""
+        return tuple(planned.works[-1] for planned in self.schedules)
+
+    def planned(self) -> PlannedVariant:
+        """What a person is shown."""
+        steps = tuple(work.step.digest for work in self.works)
+        return PlannedVariant(self.name, self.works[0].name, steps, sum(w.step.state == "done" for w in self.works))
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """All variants, with the same seeds, measured on the same split."""
+
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    variants: tuple[VariantPlan, ...]
+    split: str
+
+    @property
+    def metric(self) -> str:
+        """The first variant's primary metric."""
+        return self.variants[0].works[0].task.metrics[0]
+
+    def filled(self) -> Compare:
+        """The section with every field given, for a recipe that was filled."""
+        stages = [variant.schedules[0].filled().stages[variant.works[0].name] for variant in self.variants]
+        variants = [written_out(self.recipe, e.index, stage) for e, stage in zip(self.variants, stages, strict=True)]
+        return Compare(variants=variants, seeds=len(self.seeds))
+
+
+def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None = None) -> ComparisonPlan:
+    """Plan the comparison that a recipe asks for.
+
+    Args:
+        recipe: whose section ``compare`` is meant.
+        store: where steps lie.
+        data_cache: data that were read already.
+
+    Raises:
+        RecipeError: with every fault of every variant; also where variants cannot be compared with each other.
+    """
+    asked = section(recipe)
+    seeds = tuple((recipe.seed + number) % 2**32 for number in range(asked.seeds))
+    data_cache = data_cache or DataCache()
+    variants: list[VariantPlan] = []
+    faults = list(same_names(recipe))
+    for index in range(len(asked.variants)):
+        name = label(recipe, index)
+        try:
+            schedules = tuple(schedule(as_recipe(recipe, index, seed), store, data_cache) for seed in seeds)
+            variants.append(VariantPlan(name, index, schedules))
+        except RecipeError as error:
+            faults.extend(f"{where(recipe, index)} ('{name}'): {fault}" for fault in error.faults)
+    split = next((split for split in _SPLITS if all(split in e.works[0].data.splits for e in variants)), None)
+    if split is None:
+        faults.append(f"{recipe.where('compare')}: the variants have neither test nor validation rows in common.")
+    else:
+        faults += _incomparable(recipe, variants, split)
+    if faults or split is None:
+        raise RecipeError(*dict.fromkeys(faults))
+    return ComparisonPlan(recipe, seeds, tuple(variants), split)
+
+
+def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -> Iterator[str]:
+    """Why variants cannot be set beside the first one."""
+    if not variants:
+        return
+    first = variants[0]
+    metric, rows = first.works[0].task.metrics[0], _rows(first, split)
+    steps: dict[str, str] = {}
+    for variant in variants:
+        work, at = variant.works[0], where(recipe, variant.index)
+        if metric not in work.task.metrics:
+            known = ", ".join(work.task.metrics)
+            yield f"{at}: '{variant.name}' is measured by {known}, '{first.name}' by {metric}. Compare like with like."
+            continue
+        same = steps.setdefault(work.step.digest, variant.name)
+        if same != variant.name:
+            yield f"{at}: '{variant.name}' asks for the same as '{same}'. Change something, or take it out."
+        try:
+            require_same_rows(rows, _rows(variant, split), (first.name, variant.name))
+        except DataError as error:
+            yield f"{at}: {error}"
+
+
+def _rows(variant: VariantPlan, split: str) -> np.ndarray:
+    """Digests of the rows that the variant is measured on."""
+    work = variant.works[0]
+    return examine(work.data.splits[split], work.task.columns).order

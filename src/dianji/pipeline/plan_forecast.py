@@ -1,0 +1,62 @@
+"""A plan with what each stage will take and what it will not read: all that can be known before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dianji.engine.frozen.state_store import no_room
+from dianji.errors import BaseError, CapabilityError, DianjiError, RecipeError
+from dianji.pipeline.encoded import describe_truncation
+from dianji.pipeline.plan import Schedule, Work
+from dianji.pipeline.resource_forecast import cache_size, foresee, shortage
+from dianji.pipeline.stage_preview import StagePreview
+from dianji.results import Plan, PlannedStage
+from dianji.store.steps import Store
+
+
+def with_outlook(found: Schedule, store: Store) -> Plan:
+    """The schedule's plan; stages that are done are told of as they are.
+
+    Raises:
+        RecipeError: rows do not fit a base at the length that is asked for, or a base's tokenizer is damaged.
+    """
+    plan = found.plan()
+    stages, warnings, faults = [], list(plan.warnings), []
+    for stage, work in zip(plan.stages, found.works, strict=True):
+        if stage.state != "done":
+            try:
+                stage, more = _seen(stage, work, store)
+                warnings += more
+            except (BaseError, CapabilityError) as error:
+                faults.append(f"{found.recipe.where('stages', work.name)}: {error}")
+        stages.append(stage)
+    if faults:
+        raise RecipeError(*faults)
+    return dataclasses.replace(plan, stages=tuple(stages), warnings=tuple(warnings))
+
+
+def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, list[str]]:
+    """The stage with its figures, and what to warn of."""
+    try:
+        seen = StagePreview.of(work)
+        memory = foresee(work, seen)  # before more rows are encoded: what is taken already counts
+        cuts = seen.cuts()
+    except (BaseError, CapabilityError):
+        raise
+    except DianjiError:
+        return stage, []  # a new base finds nothing in the few rows that are looked at; the run looks at all
+    warnings = [
+        describe_truncation(f"{work.name}: {seen.samples[split].describe(split)}", told) for split, told in cuts.items()
+    ]
+    cache = cache_size(seen)
+    if memory is not None and (short := shortage(work.name, memory)):
+        warnings.append(short)
+    if cache is not None and (full := no_room(cache, store.home / "cache")):
+        warnings.append(f"{work.name}: what its frozen part says of the rows would take {full}")
+    told = dataclasses.replace(
+        stage,
+        memory_mb=None if memory is None else round(memory.total),
+        cache_mb=None if cache is None else round(cache / 1e6, 3),
+        cut={split: of.to_json() for split, of in cuts.items()},
+    )
+    return told, warnings

@@ -1,0 +1,125 @@
+"""Whether a stage has room in this machine's memory and on its disk, told before its weights are loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from dianji.engine.batches import BatchOrder, Size, in_order, size_of
+from dianji.engine.evaluation import EXAMPLES, TOKENS
+from dianji.engine.forecast import MIB, Forecast, Load, forecast, foreseen_graph_split
+from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
+from dianji.engine.frozen.shapes import NotSplittable
+from dianji.engine.frozen.state_store import CHECKED, predicted_size
+from dianji.engine.frozen.states import extent
+from dianji.engine.lean.path import looks_lean, special_tokens, table_shrinks
+from dianji.engine.lean.table import rows_that_occur, word_table
+from dianji.engine.learn import on_the_disk, require_settled
+from dianji.engine.runtime import choose_precision
+from dianji.errors import DianjiError
+from dianji.pipeline.plan import Work
+from dianji.pipeline.stage_preview import FIRST, StagePreview
+from dianji.reporting import Reporter
+
+#: Of an architecture that fake tensors do not carry: a forecast is not worth a run.
+_UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
+
+
+def foresee(work: Work, seen: StagePreview | None = None) -> Forecast | None:
+    """What the stage will take, on a CPU; None where it cannot be told, or where a GPU's memory is what counts."""
+    if torch.cuda.is_available():
+        return None
+    try:
+        return forecast(_load(seen or StagePreview.of(work)), psutil.Process().memory_info().rss / MIB)
+    except _UNTOLD:
+        return None
+
+
+def announced(work: Work, reporter: Reporter) -> str:
+    """``, about 1,754 MB``, for the line that begins a stage; warns where that is too much."""
+    foreseen = foresee(work)
+    if foreseen is None:
+        return ""
+    if warning := shortage(work.name, foreseen):
+        reporter.warn(warning)
+    return f", about {foreseen.total:,.0f} MB"
+
+
+def shortage(stage: str, foreseen: Forecast) -> str | None:
+    """A warning, where there is less memory than that."""
+    free = psutil.virtual_memory().available / MIB + psutil.Process().memory_info().rss / MIB
+    if foreseen.total <= free:
+        return None
+    parts = {field.name: getattr(foreseen, field.name) for field in dataclasses.fields(foreseen)}
+    told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
+    return (
+        f"{stage}: will take about {foreseen.total:,.0f} MB ({told}), and {free:,.0f} MB are free. Lower "
+        "train.batch_size and raise train.accumulate, use gradient_checkpointing: true, a shorter task length, or "
+        "adapt: lora."
+    )
+
+
+def cache_size(seen: StagePreview) -> int | None:
+    """Bytes that a stage will keep of what its frozen part says; None where it keeps nothing, or it cannot be told."""
+    work = seen.work
+    if not on_the_disk(work.train, to_the_optimum=work.to_the_optimum) or seen.first.num_rows < CHECKED:
+        return None
+    try:
+        model = seen.model().model
+        require_settled(model, seen.task, work.train)
+        cut = foreseen_graph_split(model, _probes(seen), bf16=choose_precision(work.train.precision) != "fp32")
+        return sum(_size(seen, cut, split) for split in ("train", "validation") if split in work.data.splits)
+    except (NotSplittable, *_UNTOLD):
+        return None
+
+
+def _probes(seen: StagePreview) -> tuple[SizedBatch, SizedBatch]:
+    """Three of the shortest of the first examples, and two of the longest."""
+    lengths = seen.first["length"].to_numpy()
+    order = np.argsort(lengths, kind="stable")
+    few, long = (
+        SizedBatch(seen.collate(rows, training=True), extent(lengths, rows))
+        for rows in (order[[0] * 3], order[[-1] * 2])
+    )
+    return few, long
+
+
+def _size(seen: StagePreview, cut: GraphSplit, split: str) -> int:
+    if cut.ragged:
+        sample = seen.samples[split]
+        return round(predicted_size(cut, sample.examples["length"].to_numpy()) * sample.of / sample.rows)
+    looked: int = min(FIRST, seen.work.data.splits["train"].num_rows)
+    rows: int = seen.work.data.splits[split].num_rows
+    examples = rows * len(seen.first) / looked
+    return round(predicted_size(cut, np.ones(1, dtype=np.int32)) * examples)
+
+
+def _load(seen: StagePreview) -> Load:
+    examples, train = seen.first, seen.work.train
+    lengths = examples["length"].to_numpy()
+    course = BatchOrder(lengths, size_of(train, "cpu"), train.accumulate, seen.work.seed)
+    heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
+    size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
+    validated = "validation" in seen.work.data.splits
+    evaluated = seen.collate(in_order(lengths, size)[0], training=False) if validated else None
+    model = seen.model().model
+    bf16 = choose_precision(train.precision) == "bf16"
+    plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
+    looks = looks_lean(model)
+    varied = len(set(lengths.tolist())) > 1
+    heavy = seen.collate(heaviest, training=True)
+    lean, packed = looks.lean and not plain, looks.packed and bf16 and not plain
+    return Load(model, heavy, evaluated, train.optimizer, bf16, varied, lean, packed, _idle(seen, model))
+
+
+def _idle(seen: StagePreview, model: nn.Module) -> int:
+    """Numbers in word vectors that occur in none of the first examples, if the optimiser will not see them."""
+    if seen.work.train.lean == "off" or not table_shrinks(seen.work.train.optimizer.name, seen.task):
+        return 0
+    rows = rows_that_occur(model, seen.first, special_tokens(seen.base))
+    table = word_table(model)
+    return 0 if rows is None or table is None else (len(table.weight) - len(rows)) * table.embedding_dim

@@ -1,0 +1,123 @@
+"""What a comparison says: who is better than whom, and which variant to ship."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dianji.comparison import Difference, Recommendation, VariantCost
+from dianji.evaluate.counts import right
+from dianji.evaluate.metric import Metric
+from dianji.evaluate.outcome import Classified
+from dianji.evaluate.paired import exact, holm, resampled, verdict
+from dianji.evaluate.replicates import Replicates, Seen, replicate
+from dianji.registry import key_of
+
+RESAMPLES = 2000
+#: Predicting so much longer than the quickest counts as more expensive; less is the measurement's own noise.
+SLOWER = 1.25
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A variant that ran with every seed."""
+
+    name: str
+    models: tuple[Seen, ...]
+    cost: VariantCost
+    artefact: Path
+
+
+@dataclass(frozen=True)
+class MetricVerdict:
+    """A metric and everything that it says of the variants."""
+
+    metric: Metric
+    finished: tuple[Finished, ...]
+    replicates: Mapping[str, Replicates]
+
+    @classmethod
+    def of(cls, metric: Metric, finished: Sequence[Finished], seed: int) -> MetricVerdict:
+        """Measure all variants on the same resamples.
+
+        Raises:
+            DataError: the rows are not the same everywhere.
+        """
+        models = {variant.name: variant.models for variant in finished}
+        return cls(metric, tuple(finished), replicate(metric, models, RESAMPLES, seed))
+
+    @property
+    def rows(self) -> int:
+        """That were compared."""
+        return self.finished[0].models[0].outcome.rows
+
+    @property
+    def best(self) -> Finished:
+        """The variant with the best score; of equals the first."""
+        return max(self.finished, key=lambda variant: self._sign * self.replicates[variant.name].value)
+
+    def against(self, to: Finished) -> dict[str, Difference]:
+        """Every other variant against ``to``, corrected for how many there are."""
+        others = [variant for variant in self.finished if variant is not to]
+        tests = [self._tests(to, other) for other in others]
+        corrected = holm([max(found.values()) for found in tests])
+        return {
+            other.name: self._difference(to, other, found, p)
+            for other, found, p in zip(others, tests, corrected, strict=True)
+        }
+
+    def recommend(self, against_best: Mapping[str, Difference]) -> Recommendation | None:
+        """By ``dianji.comparison.RULE``; None where there is nothing to choose or too little to choose by."""
+        if not against_best or any(found.verdict == "no verdict" for found in against_best.values()):
+            return None
+        best = self.best
+        equal = [v for v in self.finished if v is best or against_best[v.name].verdict == "not distinguishable"]
+        quickest = min(variant.cost.milliseconds for variant in equal)
+        quick = [variant for variant in equal if variant.cost.milliseconds <= SLOWER * quickest]
+        chosen = min(quick, key=lambda variant: (variant.cost.train_seconds, variant.cost.trained_parameters))
+        if chosen is best:
+            score = f"'{best.name}': it scores best ({self.replicates[best.name].value:.4f})"
+            reason = "what cannot be distinguished from it costs more" if len(equal) > 1 else "no other comes near it"
+            return Recommendation(best.name, best.artefact, f"Ship {score}, and {reason}.")
+        found = against_best[chosen.name].difference
+        interval = f"{found.value:+.4f}, 95 % interval {found.low:+.4f} to {found.high:+.4f}"
+        told = f"Ship '{chosen.name}': not distinguishable from the best, '{best.name}' ({interval})"
+        return Recommendation(chosen.name, chosen.artefact, f"{told}, and {_cheaper(chosen.cost, best.cost)}.")
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.metric.higher_is_better else -1
+
+    def _tests(self, to: Finished, other: Finished) -> dict[str, float]:
+        """Test -> p: the bootstrap over rows and seeds, and the exact test where a row is right or wrong."""
+        drawn = self.replicates[other.name].drawn - self.replicates[to.name].drawn
+        tests = {"paired-bootstrap": resampled(drawn)}
+        if key_of(self.metric).name == "accuracy" and isinstance(to.models[0].outcome, Classified):
+            name = "mcnemar" if len(to.models) == 1 else "randomisation"
+            tests[name] = exact(_right(to), _right(other))
+        return tests
+
+    def _difference(self, to: Finished, other: Finished, tests: Mapping[str, float], p: float) -> Difference:
+        found = self.replicates[other.name].minus(self.replicates[to.name], self.rows)
+        return Difference(to.name, found, tests, p, verdict(self._sign * found.value, p, self.rows))
+
+
+def _right(variant: Finished) -> np.ndarray:
+    """(seeds, rows) bool, the rows sorted by their digests."""
+    answers = [(model.outcome, model.order()) for model in variant.models]
+    return np.stack([right(outcome)[order] for outcome, order in answers if isinstance(outcome, Classified)])
+
+
+def _cheaper(cost: VariantCost, best: VariantCost) -> str:
+    """In which respects, most telling first."""
+    ratios = {
+        "predicts {} faster": best.milliseconds / cost.milliseconds,
+        "trains {} faster": best.train_seconds / max(cost.train_seconds, 1e-9),
+    }
+    told = [words.format(f"{ratio:.1f}×") for words, ratio in ratios.items() if ratio >= SLOWER]
+    if not told and cost.trained_parameters < best.trained_parameters:
+        told = [f"learns {cost.trained_parameters:,} parameters instead of {best.trained_parameters:,}"]
+    return " and ".join(told) or "costs no more"
