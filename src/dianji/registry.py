@@ -29,6 +29,7 @@ HOMES: Mapping[str, str] = types.MappingProxyType(
         "adaptation": "dianji.adapt",
         "technique": "dianji.techniques",
         "metric": "dianji.evaluate.metrics",
+        "baseline": "dianji.evaluate.baselines",
         "optimizer": "dianji.engine.optimizers",
         "schedule": "dianji.engine.schedules",
     }

@@ -9,7 +9,9 @@ import pytest
 
 from dianji.artefact.record import Record
 from dianji.errors import ArtefactError
-from dianji.evaluate.outcome import Classified, Modelled, Outcome, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.modelled import Modelled
+from dianji.evaluate.outcome import Outcome
 
 ROWS = np.array([1, 2**63, 2**64 - 1], dtype=np.uint64)
 SHARES = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]], dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +20,10 @@ from dianji.data.columns import Column
 from dianji.engine.loop import Job, Trained, Training
 from dianji.engine.processes import ALONE, Processes
 from dianji.engine.runtime import make_runtime
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.labelled import Classified
 from dianji.reporting import Silent
 from dianji.spec.sections import Train
-from dianji.tasks.base import Loss, TaskModel
+from dianji.tasks.base import Loss, Outputs, Prediction, Purpose, Task, TaskModel
 
 LABELS = ("a", "b", "c")
 IGNORED = -1  # a label of rows that do not count, so that micro-batches differ in their number of items
@@ -49,7 +49,7 @@ class ToyModel(nn.Module):
 
 
 @dataclass(frozen=True)
-class ToyTask:
+class ToyTask(Task):
     """Classes of rows of numbers. ``poison`` makes the loss NaN for a batch that holds this row."""
 
     poison: int | None = None
@@ -57,9 +57,20 @@ class ToyTask:
     modality: ClassVar[str] = "text"
     columns: ClassVar[Mapping[str, Column]] = {"text": Column("text"), "label": Column("label", target=True)}
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
-    baselines: ClassVar[tuple[str, ...]] = ()
 
-    def collate(self, examples: pa.Table, base: Any, rng: np.random.Generator, *, training: bool) -> dict[str, Any]:
+    def fit(self, table: pa.Table) -> Self:
+        return self
+
+    def model(self, base: Base) -> TaskModel:
+        raise NotImplementedError  # a toy job brings its own
+
+    def encode(self, table: pa.Table, base: Base) -> pa.Table:
+        raise NotImplementedError  # so it does with its examples
+
+    def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> list[Prediction]:
+        return []
+
+    def collate(self, examples: pa.Table, base: Any, rng: np.random.Generator, *, purpose: Purpose) -> dict[str, Any]:
         rows = [torch.tensor(row) for row in examples["ids"].to_pylist()]
         ids = nn.utils.rnn.pad_sequence(rows, batch_first=True)
         mask = nn.utils.rnn.pad_sequence([torch.ones(len(row)) for row in rows], batch_first=True)
@@ -78,9 +89,6 @@ class ToyTask:
     def outputs(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
         logits = model(batch["ids"], batch["mask"]).float()
         return {"probabilities": logits.softmax(-1).numpy(), "row": batch["row"].numpy()}
-
-    def assemble(self, outputs: dict[str, np.ndarray], examples: pa.Table) -> dict[str, np.ndarray]:
-        return outputs
 
     def outcome(self, outputs: dict[str, np.ndarray], examples: pa.Table) -> Classified:
         return Classified(LABELS, examples["label"].to_numpy(), outputs["probabilities"])

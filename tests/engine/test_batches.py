@@ -84,7 +84,7 @@ def losses(reader, examples, batches):
     task, base, model = reader
     found = np.full(examples.num_rows, np.nan, dtype=np.float32)
     for indices in batches:
-        batch = task.collate(examples.take(pa.array(indices)), base, np.random.default_rng(0), training=True)
+        batch = task.collate(examples.take(pa.array(indices)), base, np.random.default_rng(0), purpose="train")
         each = functional.cross_entropy(
             torch.from_numpy(task.outputs(model, batch)["logits"]), batch["labels"], reduction="none"
         )

@@ -12,9 +12,9 @@ import torch
 from dianji.bases.base import Base
 from dianji.engine import evaluation
 from dianji.engine.batches import Size
-from dianji.engine.evaluation import metric, run_model, values
+from dianji.engine.evaluation import Evaluator, metric, values
 from dianji.errors import RecipeError
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.labelled import Classified
 from dianji.reporting import Silent
 
 NO_BASE = cast(Base, None)  # the toy task needs none
@@ -26,12 +26,12 @@ def model(toy_model):
 
 
 def probabilities(task, model, examples):
-    return run_model(task, model, NO_BASE, examples, 7)["probabilities"]
+    return Evaluator(task, model, NO_BASE, 7).outputs(examples, "score")["probabilities"]
 
 
 def test_rows_keep_their_order(toy_task, model, examples):
     table = examples(600, 1)
-    assert run_model(toy_task, model, NO_BASE, table, 7)["row"].tolist() == list(range(600))
+    assert Evaluator(toy_task, model, NO_BASE, 7).outputs(table, "score")["row"].tolist() == list(range(600))
 
 
 @pytest.mark.parametrize("tokens", [8, 64, 100_000])
@@ -51,10 +51,12 @@ def test_the_order_of_the_rows_does_not_matter(toy_task, model, examples):
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_left_in_its_mode_also_after_an_error(toy_task, model, examples, training):
     model.train(training)
-    run_model(toy_task, model, NO_BASE, examples(5, 1), 7)
+    Evaluator(toy_task, model, NO_BASE, 7).outputs(examples(5, 1), "score")
     assert model.training is training
     with pytest.raises(IndexError):
-        run_model(toy_task, model, NO_BASE, examples(5, 1).set_column(2, "ids", pa.array([[99]] * 5)), 7)
+        Evaluator(toy_task, model, NO_BASE, 7).outputs(
+            examples(5, 1).set_column(2, "ids", pa.array([[99]] * 5)), "score"
+        )
     assert model.training is training
 
 
@@ -77,7 +79,7 @@ def test_rows_of_one_length_are_batched_by_number(toy_task, model, examples, mon
 
     table = examples(40, 1).set_column(1, "length", pa.array(np.ones(40, dtype=np.int32)))
     monkeypatch.setattr(evaluation, "in_order", one_batch)
-    run_model(toy_task, model, NO_BASE, table, 7)
+    Evaluator(toy_task, model, NO_BASE, 7).outputs(table, "score")
     assert sizes == [Size(examples=evaluation.EXAMPLES)]
 
 
@@ -89,7 +91,7 @@ def test_the_meter_counts_rows(toy_task, model, examples):
             self.seen += amount
 
     meter = Counting()
-    run_model(toy_task, model, NO_BASE, examples(33, 1), 7, meter)
+    Evaluator(toy_task, model, NO_BASE, 7).outputs(examples(33, 1), "score", meter)
     assert meter.seen == 33
 
 

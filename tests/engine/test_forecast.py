@@ -29,7 +29,7 @@ def load(adaptation=None, *, task=None, base: Base | None = None, again=False, b
     table = toys.image_table() if base.card.modality == "image" else toys.text_table()
     task = (task or TextClassification()).fit(table)
     examples = task.encode(table, base)
-    batch = task.collate(examples, base, np.random.default_rng(0), training=True)
+    batch = task.collate(examples, base, np.random.default_rng(0), purpose="train")
     batch = {name: torch.cat([value] * repeat) for name, value in batch.items()}
     with torch.device("meta"):
         model = task.model(base)

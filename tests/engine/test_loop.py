@@ -400,7 +400,7 @@ class TestTechniques:
         settings = {**steps, "weight_decay": 0.0, "clip_norm": None, "schedule": {"constant": {"warmup": 0.0}}}
         training = toy.but("hand", train=settings).training()
         model, task = training.model, toy.task
-        batch = task.collate(training.job.examples.take(training.course.steps(0)[0][0]), None, None, training=True)
+        batch = task.collate(training.job.examples.take(training.course.steps(0)[0][0]), None, None, purpose="train")
         task.loss(model, batch).value.backward()
         before = model.embedding.weight.detach().clone()
         gradient = model.embedding.weight.grad

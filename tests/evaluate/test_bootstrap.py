@@ -6,9 +6,9 @@ import pytest
 from dianji.errors import DataError, RecipeError
 from dianji.evaluate import bootstrap
 from dianji.evaluate.bootstrap import estimate, estimates, interval
+from dianji.evaluate.labelled import Classified
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1
-from dianji.evaluate.outcome import Classified
 from dianji.testing import toys
 from tests.evaluate.test_metrics import take
 

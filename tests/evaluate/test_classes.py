@@ -6,7 +6,7 @@ from sklearn import metrics as theirs
 
 from dianji.errors import DataError
 from dianji.evaluate.classes import per_class
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
 from dianji.testing import toys
 
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as some
 from sklearn import metrics as theirs
 
 from dianji.errors import DataError
+from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
 from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
-from dianji.evaluate.outcome import Classified, Modelled, Tagged
+from dianji.evaluate.modelled import Modelled
 
 F1: dict[str, Metric] = {"macro": MacroF1(), "micro": MicroF1(), "weighted": WeightedF1()}
 

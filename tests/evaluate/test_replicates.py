@@ -8,9 +8,10 @@ import pytest
 
 from dianji.errors import DataError
 from dianji.evaluate.bootstrap import estimate
+from dianji.evaluate.labelled import Classified
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1
-from dianji.evaluate.outcome import Classified, Outcome
+from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.paired import resampled
 from dianji.evaluate.replicates import Seen, replicate
 from tests.evaluate.test_metrics import plain, take

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dianji.comparison import VariantCost
+from dianji.evaluate.labelled import Classified
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.probability import LogLoss
-from dianji.evaluate.outcome import Classified
 from dianji.evaluate.paired import exact, holm
 from dianji.evaluate.replicates import Seen
 from dianji.pipeline.verdict import Finished, MetricVerdict

@@ -19,7 +19,8 @@ from dianji.data.read import load
 from dianji.data.report import with_token_lengths
 from dianji.evaluate.bootstrap import estimates
 from dianji.evaluate.classes import per_class
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import record_of
 from dianji.results import metrics_to_json
 from dianji.spec.sections import Recipe

@@ -104,7 +104,7 @@ def test_padded_to_the_longest(model: Model, texts: list[str], together: np.ndar
     found = []
     for start in range(0, ROWS, 100):
         batch = pa.concat_tables([examples.slice(start, 100), longest])
-        collated = model.task.collate(batch, model.base, np.random.default_rng(0), training=False)
+        collated = model.task.collate(batch, model.base, np.random.default_rng(0), purpose="predict")
         with torch.inference_mode():
             outputs = model.task.outputs(model.network, collated)
         found.append(outputs["logits"][:-1])

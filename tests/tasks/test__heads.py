@@ -4,8 +4,10 @@ import pytest
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, BertConfig, RobertaConfig
 
 from dianji.errors import CapabilityError
-from dianji.tasks._heads import head_of, label_names, with_head
-from dianji.tasks.base import Comparable, Task, TaskModel
+from dianji.evaluate.baseline import Comparable
+from dianji.tasks._heads import head_of, with_head
+from dianji.tasks.answers import SeveralLabels
+from dianji.tasks.base import Task, TaskModel
 from dianji.tasks.causal_language import CausalLanguage
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
@@ -34,12 +36,14 @@ def test_prefixes_end_at_a_dot(bert):
 
 
 def test_label_names_count_the_classes():
-    config = BertConfig(**label_names(("a", "b", "c"), several=True))
+    config = BertConfig(**SeveralLabels(("a", "b", "c")).names())
     assert config.num_labels == 3
     assert config.problem_type == "multi_label_classification"
 
 
 def test_tasks_keep_the_protocol():
     tasks: list[Task] = [CausalLanguage(), MaskedLanguage()]
-    comparable: list[Comparable] = [TextClassification(), ImageClassification()]
-    assert {task.modality for task in (*tasks, *comparable)} == {"text", "image"}
+    classifiers = [TextClassification(), ImageClassification()]
+    comparable: list[Comparable] = [*classifiers]
+    assert len(comparable) == 2
+    assert {task.modality for task in (*tasks, *classifiers)} == {"text", "image"}

@@ -8,9 +8,11 @@ from transformers import AutoModelForCausalLM, BertConfig, GPT2Config
 
 from dianji.bases.models.lstm import LstmConfig
 from dianji.errors import CapabilityError
-from dianji.evaluate.outcome import Modelled
+from dianji.evaluate.modelled import Modelled
 from dianji.registry import from_record, record_of
 from dianji.tasks.causal_language import CausalLanguage
+
+NO_ROWS = pa.table({})  # these predictions follow from the outputs alone
 
 LONG = "where is my card how do i pay cash from the bank please " * 2
 KINDS = pytest.mark.parametrize("kind", [BertConfig, GPT2Config, LstmConfig])
@@ -22,7 +24,7 @@ def texts():
 
 
 def batch_of(task, table, base):
-    return task.collate(task.encode(table, base), base, np.random.default_rng(0), training=False)
+    return task.collate(task.encode(table, base), base, np.random.default_rng(0), purpose="predict")
 
 
 def run(task, model, table, base):
@@ -81,7 +83,7 @@ def test_continuation_equals_greedy_generation(toy):
     task = CausalLanguage(new_tokens=6)
     model = task.model(base).model
     table = pa.table({"text": ["where is my card", "pay"]})
-    predictions = task.predictions(run(task, model, table, base), base)
+    predictions = task.predictions(run(task, model, table, base), NO_ROWS, base)
     for text, prediction in zip(table["text"].to_pylist(), predictions, strict=True):
         prompt = torch.tensor(
             [base.processor(text)["input_ids"][:-1]]
@@ -111,7 +113,7 @@ def test_a_continuation_ends_where_the_model_ends_it(toy):
     table = pa.table({"text": ["my card", "where is my card"]})  # prompts of 3 and 5 tokens
     added = run(task, Ends(), table, base)["continuation"]
     assert (added[:, 1:] >= 0).sum(axis=1).tolist() == [2, 0]
-    assert [one.continuation for one in task.predictions(run(task, Ends(), table, base), base)][1] == ""
+    assert [one.continuation for one in task.predictions(run(task, Ends(), table, base), NO_ROWS, base)][1] == ""
 
 
 def test_a_continuation_may_begin_within_a_word(toy):
@@ -119,7 +121,7 @@ def test_a_continuation_may_begin_within_a_word(toy):
     number = base.processor.convert_tokens_to_ids
     tokens = np.array([[number(token) for token in ("card", "##s", "please")], [number("card"), number("lost"), -1]])
     outputs = {"nll": np.ones(2), "tokens": np.ones(2), "hits": np.ones(2), "continuation": tokens}
-    one, two = CausalLanguage(new_tokens=2).predictions(outputs, base)
+    one, two = CausalLanguage(new_tokens=2).predictions(outputs, NO_ROWS, base)
     assert (one.continuation, two.continuation) == ("s please", " lost")
 
 
@@ -132,6 +134,8 @@ def test_the_last_window_is_continued(toy):
         "nll": numbers.astype(float),
         "tokens": numbers,
         "hits": numbers,
+        "hits_margin": numbers.astype(np.float32),
+        "continuation_margin": np.ones((len(numbers), 2)),
         "continuation": np.stack([numbers] * 2, 1),
     }
     rows = task.assemble(outputs, examples)
@@ -146,7 +150,7 @@ def test_without_new_tokens_there_is_perplexity_alone(texts, toy):
     task = CausalLanguage()
     model = task.model(base).model
     outputs = run(task, model, texts, base)
-    short, _, empty, _ = task.predictions(outputs, base)
+    short, _, empty, _ = task.predictions(outputs, NO_ROWS, base)
     assert short.to_json() == {"perplexity": pytest.approx(float(np.exp(outputs["nll"][0] / outputs["tokens"][0])))}
     assert empty.perplexity is not None  # the token that closes a text is predicted too
 

@@ -10,9 +10,11 @@ import torch
 from transformers import AutoModelForMaskedLM, BertConfig, GPT2Config
 
 from dianji.errors import CapabilityError, DataError
-from dianji.evaluate.outcome import Modelled
+from dianji.evaluate.modelled import Modelled
 from dianji.registry import from_record, record_of
 from dianji.tasks.masked_language import MaskedLanguage
+
+NO_ROWS = pa.table({})  # these predictions follow from the outputs alone
 
 LONG = "where is my card how do i pay cash from the bank please " * 3
 
@@ -23,12 +25,14 @@ def texts():
 
 
 def collate(task, table, base, *, training=True, seed=0):
-    return task.collate(task.encode(table, base), base, np.random.default_rng(seed), training=training)
+    return task.collate(
+        task.encode(table, base), base, np.random.default_rng(seed), purpose="train" if training else "score"
+    )
 
 
 def run(task, model, table, base):
     examples = task.encode(table, base)
-    outputs = task.outputs(model, task.collate(examples, base, np.random.default_rng(0), training=False))
+    outputs = task.outputs(model, task.collate(examples, base, np.random.default_rng(0), purpose="predict"))
     return task.assemble(outputs, examples)
 
 
@@ -113,7 +117,7 @@ def test_windows_are_summed_to_rows(texts, bert):
     examples = task.encode(texts, bert)
     nll, tokens = np.arange(8.0), np.arange(8)
     none = {"fill_tokens": np.full((8, 4, 5), -1), "fill_probabilities": np.zeros((8, 4, 5), np.float32)}
-    rows = task.assemble({"nll": nll, "tokens": tokens, "hits": tokens, **none}, examples)
+    rows = task.assemble({"nll": nll, "tokens": tokens, "hits": tokens, "hits_margin": nll, **none}, examples)
     assert rows["nll"].tolist() == [0.0, 1 + 2 + 3 + 4, 5, 6, 7]
     outcome = task.outcome(rows, examples)
     assert isinstance(outcome, Modelled)
@@ -128,7 +132,7 @@ def test_nothing_to_predict_gives_a_loss_of_zero_that_can_be_followed_back(bert)
     loss = task.loss(model, collate(task, table, bert))
     assert (loss.items, loss.value.item()) == (0, 0.0)
     loss.value.backward()
-    (one, _) = task.predictions(run(task, model, table, bert), bert)
+    (one, _) = task.predictions(run(task, model, table, bert), NO_ROWS, bert)
     assert one.to_json() == {"perplexity": None}
 
 
@@ -159,7 +163,7 @@ def test_mask_tokens_in_the_text_are_filled_in(bert):
     model = task.model(bert).model
     table = pa.table({"text": ["where is my [MASK]", "pay cash", "[MASK] cash from the bank please [MASK] my card"]})
     outputs = run(task, model, table, bert)
-    one, two, three = task.predictions(outputs, bert)
+    one, two, three = task.predictions(outputs, NO_ROWS, bert)
     assert one.perplexity is None
     assert two.to_json()["perplexity"] > 1
     assert "fills" not in two.to_json()

@@ -11,17 +11,19 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, DistilBertConfig, GPT2Config, RobertaConfig
 
 from dianji.errors import BaseError, CapabilityError, DataError
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
 from dianji.registry import from_record, record_of
 from dianji.tasks._pooled import PooledClassifier, first, mean
 from dianji.tasks.text_classification import TextClassification
+
+NO_ROWS = pa.table({})  # these predictions follow from the outputs alone
 
 RNG = np.random.default_rng(0)
 
 
 def batch_of(task, table, base, rows=None):
     examples = task.encode(table, base)
-    return task.collate(examples if rows is None else examples.take(rows), base, RNG, training=False)
+    return task.collate(examples if rows is None else examples.take(rows), base, RNG, purpose="score")
 
 
 def logits_of(task, model, table, base):
@@ -154,7 +156,7 @@ def test_loss_is_taken_in_fp32_under_autocast(questions, bert):
 def test_predictions_are_words(questions, bert):
     task = TextClassification().fit(questions)
     outputs = {"logits": np.array([[0.0, 2.0, 1.0]], dtype=np.float32)}
-    (prediction,) = task.predictions(outputs, bert)
+    (prediction,) = task.predictions(outputs, NO_ROWS, bert)
     expected = np.exp([2.0, 1.0, 0.0]) / np.exp([0.0, 2.0, 1.0]).sum()
     assert prediction.to_json() == {"label": "cash", "probability": pytest.approx(expected[0])}
     every = prediction.to_json(everything=True)["probabilities"]
@@ -298,7 +300,7 @@ def test_several_labels_joined_in_a_cell_or_missing(tickets):
 def test_predicted_labels_pass_the_threshold(tickets, bert):
     task = TextClassification(several=True, threshold=0.6).fit(tickets)
     logits = np.log([[0.7 / 0.3, 0.9 / 0.1, 0.5 / 0.5], [0.1, 0.1, 0.1]]).astype(np.float32)
-    one, none = task.predictions({"logits": logits}, bert)
+    one, none = task.predictions({"logits": logits}, NO_ROWS, bert)
     assert one.to_json() == {"labels": {"cash": pytest.approx(0.9), "card": pytest.approx(0.7)}}
     assert none.to_json() == {"labels": {}}
     assert list(one.to_json(everything=True)["probabilities"]) == ["cash", "card", "lost"]

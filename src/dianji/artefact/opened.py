@@ -17,7 +17,7 @@ from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
-from dianji.engine.evaluation import run_model
+from dianji.engine.evaluation import Evaluator
 from dianji.engine.inference import Asking
 from dianji.engine.runtime import Precision, choose_precision
 from dianji.errors import ArtefactError, DataError
@@ -103,7 +103,7 @@ class Model:
                 window = rows.slice(start, WINDOW)
                 examples = self.task.encode(window, self.base)
                 outputs = self._answers(examples, meter)
-                yield Answered(window, self.task.predictions(outputs, self.base), truncation(examples))
+                yield Answered(window, self.task.predictions(outputs, window, self.base), truncation(examples))
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.
@@ -164,7 +164,8 @@ class Model:
 
     def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
         with self._asking.on():
-            return run_model(self.task, self.network, self.base, examples, self.manifest.seed, meter)
+            evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
+            return evaluator.outputs(examples, "predict", meter)
 
     def _table(self, rows: Sequence[Any]) -> pa.Table:
         name = self.input_column

@@ -13,18 +13,24 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
+from dianji.artefact import tensors as arrays
 from dianji.artefact.synthetic import invented
 from dianji.bases.base import Base
-from dianji.engine.evaluation import run_model
+from dianji.engine.evaluation import Evaluator
 from dianji.engine.seeding import generator
 from dianji.errors import ArtefactError
+from dianji.evaluate.ragged import Entries, Ragged
 from dianji.store.atomic import write_json
-from dianji.tasks.base import Outputs, Task
+from dianji.tasks.base import MARGIN, Outputs, Task
 
 ROWS = 32
 #: Absolute, on probabilities and the like; relative for values above one. bf16 has 8 bits, fp16 11, and layers add up.
 TOLERANCES: Mapping[str, float] = {"fp32": 1e-5, "bf16": 5e-2, "fp16": 1e-2}
 TOLERANCE = TOLERANCES["fp32"]
+
+#: A comparison of two numbers that differ by less than this may be decided by rounding: numbers of the size of logits,
+#: each with the tolerance of fp32.
+NEAR_TIE = 1e-3
 
 _ADVICE = {
     True: "The saved model is not the one that was evaluated; do not use it.",
@@ -59,7 +65,9 @@ class Probe:
     def write(self, folder: Path) -> None:
         """``probe.json`` holds texts and the tolerance, ``probe.safetensors`` outputs and binary inputs."""
         texts: dict[str, list[str]] = {}
-        tensors: dict[str, np.ndarray] = {f"output/{name}": value for name, value in self.outputs.items()}
+        tensors: dict[str, np.ndarray] = arrays.flattened(
+            {f"output/{name}": value for name, value in self.outputs.items()}
+        )
         for name in self.rows.column_names:
             values = self.rows[name].to_pylist()
             if pa.types.is_string(self.rows[name].type) or pa.types.is_large_string(self.rows[name].type):
@@ -87,27 +95,29 @@ class Probe:
                 columns[name] = pa.array(blobs, pa.binary())
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
             raise ArtefactError(f"{folder}: its probe cannot be read ({error}). Restore the folder.") from error
-        outputs = {key.removeprefix("output/"): value for key, value in tensors.items() if key.startswith("output/")}
+        found = arrays.restored({key: value for key, value in tensors.items() if key.startswith("output/")})
+        outputs = {key.removeprefix("output/"): value for key, value in found.items()}
         return cls(pa.table(columns), outputs, described["seed"], described.get("synthetic", False))
 
     def compare(self, outputs: Outputs, where: Path, precision: str = "fp32") -> float:
         """The largest difference to what is expected, relative where values exceed one.
 
-        Whole numbers (tokens that were chosen, how many were right) may turn over by rounding; they are compared in
-        fp32 alone.
+        Whole numbers that follow from a comparison (the likeliest token, the boxes that are kept) are compared in fp32
+        alone. There they may differ where the probe says that the comparison was a near-tie, which rounding decides.
 
         Raises:
             ArtefactError: it is more than the tolerance, or an output is missing.
         """
         worst, tolerance = 0.0, TOLERANCES[precision]
         for name, expected in self.outputs.items():
-            if name not in outputs or outputs[name].shape != expected.shape:
-                raise ArtefactError(f"{where}: the model gives no {name} of shape {expected.shape} for the probe.")
-            if precision != "fp32" and not np.issubdtype(expected.dtype, np.floating):
+            if name not in outputs or _shape(outputs[name]) != _shape(expected):
+                raise ArtefactError(f"{where}: the model gives no {name} of shape {_shape(expected)} for the probe.")
+            whole = not np.issubdtype(_values(expected).dtype, np.floating)
+            if name.endswith(MARGIN) or (whole and precision != "fp32"):
                 continue
-            wide = expected.astype(np.float64)
-            scale = np.maximum(1.0, np.abs(wide))
-            difference = np.abs(outputs[name].astype(np.float64) - wide) / scale
+            difference = _difference(_values(outputs[name]), _values(expected))
+            if whole and f"{name}{MARGIN}" in self.outputs:
+                difference = np.where(self._near_tie(name), 0.0, difference)
             worst = max(worst, float(np.max(difference, initial=0.0, where=~np.isnan(difference))))
             if np.isnan(difference).any() or worst > tolerance:
                 raise ArtefactError(
@@ -116,7 +126,27 @@ class Probe:
                 )
         return worst
 
+    def _near_tie(self, name: str) -> np.ndarray:
+        """Where the comparison behind a whole number was decided by less than rounding; of the number's own shape."""
+        margin, of = _values(self.outputs[f"{name}{MARGIN}"]), _values(self.outputs[name])
+        margin = margin.reshape(*margin.shape, *(1 for _ in range(of.ndim - margin.ndim)))
+        return np.broadcast_to(margin <= NEAR_TIE, of.shape)
+
+
+def _shape(array: Entries) -> tuple[int, ...]:
+    """Of ragged arrays also the length of every entry."""
+    return (*array.values.shape, *array.lengths.tolist()) if isinstance(array, Ragged) else array.shape
+
+
+def _values(array: Entries) -> np.ndarray:
+    return array.values if isinstance(array, Ragged) else array
+
+
+def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    wide = expected.astype(np.float64)
+    return np.asarray(np.abs(found.astype(np.float64) - wide) / np.maximum(1.0, np.abs(wide)))
+
 
 def answer(task: Task, model: nn.Module, base: Base, rows: pa.Table, seed: int) -> Outputs:
     """What the model says of the rows, in fp32."""
-    return run_model(task, model, base, task.encode(rows, base), seed)
+    return Evaluator(task, model, base, seed).outputs(task.encode(rows, base))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
+from dianji.artefact import tensors
 from dianji.errors import ArtefactError
-from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.outcome import Outcome, descendants
+from dianji.registry import REGISTRY
+from dianji.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,9 @@ class Record:
 
     def write(self, folder: Path, split: str) -> None:
         """``<split>.safetensors``: the outcome's arrays and the rows; what is no array stands in the metadata."""
-        values = {field.name: getattr(self.outcome, field.name) for field in dataclasses.fields(self.outcome)}
-        arrays = {f"outcome/{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
-        plain = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
-        described = {"kind": type(self.outcome).__name__, "plain": json.dumps(plain, ensure_ascii=False)}
+        arrays = tensors.flattened({f"outcome/{name}": value for name, value in self.outcome.arrays().items()})
+        plain = json.dumps(self.outcome.plain(), ensure_ascii=False)
+        described = {"kind": type(self.outcome).__name__, "plain": plain}
         save_file({**arrays, "rows": self.rows}, folder / f"{split}.safetensors", metadata=described)
 
     @classmethod
@@ -50,15 +52,23 @@ class Record:
             with safe_open(path, "numpy") as file:
                 described = file.metadata() or {}
             arrays = load_file(path)
-            kind = next(kind for kind in kinds if kind.__name__ == described["kind"])
+            kind: Any = next(kind for kind in kinds if kind.__name__ == described["kind"])
             plain = {name: _frozen(value) for name, value in json.loads(described["plain"]).items()}
-            fields = {name.removeprefix("outcome/"): value for name, value in arrays.items() if name != "rows"}
-            return cls(kind(**fields, **plain), arrays["rows"])
+            rows = arrays.pop("rows")
+            fields: dict[str, Any] = {
+                name.removeprefix("outcome/"): value for name, value in tensors.restored(arrays).items()
+            }
+            return cls(kind(**fields, **plain), rows)
         except StopIteration:
             told = f"a record of kind {described.get('kind')}, which none of the task's metrics reads"
             raise ArtefactError(f"{path}: {told}. Restore the folder, or run its recipe again.") from None
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ArtefactError(f"{path}: damaged ({error}). Restore the folder, or run its recipe again.") from error
+
+
+def kinds_of(task: Task) -> set[type[Outcome]]:
+    """The kinds of outcome that a record of this task may hold: those that its metrics read."""
+    return descendants([kind for name in task.metrics for kind in REGISTRY.get("metric", name).outcomes])
 
 
 def _frozen(value: object) -> object:

@@ -11,7 +11,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from dianji.errors import ArtefactError
 
-Modality = Literal["text", "image"]
+#: ``text``, ``image``, or any other that bases offer and tasks ask for.
+Modality = str
 Pooling = Literal["mean", "first", "native"]
 
 

@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "adaptations": ("adaptation",),
     "techniques": ("technique",),
     "metrics": ("metric",),
+    "baselines": ("baseline",),
     "optimizers": ("optimizer",),
     "schedules": ("schedule",),
     "sources": ("source",),

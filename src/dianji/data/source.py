@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import pyarrow as pa
 
 from dianji.data.findings import Findings
@@ -17,6 +18,8 @@ from dianji.errors import DataError
 SOURCE = "__source__"
 #: Column of tables whose source already divides its rows; null where it does not say.
 SPLIT = "__split__"
+#: Column of tables whose recipe divides by group: the resampling unit of a row, int64.
+UNIT = "__unit__"
 SPLITS = ("train", "validation", "test")
 
 #: Rows of one chunk where rows come a chunk at a time …
@@ -166,3 +169,8 @@ def with_sources(table: pa.Table, places: Sequence[str] | pa.Array) -> pa.Table:
 def numbered(name: str, count: int, unit: str = "row", start: int = 1) -> list[str]:
     """Names of rows: ``name, row 1``, ``name, row 2`` and so on."""
     return [f"{name}, {unit} {number}" for number in range(start, start + count)]
+
+
+def units(table: pa.Table) -> np.ndarray | None:
+    """(rows,) int64: the resampling unit of each row; None where rows are independent."""
+    return table[UNIT].to_numpy() if UNIT in table.column_names else None

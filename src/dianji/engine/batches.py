@@ -46,9 +46,9 @@ class Size:
     most: int | None = None
 
 
-def size_of(train: Train, device: str) -> Size:
-    """What a recipe asks for, on a device."""
-    return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" else None)
+def size_of(train: Train, device: str, *, coupled: bool = False) -> Size:
+    """What a recipe asks for, on a device. Examples that are ``coupled`` by their loss are never taken in parts."""
+    return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" and not coupled else None)
 
 
 def bucketed(lengths: np.ndarray, size: Size, seed: int, epoch: int) -> list[np.ndarray]:

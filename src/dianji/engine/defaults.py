@@ -33,25 +33,35 @@ def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int
         adaptation: multiplies the learning rate, which is the optimizer's own where it does not step like Adam.
         rows: of the training split.
     """
-    supervised = any(column.target for column in task.columns.values())
+    supervised, usual = task.supervised, task.usual(rows, card)
     filled: dict[str, object] = {}
     if train.batch_size is None and train.batch_tokens is None:
-        filled |= {"batch_size": _batch(rows, task)} if supervised else {"batch_tokens": _tokens(rows)}
+        by_size = {key: usual[key] for key in ("batch_size", "batch_tokens") if key in usual}
+        filled |= by_size or ({"batch_size": _batch(rows)} if supervised else {"batch_tokens": _tokens(rows)})
     batch = train.batch_size or filled.get("batch_size") or 64
     if train.epochs is None and train.steps is None and train.minutes is None:
         few = 3.0 if card.pretrained else 10.0
-        filled["epochs"] = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else few
+        many = _epochs(rows, int(str(batch)) * train.accumulate, card) if supervised else few
+        filled["epochs"] = usual.get("epochs", many)
     own = REGISTRY.get("optimizer", train.optimizer.name).default_learning_rate
-    rate = train.learning_rate or (own or _rate(card, supervised)) * adaptation.learning_rate_factor
+    suited = own or usual.get("learning_rate") or _rate(card, supervised)
+    rate = train.learning_rate or suited * adaptation.learning_rate_factor
     filled["learning_rate"] = rate
     if train.head_learning_rate is None:
         filled["head_learning_rate"] = _head_rate(rate, card, adaptation, supervised)
-    return train.model_copy(update=filled)
+    others = {key: value for key, value in usual.items() if key not in _HERE and _is_default(train, key)}
+    return train.model_copy(update={**others, **filled})
 
 
-def _batch(rows: int, task: Task) -> int:
-    if task.modality == "image":
-        return 128 if rows >= 8000 else 32
+#: Keys of ``Task.usual`` that ``fill`` weighs against each other; all others are taken where the recipe is silent.
+_HERE = frozenset({"batch_size", "batch_tokens", "epochs", "learning_rate"})
+
+
+def _is_default(train: Train, key: str) -> bool:
+    return key not in train.model_fields_set
+
+
+def _batch(rows: int) -> int:
     if rows >= 4000:
         return 64
     return 32 if rows >= 1000 else 16

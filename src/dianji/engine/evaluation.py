@@ -1,8 +1,9 @@
-"""A model over a whole split: outputs in the order of the rows, and what metrics make of them."""
+"""A model over a whole split, some rows at a time: outputs in the order of the rows, outcomes, plain metric values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +12,16 @@ from torch import nn
 
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, in_order
+from dianji.engine.device import moved
 from dianji.engine.frozen.states import WHOLE, States
+from dianji.engine.frozen.trace import evaluating
 from dianji.engine.seeding import generator
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.ragged import concatenate, take
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Silent
-from dianji.tasks.base import Batch, Outputs, Task
+from dianji.tasks.base import Batch, Outputs, Purpose, Task
 
 #: Tokens in one forward pass. On a CPU larger passes leave the caches: 1.4 times the time at 8,192 (MiniLM, 16 tokens a
 #: text). A GPU wants them large.
@@ -25,61 +29,70 @@ TOKENS = {"cpu": 2048, "cuda": 32768}
 EXAMPLES = 256
 
 
-def run_model(
-    task: Task,
-    model: nn.Module,
-    base: Base,
-    examples: pa.Table,
-    seed: int,
-    meter: Meter | None = None,
-    states: States | None = None,
-) -> Outputs:
-    """The task's outputs for every row, in the order of the rows.
+@dataclass(frozen=True)
+class Evaluator:
+    """A task's model that is asked about examples. It is left in the mode (training or evaluation) it was in.
 
-    Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree. The
-    model is left in the mode it was in. ``states`` is what a frozen part of it says of the examples, if known.
+    Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree.
     """
-    meter = meter or Silent()
-    collected: list[tuple[np.ndarray, Outputs]] = []
-    for indices, _, outputs in outputs_by_batch(task, model, base, examples, seed, states):
-        collected.append((indices, outputs))
-        meter.advance(len(indices))
-    return task.assemble(_restore_order(collected, examples.num_rows), examples)
+
+    task: Task
+    model: nn.Module
+    base: Base
+    seed: int
+    #: The outputs of a frozen part of the model for the examples, if they are known.
+    states: States = WHOLE
+
+    def outcome(self, examples: pa.Table, purpose: Purpose, meter: Meter | None = None) -> Outcome:
+        """Outputs beside targets. At most ``task.rows_at_once`` rows of outputs are in memory at a time."""
+        parts: list[Outcome] = []
+        for start, stop in chunks(examples, self.task.rows_at_once):
+            part = examples.slice(start, stop - start)
+            parts.append(self.task.outcome(self.outputs(part, purpose, meter, first=start), part))
+        return type(parts[0]).join(parts)
+
+    def outputs(
+        self, examples: pa.Table, purpose: Purpose = "predict", meter: Meter | None = None, *, first: int = 0
+    ) -> Outputs:
+        """The task's outputs for every row, in the order of the rows; ``first``: where they begin in ``states``."""
+        meter = meter or Silent()
+        collected: list[tuple[np.ndarray, Outputs]] = []
+        for indices, _, outputs in self.batches(examples, purpose, first=first):
+            collected.append((indices, outputs))
+            meter.advance(len(indices))
+        return self.task.assemble(_restore_order(collected), examples)
+
+    def batches(
+        self, examples: pa.Table, purpose: Purpose, *, first: int = 0
+    ) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
+        """(positions of its examples, a batch, the task's outputs for it), one after the other, in evaluation mode."""
+        device = next(self.model.parameters()).device
+        lengths = examples["length"].to_numpy()
+        tokens = Size(tokens=TOKENS.get(device.type, 8192))
+        sized = in_order(lengths, tokens if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES))
+        with evaluating(self.model):
+            for number, indices in enumerate(sized):
+                rng = generator(self.seed, 2, first, number) if first else generator(self.seed, 2, number)
+                taken = examples.take(pa.array(indices))
+                batch = moved(self.task.collate(taken, self.base, rng, purpose=purpose), device)
+                with torch.inference_mode(), self.states.of(indices + first):
+                    outputs = self.task.outputs(self.model, batch)
+                yield indices, batch, outputs
 
 
-def outputs_by_batch(
-    task: Task, model: nn.Module, base: Base, examples: pa.Table, seed: int, states: States | None = None
-) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
-    """(positions of its rows, a batch, the task's outputs for it), one after the other, in evaluation mode."""
-    states = states or WHOLE
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    lengths = examples["length"].to_numpy()
-    tokens = Size(tokens=TOKENS.get(device.type, 8192))
-    batches = in_order(lengths, tokens if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES))
-    try:
-        for number, indices in enumerate(batches):
-            rng = generator(seed, 2, number)
-            collated = task.collate(examples.take(pa.array(indices)), base, rng, training=False)
-            batch = {name: tensor.to(device) for name, tensor in collated.items()}
-            with torch.inference_mode(), states.of(indices):
-                outputs = task.outputs(model, batch)
-            yield indices, batch, outputs
-    finally:
-        model.train(was_training)
+def chunks(examples: pa.Table, rows: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of consecutive examples of at most ``rows`` rows; no row is divided.
 
-
-def _restore_order(collected: list[tuple[np.ndarray, Outputs]], rows: int) -> Outputs:
-    names = collected[0][1] if collected else {}
-    restored: Outputs = {}
-    for name in names:
-        first = collected[0][1][name]
-        whole = np.empty((rows, *first.shape[1:]), dtype=first.dtype)
-        for indices, outputs in collected:
-            whole[indices] = outputs[name]
-        restored[name] = whole
-    return restored
+    One chunk where examples hold several rows each. At least one chunk, which may be empty.
+    """
+    column = examples["row"]
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or not examples.num_rows:
+        yield 0, examples.num_rows
+        return
+    numbers = column.to_numpy()
+    bounds = np.searchsorted(numbers, np.arange(int(numbers[0]) + rows, int(numbers[-1]) + 1, rows), side="left")
+    edges = np.unique([0, *bounds.tolist(), len(numbers)])
+    yield from zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
 
 
 def values(outcome: Outcome, metrics: Iterable[str]) -> Mapping[str, float]:
@@ -92,3 +105,11 @@ def metric(name: str) -> Metric:
     """The registered metric of that name, with its defaults."""
     found: Metric = REGISTRY.build("metric", name, {})
     return found
+
+
+def _restore_order(collected: list[tuple[np.ndarray, Outputs]]) -> Outputs:
+    if not collected:
+        return {}
+    place = np.argsort(np.concatenate([indices for indices, _ in collected]), kind="stable")
+    names = collected[0][1]
+    return {name: take(concatenate([outputs[name] for _, outputs in collected]), place) for name in names}

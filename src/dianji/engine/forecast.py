@@ -213,7 +213,7 @@ class _Inputs:
         narrowed = self.asked is not None and trunk is not model
         handle = trunk.register_forward_hook(self._narrow) if narrowed else None
         try:
-            found: Tensor = model(**inputs).logits
+            found = _scores(model(**inputs))
         finally:
             if handle is not None:
                 handle.remove()
@@ -225,6 +225,13 @@ class _Inputs:
             output[next(iter(output.keys()))] = hidden
             return output
         return (hidden, *output[1:])
+
+
+def _scores(output: Any) -> Tensor:
+    """Logits, or the first output of a model that has none."""
+    logits = getattr(output, "logits", None)
+    found: Tensor = output[0] if logits is None else logits
+    return found
 
 
 def _backward(logits: Tensor) -> None:

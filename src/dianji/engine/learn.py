@@ -23,7 +23,7 @@ from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
 from dianji.errors import CapabilityError
 from dianji.spec.sections import Train
-from dianji.tasks.base import Task, random_batches
+from dianji.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
         raise NotSplittable("")  # which goes without saying
-    if random_batches(task):
+    if task.random_batches:
         raise NotSplittable("its inputs are drawn anew in every epoch")
     if train.compile == "on":
         raise NotSplittable("it is compiled as a whole")

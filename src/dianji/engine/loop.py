@@ -21,7 +21,8 @@ from dianji.engine import checkpoint
 from dianji.engine.batches import BatchOrder, size_of
 from dianji.engine.clock import Clock
 from dianji.engine.compiling import Compilation
-from dianji.engine.evaluation import metric, outputs_by_batch, run_model, values
+from dianji.engine.device import moved
+from dianji.engine.evaluation import Evaluator, metric, values
 from dianji.engine.frozen.states import WHOLE, States
 from dianji.engine.groups import parameter_groups
 from dianji.engine.lean.path import lean_path
@@ -104,7 +105,7 @@ class Training:
         if train.gradient_checkpointing:
             recompute_activations(self.model)
         self.lean = lean_path(job, runtime)
-        size = size_of(train, runtime.device.type)
+        size = size_of(train, runtime.device.type, coupled=job.task.couples_examples)
         self.course = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
         self.total_steps = train.steps or (0 if train.minutes else self.course.total(train.epochs or 1.0))
         self.schedule = REGISTRY.build("schedule", train.schedule.name, train.schedule.arguments)
@@ -123,7 +124,14 @@ class Training:
         self.may_write = any(type(one).after_step is not Listener.after_step for one in self.listeners)  # to weights
         self.position = Position()
         self.state = RunState(self.model, self.optimizer, self.listeners, self.progress, self.position, runtime)
-        self.micro_batches = MicroBatches(job.name, self.model, self.position, reporter, self.processes.count)
+        self.micro_batches = MicroBatches(
+            job.name,
+            self.model,
+            self.position,
+            reporter,
+            self.processes.count,
+            coupled=job.task.couples_examples,
+        )
         self.compilation = Compilation(train.compile, self.progress, self.position, reporter, self.clock)
         self.saved = (-1, -1)  # (step, step of the last evaluation) of the newest checkpoint
         self.signals = Signals(self.processes.echo)
@@ -161,7 +169,7 @@ class Training:
         """Run the model over the training rows as they are evaluated; ``see`` gets each batch after its pass."""
         job = self.job
         with self.runtime.products(), self.lean.evaluating():
-            for _, batch, _ in outputs_by_batch(job.task, self.model, job.base, job.examples, job.seed):
+            for _, batch, _ in Evaluator(job.task, self.model, job.base, job.seed).batches(job.examples, "score"):
                 see(batch)
 
     def pass_over_epoch(self, meter: Meter) -> None:
@@ -227,9 +235,9 @@ class Training:
         seed_everything(derive(*where))
         with self.clock.phase("data"):
             taken = job.examples.take(pa.array(indices))
-            collated = job.task.collate(taken, job.base, generator(*where), training=True)
+            collated = job.task.collate(taken, job.base, generator(*where), purpose="train")
             rows = self.processes.share(collated)
-            batch = {name: tensor.to(self.runtime.device) for name, tensor in rows.batch.items()}
+            batch = moved(rows.batch, self.runtime.device)
         self.processes.seed(*where)
 
         def forward() -> Loss:
@@ -306,10 +314,10 @@ class Training:
                 stack.enter_context(listener.evaluating(self.progress))
             with self.runtime.products(), self.lean.evaluating():
                 job, states = self.job, self.job.validation_states
-                outputs = run_model(task, self.model, job.base, job.validation, job.seed, states=states)
-            outcome = task.outcome(outputs, self.job.validation)
-            measured = self.processes.on_main(values, outcome, task.metrics)
-            primary = task.metrics[0]
+                evaluator = Evaluator(task, self.model, job.base, job.seed, states)
+                outcome = evaluator.outcome(job.validation, "score")
+            measured = self.processes.on_main(values, outcome, task.epoch_metrics)
+            primary = task.epoch_metrics[0]
             scores = Scores(measured[primary], metric(primary).higher_is_better, measured)
             for listener in self.listeners:
                 listener.after_evaluation(self.progress, scores)

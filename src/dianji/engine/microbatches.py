@@ -26,15 +26,25 @@ class MicroBatches:
     Losses are means over items and gradients are summed per item, so a finer division is the same mathematics. Random
     draws are not the same: each micro-batch has a seed of its own, as under ``accumulate``. Where a model normalises
     over the batch, statistics are those of smaller batches; that is said. The division is part of a checkpoint, so
-    that a resumed run goes on as the uninterrupted one.
+    that a resumed run goes on as the uninterrupted one. ``coupled`` batches are never cut.
     """
 
-    def __init__(self, name: str, model: nn.Module, position: Position, reporter: Reporter, processes: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        position: Position,
+        reporter: Reporter,
+        processes: int = 1,
+        *,
+        coupled: bool = False,
+    ) -> None:
         self._name = name
         self._model = model
         self._position = position
         self._reporter = reporter
         self._processes = processes
+        self._coupled = coupled
 
     def attempt(self, batches: Sequence[np.ndarray], passes: Callable[[list[np.ndarray]], Answer]) -> Answer:
         """What ``passes`` (forward and backward) gives for a step's micro-batches, as finely cut as memory asks for.
@@ -75,6 +85,12 @@ class MicroBatches:
             raise TrainingError(
                 f"stage {self._name}: memory is too small for a forward and backward pass of one example "
                 f"({told:.200}). {advice}; or free memory, and run the same command again."
+            )
+        if self._coupled:
+            raise TrainingError(
+                f"stage {self._name}: memory is too small for {largest} examples in one pass ({told:.200}). The loss "
+                "of each example depends on the others of its batch, so a batch is not divided. Lower the number of "
+                f"examples that the task computes at a time, if it has such an argument, or train.batch_size. {advice}."
             )
         if self._processes > 1:
             raise TrainingError(

@@ -14,19 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dianji.adapt.base import Adaptation, head_only
-from dianji.engine.evaluation import run_model, values
+from dianji.engine.evaluation import Evaluator, values
 from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.states import Reader, StoredStates
 from dianji.engine.frozen.trace import evaluating
 from dianji.engine.logistic import FeatureRows, Fitted, fit_path
 from dianji.engine.loop import Job, Trained
 from dianji.errors import RecipeError, TrainingError
-from dianji.evaluate.outcome import Classified
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
 from dianji.spec.sections import Component, Train
 from dianji.store.events import Events
-from dianji.tasks.base import Task, random_batches
+from dianji.tasks.base import Task
 
 #: Keys of ``Train`` by which a recipe asks for the loop. What only says where and how precisely is not among them.
 OF_THE_LOOP = (
@@ -58,12 +57,11 @@ def asked_for(where: str, train: Train, task: Task, adaptation: Adaptation, tech
 
 
 def _against(train: Train, task: Task, adaptation: Adaptation, techniques: Sequence[object]) -> list[str]:
-    one_label = any(column.kind == "label" and column.target for column in task.columns.values())
     given = [key for key in OF_THE_LOOP if _plain(getattr(train, key), key) != _plain(_DEFAULTS[key], key)]
     found = {
         "Here more than the head learns: use adapt: frozen": not head_only(adaptation),
-        "This task has not one label per row: use solver: loop": not one_label,
-        "This task moves its images at random: set flip: false and crop: 0": random_batches(task),
+        "This task has not one label per row: use solver: loop": not task.linear_head,
+        "This task moves its images at random: set flip: false and crop: 0": task.random_batches,
         "Techniques are parts of the loop: leave them out": bool(techniques),
         f"{', '.join(given)} belong to the loop: leave them out, or use solver: loop": bool(given),
     }
@@ -153,10 +151,10 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
 def _evaluate(job: Job, found: Fitted, states: StoredStates | None, events: Events, reporter: Reporter) -> None:
     if job.validation is None or states is None:
         return
-    outputs = run_model(job.task, job.model.model, job.base, job.validation, job.seed, states=states)
-    measured = values(job.task.outcome(outputs, job.validation), job.task.metrics)
+    outcome = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(job.validation, "score")
+    measured = values(outcome, job.task.epoch_metrics)
     events.write("evaluation", step=found.iterations, epoch=0.0, **measured)
-    primary, chosen = job.task.metrics[0], found.chosen
+    primary, chosen = job.task.epoch_metrics[0], found.chosen
     reporter.say(
         f"{job.name}: fitted to the optimum in {found.iterations} iterations, C = {chosen.inverse_strength:g} on "
         f"{chosen.basis} features, validation {primary} {measured[primary]:.4f}"
@@ -173,11 +171,10 @@ def _only_layer(model: nn.Module) -> nn.Linear:
 
 def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
     """(examples,) class numbers, as the task tells them beside its outputs."""
-    outputs = run_model(job.task, job.model.model, job.base, examples, job.seed, states=states)
-    outcome = job.task.outcome(job.task.assemble(outputs, examples), examples)
-    if not isinstance(outcome, Classified) or outcome.rows != len(states.lengths):
+    truth = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(examples, "score").truth()
+    if truth is None or len(truth) != len(states.lengths):
         raise NotSplittable("examples do not have one label each")
-    return outcome.target
+    return truth
 
 
 def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, rows: FeatureRows) -> None:

@@ -34,7 +34,7 @@ def estimates(names: Iterable[str], outcome: Outcome, resamples: int, seed: int)
 
     if not metrics:
         return {}
-    value, low, high = interval(all_of_them, outcome.rows, resamples, seed)
+    value, low, high = interval(all_of_them, outcome.rows, resamples, seed, outcome.units)
     return {
         name: Estimate(float(value[i]), float(low[i]), float(high[i]), outcome.rows) for i, name in enumerate(metrics)
     }
@@ -46,12 +46,21 @@ def estimate(metric: Metric, outcome: Outcome, resamples: int, seed: int) -> Est
     Raises:
         DataError: there are no rows.
     """
-    value, low, high = interval(lambda weights: metric(outcome, weights), outcome.rows, resamples, seed)
+    value, low, high = interval(lambda weights: metric(outcome, weights), outcome.rows, resamples, seed, outcome.units)
     return Estimate(float(value), float(low), float(high), outcome.rows)
 
 
-def interval(statistic: Statistic, rows: int, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def interval(
+    statistic: Statistic, rows: int, resamples: int, seed: int, units: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Plain value, and the 2.5th and 97.5th percentile over resamples; each of the statistic's own shape.
+
+    Args:
+        statistic: see ``Statistic``.
+        rows: how many there are.
+        resamples: how many are drawn; see ``MOST_DRAWS``.
+        seed: of the resamples.
+        units: (rows,) the resampling unit of each row; None: each row is its own.
 
     Raises:
         DataError: there are no rows.
@@ -59,13 +68,20 @@ def interval(statistic: Statistic, rows: int, resamples: int, seed: int) -> tupl
     if rows == 0:
         raise DataError("there are no rows to measure on. Expected at least one; check the split and the cleaning.")
     value = statistic(np.ones((1, rows)))[0]
-    drawn = np.concatenate([statistic(weights) for weights in row_weights(rows, resamples, seed)])
+    drawn = np.concatenate([statistic(weights) for weights in row_weights(rows, resamples, seed, units)])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return value, low, high
 
 
-def row_weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each row was drawn, in pieces (resamples, rows): multinomial counts with equal chances."""
+def row_weights(rows: int, resamples: int, seed: int, units: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """How often each row was drawn, in pieces (resamples, rows): multinomial counts with equal chances.
+
+    With ``units`` whole units are drawn, and a row counts as often as its unit (the cluster bootstrap; Davison &
+    Hinkley, 1997, 3.8): rows of one customer are no independent evidence.
+    """
+    if units is not None:
+        yield from _unit_weights(units, resamples, seed)
+        return
     left = min(resamples, max(100, MOST_DRAWS // rows))
     rng = np.random.Generator(np.random.PCG64(seed))
     while left:
@@ -74,3 +90,11 @@ def row_weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         # Counting drawn row numbers is the same law as a multinomial draw and several times faster.
         yield np.bincount(drawn.ravel(), minlength=piece * rows).reshape(piece, rows).astype(np.float64)
         left -= piece
+
+
+def _unit_weights(units: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    names, unit = np.unique(units, return_inverse=True)
+    for weights in row_weights(len(names), resamples, seed):
+        # In pieces: there may be far more rows than units.
+        for piece in np.array_split(weights, max(1, -(-len(weights) * len(units) // AT_ONCE))):
+            yield piece[:, unit]

@@ -1,55 +1,51 @@
-"""Precision, recall and F1 of each label with their intervals, and who is taken for whom."""
+"""Precision, recall and F1 of each label with their intervals, and the confusion matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dianji.evaluate.bootstrap import interval
-from dianji.evaluate.counts import count, indicators
+from dianji.evaluate.counts import Counts
 from dianji.evaluate.metric import Estimate
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 
 FIGURES = ("precision", "recall", "f1")
 
 
-def per_class(outcome: Classified | Tagged, resamples: int, seed: int) -> dict[str, Any]:
-    """Plain values: ``{"labels": {label: {"precision", "recall", "f1"}}, "confusion": [[...]]}``.
+def per_class(outcome: Outcome, resamples: int, seed: int) -> dict[str, Any]:
+    """Plain values: ``{"labels": {label: {"precision", "recall", "f1"}}, "confusion": [[...]]}``; empty without labels.
 
-    Each figure is an estimate whose ``n`` is the number of rows that have the label. A label that is never predicted
-    has precision 0. ``confusion[i][j]`` counts rows of label i that were given label j; with several labels per row
-    ``confusion[i]`` is ``[[neither, wrongly given], [missed, hit]]`` of label i.
+    Each figure is an estimate whose ``n`` is the number of rows (or spans) that have the label. A label that is never
+    predicted has precision 0. ``confusion`` is left out where an outcome has none.
 
     Raises:
         DataError: there are no rows.
     """
+    labels = outcome.plain().get("labels", ())
+    if not labels or outcome.counts(np.ones((1, outcome.rows))) is None:
+        return {}
 
     def figures(weights: np.ndarray) -> np.ndarray:
-        counts = count(outcome, weights)
-        return np.stack([counts.precision(), counts.recall(), counts.f1()], axis=1)
+        counts = outcome.counts(weights)
+        return np.zeros((len(weights), 3, len(labels))) if counts is None else _stacked(counts)
 
-    value, low, high = interval(figures, outcome.rows, resamples, seed)
-    target, _ = indicators(outcome)
-    support = np.asarray(target.sum(axis=0)).ravel().astype(int)
-    labels = {
+    value, low, high = interval(figures, outcome.rows, resamples, seed, outcome.units)
+    support: Mapping[str, int] = outcome.support() or {}
+    told = {
         label: {
             figure: Estimate(
-                float(value[f, number]), float(low[f, number]), float(high[f, number]), int(support[number])
+                float(value[f, number]), float(low[f, number]), float(high[f, number]), support.get(label, 0)
             ).to_json()
             for f, figure in enumerate(FIGURES)
         }
-        for number, label in enumerate(outcome.labels)
+        for number, label in enumerate(labels)
     }
-    return {"labels": labels, "confusion": _confusion(outcome)}
+    confusion = outcome.confusion()
+    return {"labels": told, **({} if confusion is None else {"confusion": confusion})}
 
 
-def _confusion(outcome: Classified | Tagged) -> list[Any]:
-    target, given = indicators(outcome)
-    if isinstance(outcome, Classified):
-        table: list[Any] = (target.T @ given).toarray().astype(int).tolist()
-        return table
-    counts = count(outcome, np.ones((1, outcome.rows)))
-    hits, predicted, support = (figure[0].astype(int) for figure in (counts.hits, counts.predicted, counts.support))
-    neither = outcome.rows - predicted - support + hits
-    return np.stack([neither, predicted - hits, support - hits, hits], axis=1).reshape(-1, 2, 2).tolist()
+def _stacked(counts: Counts) -> np.ndarray:
+    return np.stack([counts.precision(), counts.recall(), counts.f1()], axis=1)

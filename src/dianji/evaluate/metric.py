@@ -25,7 +25,11 @@ class Estimate:
 
 
 class Metric(Protocol):
-    """A frozen dataclass. ``outcomes`` names the kinds of outcome it can be computed on."""
+    """A frozen dataclass. ``outcomes`` names the kinds of outcome it can be computed on.
+
+    A metric that is the share of rows for which ``Outcome.right`` holds says so by a class attribute
+    ``share_of_right``; paired comparisons of it then also get an exact test.
+    """
 
     outcomes: ClassVar[tuple[type[Outcome], ...]]
     higher_is_better: ClassVar[bool]
@@ -34,3 +38,8 @@ class Metric(Protocol):
     def __call__(self, outcome: Any, weights: np.ndarray) -> np.ndarray:
         """``weights`` (resamples, rows): how often each row counts -> (resamples,) values. All ones: the plain one."""
         ...
+
+
+def is_share_of_right(metric: Metric) -> bool:
+    """Whether the metric is the share of rows for which ``Outcome.right`` holds."""
+    return bool(getattr(metric, "share_of_right", False))

@@ -96,7 +96,7 @@ def replicate(
         raise DataError("there are no rows to compare on. Expected at least one; check the split and the cleaning.")
     places = {name: [_places(model) for model in models] for name, models in variants.items()}
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in variants}
-    for piece in row_weights(len(rows), resamples, seed):
+    for piece in row_weights(len(rows), resamples, seed, _units(variants[first])):
         for name, models in variants.items():
             values = [metric(m.outcome, piece[:, at]) for m, at in zip(models, places[name], strict=True)]
             pieces[name].append(np.stack(values, axis=1))
@@ -109,6 +109,12 @@ def _places(model: Seen) -> np.ndarray:
     places = np.empty(len(model.rows), dtype=np.int64)
     places[model.order()] = np.arange(len(model.rows))
     return places
+
+
+def _units(models: Sequence[Seen]) -> np.ndarray | None:
+    """The resampling units in the order of the sorted rows; variants share their rows, so those of one are all."""
+    units = models[0].outcome.units
+    return None if units is None else units[models[0].order()]
 
 
 def _plain(metric: Metric, models: Sequence[Seen]) -> np.ndarray:

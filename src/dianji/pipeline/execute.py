@@ -19,6 +19,7 @@ from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
+from dianji.engine.evaluation import Evaluator
 from dianji.engine.frozen.state_store import StateStore
 from dianji.engine.learn import LearningPlan, learn
 from dianji.engine.loop import Job, Trained
@@ -30,7 +31,7 @@ from dianji.engine.seeding import derive, seed_everything
 from dianji.errors import StoreError
 from dianji.pipeline.encoded import encoded, examples_digest, truncation_of, warnings_of
 from dianji.pipeline.finished import stage_result
-from dianji.pipeline.measure import Measured, Ruler, measure_baselines, measure_model
+from dianji.pipeline.measure import Measured, Ruler, held_out, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.quality import look_closer, quality_of
 from dianji.pipeline.resource_forecast import announced
@@ -203,7 +204,8 @@ def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: C
     probe = draw_probe(learnt, rows, work.seed)
     merge(learnt)
     ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
-    measured = measure_model(ruler, learnt.model.model, learnt.base, examples, reporter)
+    evaluator = Evaluator(learnt.task, learnt.model.model, learnt.base, work.seed)
+    measured = measure_model(ruler, evaluator, held_out(tables, examples), reporter)
     measured = dataclasses.replace(measured, baselines=measure_baselines(ruler, tables, reporter))
     lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
     documents = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from dianji.bases.base import Base
-from dianji.engine.evaluation import run_model
+from dianji.engine.evaluation import Evaluator
 from dianji.engine.runtime import make_runtime
 from dianji.reporting import Meter
 from dianji.tasks._pooled import mean
@@ -21,11 +21,12 @@ class Pooling:
     """Stands in for a task where only the backbone's averaged states are wanted."""
 
     def __init__(self, task: Task) -> None:
+        self._task = task
         self.collate = task.collate
 
     def outputs(self, model: nn.Module, batch: Batch) -> Outputs:
         """``features`` (examples, width) fp32: the mean over real tokens, patches or places."""
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+        inputs = self._task.model_inputs(batch)
         hidden = model(**inputs).last_hidden_state.float()
         return {"features": average(hidden, batch.get("attention_mask")).cpu().numpy()}
 
@@ -42,8 +43,8 @@ def frozen_features(task: Task, base: Base, table: pa.Table, meter: Meter) -> np
     examples = task.encode(table, base)
     backbone = base.load(AutoModel)
     make_runtime("fp32").place(backbone)
-    outputs = run_model(cast(Task, Pooling(task)), backbone, base, examples, 0, meter)
-    return outputs["features"]
+    found = Evaluator(cast(Task, Pooling(task)), backbone, base, 0).outputs(examples, "score", meter)["features"]
+    return np.asarray(found)
 
 
 def average(hidden: Tensor, mask: Tensor | None) -> Tensor:

@@ -12,8 +12,8 @@ from dianji.bases.base import BaseSource
 from dianji.data.report import Rows
 from dianji.data.source import SPLITS
 from dianji.errors import DataError
-from dianji.evaluate.baselines import logistic
 from dianji.evaluate.confident import joint, likely_errors
+from dianji.evaluate.logistic import logistic
 from dianji.pipeline.features import frozen_features
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter

@@ -1,25 +1,26 @@
-"""What a finished model is worth: metrics with intervals on every held-out split, beside the baselines."""
+"""Metrics with intervals on every held-out split, beside the baselines: the worth of a finished model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from dianji.bases.base import Base
-from dianji.engine.evaluation import run_model
-from dianji.evaluate.baselines import fit_baseline
+from dianji.data.source import units
+from dianji.engine.evaluation import Evaluator
+from dianji.errors import CapabilityError
+from dianji.evaluate.baseline import Baseline
 from dianji.evaluate.bootstrap import estimates
 from dianji.evaluate.classes import per_class
 from dianji.evaluate.metric import Estimate
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
+from dianji.evaluate.outcome import Outcome
+from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
 from dianji.results import Metrics, metrics_to_json
 from dianji.spec.sections import Evaluate
-from dianji.tasks.base import Comparable, Task
+from dianji.tasks.base import Task
 
 HELD_OUT = ("validation", "test")
 
@@ -43,8 +44,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Split:
+    """Held-out rows, as they are and as examples."""
+
+    name: str
+    rows: pa.Table
+    examples: pa.Table
+
+
+@dataclass(frozen=True)
 class Ruler:
-    """How to measure: the task says what, the recipe how finely."""
+    """How to measure: the task names the metrics, the recipe the number of resamples."""
 
     task: Task
     evaluate: Evaluate
@@ -54,28 +64,25 @@ class Ruler:
         """All of the task's metrics with their intervals."""
         return estimates(self.task.metrics, outcome, self.evaluate.resamples, self.seed)
 
-    def outcome(self, model: Any, base: Base, examples: pa.Table, reporter: Reporter, title: str) -> Outcome:
-        """What the model says of a split, in fp32, beside the truth."""
-        with reporter.work(title, examples.num_rows, "rows") as meter:
-            outputs = run_model(self.task, model, base, examples, self.seed, meter)
-        return self.task.outcome(outputs, examples)
+    def outcome(self, evaluator: Evaluator, split: Split, reporter: Reporter) -> Outcome:
+        """The model's answers to a split, in fp32, beside the truth; rows of one group are one resampling unit."""
+        with reporter.work(f"evaluating on {split.name}", split.examples.num_rows, "rows") as meter:
+            outcome = evaluator.outcome(split.examples, self.task.measured_for, meter)
+        return replace(outcome, units=units(split.rows))
 
     def classes(self, outcome: Outcome) -> Mapping[str, Any]:
-        """Precision, recall and the confusion matrix, where there are classes."""
-        if not isinstance(outcome, Classified | Tagged):
-            return {}
+        """Precision, recall and the confusion matrix, where there are labels."""
         return per_class(outcome, self.evaluate.resamples, self.seed)
 
 
-def measure_model(
-    ruler: Ruler, model: Any, base: Base, examples: Mapping[str, pa.Table], reporter: Reporter
-) -> Measured:
+def held_out(tables: Mapping[str, pa.Table], examples: Mapping[str, pa.Table]) -> list[Split]:
+    """The splits that are measured."""
+    return [Split(name, tables[name], examples[name]) for name in HELD_OUT if name in examples]
+
+
+def measure_model(ruler: Ruler, evaluator: Evaluator, splits: list[Split], reporter: Reporter) -> Measured:
     """Metrics, per-class figures and outcomes of every held-out split; no baselines yet."""
-    outcomes = {
-        split: ruler.outcome(model, base, examples[split], reporter, f"evaluating on {split}")
-        for split in HELD_OUT
-        if split in examples
-    }
+    outcomes = {split.name: ruler.outcome(evaluator, split, reporter) for split in splits}
     classes = {split: ruler.classes(outcome) for split, outcome in outcomes.items()}
     return Measured(
         metrics={split: ruler.estimate(outcome) for split, outcome in outcomes.items()},
@@ -86,25 +93,32 @@ def measure_model(
 
 
 def measure_baselines(ruler: Ruler, tables: Mapping[str, pa.Table], reporter: Reporter) -> Mapping[str, Metrics]:
-    """The task's baselines, fitted on the same training rows and measured on the same held-out rows."""
+    """The task's baselines, fitted on the same training rows and measured on the same held-out rows.
+
+    Raises:
+        CapabilityError: a baseline gives outcomes that a metric of the task does not read.
+    """
     found: dict[str, Metrics] = {}
     if not ruler.evaluate.baselines:
         return found
     for name in ruler.task.baselines:
-        task = cast(Comparable, ruler.task)  # a task that names baselines is one
         reporter.say(f"baseline {name}")
-        train = tables["train"]
-        predict = fit_baseline(name, task.baseline_inputs(train), task.baseline_targets(train), task.labels, ruler.seed)
+        baseline: Baseline = REGISTRY.build("baseline", name, {})
+        answer = baseline.fit(ruler.task, tables["train"], ruler.seed)
         metrics: dict[str, Mapping[str, Estimate]] = {}
         for split in HELD_OUT:
             if split in tables:
-                outcome = _outcome(task, tables[split], predict(task.baseline_inputs(tables[split])))
-                metrics[split] = ruler.estimate(outcome)
+                outcome = replace(answer(tables[split]), units=units(tables[split]))
+                metrics[split] = _estimated(ruler, name, outcome)
         found[name] = metrics
     return found
 
 
-def _outcome(task: Comparable, table: pa.Table, probabilities: np.ndarray) -> Outcome:
-    target = task.baseline_targets(table)
-    kind = Tagged if target.ndim == 2 else Classified
-    return kind(task.labels, target, probabilities.astype(np.float32))
+def _estimated(ruler: Ruler, name: str, outcome: Outcome) -> Mapping[str, Estimate]:
+    for metric in ruler.task.metrics:
+        if not isinstance(outcome, REGISTRY.get("metric", metric).outcomes):
+            raise CapabilityError(
+                f"baseline {name} gives {type(outcome).__name__}, which metric {metric} does not read. "
+                "Name another baseline in the task."
+            )
+    return ruler.estimate(outcome)

@@ -82,8 +82,7 @@ def _probes(seen: StagePreview) -> tuple[SizedBatch, SizedBatch]:
     lengths = seen.first["length"].to_numpy()
     order = np.argsort(lengths, kind="stable")
     few, long = (
-        SizedBatch(seen.collate(rows, training=True), extent(lengths, rows))
-        for rows in (order[[0] * 3], order[[-1] * 2])
+        SizedBatch(seen.collate(rows, "train"), extent(lengths, rows)) for rows in (order[[0] * 3], order[[-1] * 2])
     )
     return few, long
 
@@ -101,17 +100,19 @@ def _size(seen: StagePreview, cut: GraphSplit, split: str) -> int:
 def _load(seen: StagePreview) -> Load:
     examples, train = seen.first, seen.work.train
     lengths = examples["length"].to_numpy()
-    course = BatchOrder(lengths, size_of(train, "cpu"), train.accumulate, seen.work.seed)
+    course = BatchOrder(
+        lengths, size_of(train, "cpu", coupled=seen.task.couples_examples), train.accumulate, seen.work.seed
+    )
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
     size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
     validated = "validation" in seen.work.data.splits
-    evaluated = seen.collate(in_order(lengths, size)[0], training=False) if validated else None
+    evaluated = seen.collate(in_order(lengths, size)[0], "score") if validated else None
     model = seen.model().model
     bf16 = choose_precision(train.precision) == "bf16"
     plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
     looks = looks_lean(model)
     varied = len(set(lengths.tolist())) > 1
-    heavy = seen.collate(heaviest, training=True)
+    heavy = seen.collate(heaviest, "train")
     lean, packed = looks.lean and not plain, looks.packed and bf16 and not plain
     return Load(model, heavy, evaluated, train.optimizer, bf16, varied, lean, packed, _idle(seen, model))
 

@@ -15,7 +15,7 @@ from dianji.bases.base import Base
 from dianji.engine.recomputing import recompute_activations
 from dianji.errors import StoreError
 from dianji.pipeline.plan import Work
-from dianji.tasks.base import Batch, Task, TaskModel
+from dianji.tasks.base import Batch, Purpose, Task, TaskModel
 from dianji.tasks.truncation import WHOLE, Truncation, truncation
 
 #: Rows whose lengths stand for all where memory is told, and which a new base's tokenizer is fitted to.
@@ -88,11 +88,9 @@ class StagePreview:
             return {}
         return {split: told for split, sample in self.samples.items() if (told := truncation(sample.examples))}
 
-    def collate(self, rows: np.ndarray, *, training: bool) -> Batch:
+    def collate(self, rows: np.ndarray, purpose: Purpose) -> Batch:
         """A batch of some of the first examples."""
-        return self.task.collate(
-            self.first.take(pa.array(rows)), self.base, np.random.default_rng(0), training=training
-        )
+        return self.task.collate(self.first.take(pa.array(rows)), self.base, np.random.default_rng(0), purpose=purpose)
 
     def model(self) -> TaskModel:
         """The headed, adapted model, with shapes and no contents (torch's device "meta")."""

@@ -9,12 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dianji.comparison import Difference, Recommendation, VariantCost
-from dianji.evaluate.counts import right
-from dianji.evaluate.metric import Metric
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.metric import Metric, is_share_of_right
 from dianji.evaluate.paired import exact, holm, resampled, verdict
 from dianji.evaluate.replicates import Replicates, Seen, replicate
-from dianji.registry import key_of
 
 RESAMPLES = 2000
 #: Predicting so much longer than the quickest counts as more expensive; less is the measurement's own noise.
@@ -95,9 +92,11 @@ class MetricVerdict:
         """Test -> p: the bootstrap over rows and seeds, and the exact test where a row is right or wrong."""
         drawn = self.replicates[other.name].drawn - self.replicates[to.name].drawn
         tests = {"paired-bootstrap": resampled(drawn)}
-        if key_of(self.metric).name == "accuracy" and isinstance(to.models[0].outcome, Classified):
-            name = "mcnemar" if len(to.models) == 1 else "randomisation"
-            tests[name] = exact(_right(to), _right(other))
+        # The exact test takes rows for independent, which those of one resampling unit are not.
+        if is_share_of_right(self.metric) and to.models[0].outcome.units is None:
+            ours, theirs = _right(to), _right(other)
+            if ours is not None and theirs is not None:
+                tests["mcnemar" if len(to.models) == 1 else "randomisation"] = exact(ours, theirs)
         return tests
 
     def _difference(self, to: Finished, other: Finished, tests: Mapping[str, float], p: float) -> Difference:
@@ -105,10 +104,15 @@ class MetricVerdict:
         return Difference(to.name, found, tests, p, verdict(self._sign * found.value, p, self.rows))
 
 
-def _right(variant: Finished) -> np.ndarray:
-    """(seeds, rows) bool, the rows sorted by their digests."""
-    answers = [(model.outcome, model.order()) for model in variant.models]
-    return np.stack([right(outcome)[order] for outcome, order in answers if isinstance(outcome, Classified)])
+def _right(variant: Finished) -> np.ndarray | None:
+    """(seeds, rows) bool, the rows sorted by their digests; None where rows are not simply right or wrong."""
+    answers = []
+    for model in variant.models:
+        right = model.outcome.right()
+        if right is None:
+            return None
+        answers.append(right[model.order()])
+    return np.stack(answers)
 
 
 def _cheaper(cost: VariantCost, best: VariantCost) -> str:

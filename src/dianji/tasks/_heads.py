@@ -14,15 +14,6 @@ from dianji.errors import CapabilityError
 from dianji.tasks.base import TaskModel
 
 
-def label_names(labels: tuple[str, ...], *, several: bool = False) -> dict[str, Any]:
-    """Configuration entries by which transformers knows the classes."""
-    return {
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: number for number, label in enumerate(labels)},
-        "problem_type": "multi_label_classification" if several else "single_label_classification",
-    }
-
-
 def with_head(model: PreTrainedModel) -> TaskModel:
     """The model with its head told apart from its trunk.
 

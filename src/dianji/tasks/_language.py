@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dianji.evaluate.outcome import Modelled
+from dianji.evaluate.modelled import Modelled
 from dianji.tasks._positions import logits_at
-from dianji.tasks.base import Batch, Loss, Outputs
+from dianji.tasks.base import MARGIN, Batch, Loss, Outputs
 
 #: Batch entry (batch, time): the token to be predicted at each position, or IGNORED.
 TARGET = "labels"
 IGNORED = -100
+
+#: A margin that no rounding overcomes.
+SURE = 1e6
 
 METRICS = ("perplexity", "token-accuracy")
 LENGTH = 128  # tokens in a window, unless the recipe says otherwise or the base takes fewer
@@ -36,7 +39,7 @@ def loss(model: torch.nn.Module, batch: Batch) -> Loss:
 
 
 def scores(logits: Tensor, target: Tensor, example: Tensor, examples: int) -> Outputs:
-    """``nll`` (nats), ``tokens`` and ``hits`` of each example.
+    """``nll`` (nats), ``tokens`` and ``hits`` of each example, and the smallest margin of a hit or miss.
 
     Args:
         logits: (tokens, vocabulary).
@@ -45,26 +48,34 @@ def scores(logits: Tensor, target: Tensor, example: Tensor, examples: int) -> Ou
         examples: how many there are.
     """
     nll = functional.cross_entropy(logits, target, reduction="none")
-    hits = logits.argmax(dim=-1) == target
+    best = logits.topk(min(2, logits.shape[-1]), dim=-1)
+    hits = best.indices[:, 0] == target
+    rival = torch.where(hits, best.values[:, -1], logits.gather(1, target[:, None])[:, 0])
+    margin = np.full(examples, SURE, dtype=np.float32)
     place = example.cpu().numpy()
 
     def per_example(values: Tensor) -> np.ndarray:
         return np.bincount(place, weights=values.double().cpu().numpy(), minlength=examples)
 
+    np.minimum.at(margin, place, (best.values[:, 0] - rival).cpu().numpy())
     return {
         "nll": per_example(nll),
         "tokens": np.bincount(place, minlength=examples),
         "hits": per_example(hits).astype(np.int64),
+        f"hits{MARGIN}": margin,
     }
 
 
 def sum_windows(outputs: Outputs, examples: pa.Table) -> Outputs:
     """``nll``, ``tokens`` and ``hits`` of windows, summed over the windows of each row."""
     place = window_rows(examples)
-    return {
+    summed: Outputs = {
         name: np.bincount(place, weights=outputs[name]).astype(outputs[name].dtype)
         for name in ("nll", "tokens", "hits")
     }
+    margin = np.full(len(summed["nll"]), SURE, dtype=np.float32)
+    np.minimum.at(margin, place, outputs[f"hits{MARGIN}"])
+    return {**summed, f"hits{MARGIN}": margin}
 
 
 def window_rows(examples: pa.Table) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""The contract of a task: what one batch is, which head the base gets, the loss, the predictions, the metrics."""
+"""The contract of a task: one batch, the head that the base gets, the loss, the predictions, the metrics."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
@@ -12,19 +13,27 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from dianji.bases.base import Base
+from dianji.bases.base import Base, Card
 from dianji.data.columns import Column
 from dianji.evaluate.outcome import Outcome
 
-#: What a model eats: names of its forward arguments, and whatever the task's loss needs besides.
-Batch = dict[str, Tensor]
+#: train: a loss is wanted. score: quick figures, after each epoch. predict: all that a user is given.
+Purpose = Literal["train", "score", "predict"]
 
-#: What a model says of some rows, as numbers: name -> array with one entry per row.
-Outputs = dict[str, np.ndarray]
+#: Tensors, lists and mappings of tensors, by name: the model's inputs and what the loss needs besides.
+Batch = dict[str, Any]
+
+#: Numbers that a model gives for some rows: name -> array with one entry per row, of one shape or ragged. Whole numbers
+#: that follow from a comparison (argmax, which boxes are kept) come with the margin of that comparison: a float array
+#: of the name and ``MARGIN``, so that a probe does not take a near-tie that rounding decides for tampering.
+Outputs = dict[str, Any]
+
+#: Ends the name of an output that is the margin of another one.
+MARGIN = "_margin"
 
 
 class Loss(NamedTuple):
-    """A scalar with a gradient: the mean over the batch's valid items; and how many items there were."""
+    """A scalar with a gradient: the mean over the batch's valid items; and the number of these items."""
 
     value: Tensor
     items: int
@@ -43,122 +52,161 @@ class TaskModel:
 
 
 class Prediction(Protocol):
-    """What a person reads about one row: typed, JSON-able, human words instead of class numbers."""
+    """The answer for one row as a person reads it: typed, JSON-able, words instead of class numbers."""
 
     def to_json(self, *, everything: bool = False) -> dict[str, Any]:
-        """The prediction as plain values; ``everything`` adds what is long, such as all probabilities."""
+        """The prediction as plain values; ``everything`` adds the long parts, such as all probabilities."""
         ...
 
 
-class Task(Protocol):
+class Task(ABC):
     """A frozen dataclass; constructor arguments are what a recipe may say about the task.
 
-    ``fit`` returns a copy with what was learnt from the training split (label names and the like) in its fields, so
-    that the registry's record of a fitted task is all that an artefact needs to open it again.
+    ``fit`` returns a copy with everything that was learnt from the training split (label names and the like) in its
+    fields, so that the registry's record of a fitted task is all that an artefact needs to open it again.
 
-    A task whose ``collate`` draws nothing from ``rng`` may say so by an attribute or property ``random_batches``, which
-    is then false: what a frozen trunk says of an example is then computed once. Whoever does not say so is taken to
-    draw.
+    A row may become several examples (windows), and an example may hold several rows (packing, candidates): then its
+    ``row`` is a list. The abstract members are owed; the others have defaults that hold for most tasks.
     """
 
-    modality: ClassVar[Literal["text", "image"]]
-    #: What the Hugging Face Hub calls it (``pipeline_tag`` of a model card); empty where the Hub has no name for it.
-    hub_name: ClassVar[str]
+    #: The modality that a base must offer: ``text``, ``image``, or any other that a base names.
+    modality: ClassVar[str]
+    #: ``pipeline_tag`` of a model card on the Hugging Face Hub; empty where the Hub has no name for the task.
+    hub_name: ClassVar[str] = ""
+    #: Entries of a batch that the model's forward does not take.
+    not_inputs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    #: Purpose of the outputs on which final metrics are computed; with ``predict`` epochs have metrics of their own.
+    measured_for: ClassVar[Purpose] = "score"
+    #: Rows whose outputs are held in memory at once while a split is evaluated.
+    rows_at_once: ClassVar[int] = 4096
 
     @property
+    @abstractmethod
     def columns(self) -> Mapping[str, Column]:
-        """What a table must have, under the task's own names; may depend on the task's arguments."""
-        ...
+        """The columns that a table must have, by the task's own names; may depend on the task's arguments."""
 
+    @abstractmethod
     def fit(self, table: pa.Table) -> Self:
         """Learn label names and the like from the training split.
 
         Raises:
             DataError: the table cannot be learnt from (one class only, empty).
         """
-        ...
 
+    @abstractmethod
     def model(self, base: Base) -> TaskModel:
         """The base with this task's head. A head that the base already has for the same labels is kept, else it is new.
 
         New weights are drawn from torch's global generator, which the caller has seeded.
-        """
-        ...
 
+        Raises:
+            CapabilityError: the base's architecture cannot carry this task.
+        """
+
+    @abstractmethod
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """Rows to examples. Pure, so that the result can be cached; one row may become several examples.
 
-        The result has ``row`` (int64, position in ``table``), ``length`` (int32, tokens; 1 where that means nothing)
-        and the task's own columns. Targets are encoded only where ``table`` has them.
+        The result has ``row`` (int64, position in ``table``; a list of int64 where an example holds several rows; in
+        ascending order), ``length`` (int32, tokens; 1 where that means nothing) and the task's own columns. Targets are
+        encoded only where ``table`` has them.
 
         Raises:
             DataError: a row cannot be encoded, for instance because its label was not seen in training.
         """
-        ...
 
-    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
-        """Examples to one padded batch on the CPU. Sampling of masks, negatives and noise happens here, from ``rng``.
+    @abstractmethod
+    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
+        """Examples to one padded batch on the CPU. Masks, negatives and noise are drawn here, from ``rng``.
 
-        Augmentation belongs to ``training`` only.
+        Augmentation belongs to ``train`` only; inputs of costly outputs, such as prompts, to ``predict`` only.
         """
-        ...
 
+    @abstractmethod
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
-        """Mean over the batch's valid items, and how many there were."""
-        ...
+        """Mean over the batch's valid items, and their number."""
 
+    @abstractmethod
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
-        """What the model says of each example, as arrays in fp32; no gradient. Basis of predictions, metrics and probe.
+        """The model's answer to each example, in fp32 and without gradient: basis of predictions, metrics and probe.
 
-        Each array has one entry per example and the same further dimensions in every batch. The caller has put the
+        May generate, or rank against a collection, where the batch was collated to ``predict``. The caller has put the
         model into evaluation mode.
         """
-        ...
 
     def assemble(self, outputs: Outputs, examples: pa.Table) -> Outputs:
-        """Examples back to rows, for instance windows of a passage. Where rows are examples: as they are."""
-        ...
+        """Examples back to rows, for instance windows of a passage. By default rows are examples."""
+        return outputs
 
-    def predictions(self, outputs: Outputs, base: Base) -> Sequence[Prediction]:
-        """One prediction per row, in human words; the base's processor turns tokens back into text."""
-        ...
+    @abstractmethod
+    def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[Prediction]:
+        """One prediction per row, in words.
 
+        Args:
+            outputs: assembled, of batches that were collated to ``predict``.
+            rows: the input columns, as they were given to ``encode``.
+            base: its processor turns tokens back into text.
+        """
+
+    @abstractmethod
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Outcome:
-        """Outputs beside the targets: what metrics are computed on."""
-        ...
+        """Assembled outputs beside the targets: the basis of metrics."""
 
     @property
+    @abstractmethod
     def metrics(self) -> tuple[str, ...]:
         """Names of registered metrics; the first one is the primary one."""
-        ...
+
+    @property
+    def epoch_metrics(self) -> tuple[str, ...]:
+        """Metrics of outcomes for ``score``; by default the same. The first one decides early stopping."""
+        return self.metrics
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """Names of baselines that are computed beside the model; none for self-supervised objectives."""
-        ...
-
-
-def random_batches(task: Task) -> bool:
-    """Whether the same examples give another batch in every epoch: augmentation, masks, noise."""
-    return bool(getattr(task, "random_batches", True))
-
-
-class Comparable(Task, Protocol):
-    """A task with classes, which a baseline can learn without the base. Every task that names baselines is one."""
+        """Names of registered baselines that are computed beside the model; none for self-supervised objectives."""
+        return ()
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes, by class number."""
-        ...
+    def random_batches(self) -> bool:
+        """Whether the same examples give another batch in every epoch: augmentation, masks, noise.
 
-    def baseline_inputs(self, table: pa.Table) -> list[str] | np.ndarray:
-        """Texts, or (rows, pixels) float32 in [0, 1]."""
-        ...
-
-    def baseline_targets(self, table: pa.Table) -> np.ndarray:
-        """(rows,) int64 class numbers; (rows, labels) bool where a row may have several.
-
-        Raises:
-            DataError: a label was not seen in training.
+        Where ``collate`` draws nothing, the output of a frozen trunk for an example is computed once.
         """
-        ...
+        return True
+
+    @property
+    def couples_examples(self) -> bool:
+        """Whether the loss of an example depends on the others of its batch (in-batch negatives, contrastive losses).
+
+        Such a batch is never divided: not to save memory, not among devices.
+        """
+        return False
+
+    @property
+    def linear_head(self) -> bool:
+        """Whether the loss is cross-entropy over one class per row, so that a linear head has an optimum."""
+        return False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the task learns from targets."""
+        return any(column.target for column in self.columns.values())
+
+    @property
+    def inputs(self) -> Mapping[str, Column]:
+        """The columns that predicting needs."""
+        return {name: column for name, column in self.columns.items() if not column.target}
+
+    def usual(self, rows: int, card: Card) -> Mapping[str, Any]:
+        """Values of the recipe's ``train`` section that suit this task better than the general defaults.
+
+        Args:
+            rows: of the training split.
+            card: of the base.
+        """
+        return {}
+
+    def model_inputs(self, batch: Batch) -> Batch:
+        """The entries of a batch that the model's forward takes."""
+        return {name: value for name, value in batch.items() if name not in self.not_inputs}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +18,12 @@ from dianji.bases.base import Base
 from dianji.data.columns import Column
 from dianji.errors import CapabilityError
 from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.ragged import take
 from dianji.registry import component
 from dianji.tasks import _heads, _language, _tokens
 from dianji.tasks._positions import logits_at
 from dianji.tasks._rows import refuse_empty, texts
-from dianji.tasks.base import Batch, Loss, Outputs, TaskModel
+from dianji.tasks.base import MARGIN, Batch, Loss, Outputs, Purpose, Task, TaskModel
 
 _PROMPT, _END = "prompt", "end"
 
@@ -42,7 +43,7 @@ class CausalPrediction:
 
 @component("task", "causal-language")
 @dataclass(frozen=True)
-class CausalLanguage:
+class CausalLanguage(Task):
     """Every token but a window's first is predicted; predictions can go on with the text.
 
     Args:
@@ -54,12 +55,12 @@ class CausalLanguage:
     length: Annotated[int, Field(gt=0)] | None = None
     new_tokens: Annotated[int, Field(ge=0)] = 0
 
-    modality: ClassVar[Literal["text", "image"]] = "text"
+    modality: ClassVar[str] = "text"
     hub_name: ClassVar[str] = "text-generation"
+    not_inputs: ClassVar[frozenset[str]] = frozenset({_language.TARGET, _PROMPT, _END})
     random_batches: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
-    baselines: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, table: pa.Table) -> Self:
         """Nothing is learnt."""
@@ -76,7 +77,7 @@ class CausalLanguage:
         length = _tokens.limit(base, self.length, _language.LENGTH)
         return _tokens.windows(texts(table), base, length).table()
 
-    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
+    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
         """``input_ids``, ``attention_mask``, ``labels`` (batch, longest): at each position the token after it.
 
         Where text is to be added: ``prompt`` (batch,), how many tokens it goes on from, and ``end`` (batch,), the token
@@ -86,7 +87,7 @@ class CausalLanguage:
         target = np.full_like(ids, _language.IGNORED)
         target[:, :-1][real[:, 1:]] = ids[:, 1:][real[:, 1:]]
         batch = {**_tokens.model_inputs(ids, real), _language.TARGET: torch.from_numpy(target)}
-        if training or not self.new_tokens:
+        if purpose != "predict" or not self.new_tokens:
             return batch
         self._require_room(base, ids.shape[1])
         end = _end(base)
@@ -104,7 +105,7 @@ class CausalLanguage:
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
         """``nll``, ``tokens``, ``hits``; where text is added also ``continuation`` (examples, 1 + new tokens).
 
-        That is the prompt's last token and the new ones, -1 after the end.
+        The continuation is the prompt's last token and the new ones, -1 after the end.
         """
         wanted = batch[_language.TARGET] != _language.IGNORED
         logits = logits_at(model, _language.inputs_of(batch), wanted)
@@ -112,7 +113,8 @@ class CausalLanguage:
         scores = _language.scores(logits, target, example, len(wanted))
         if _PROMPT not in batch:
             return scores
-        return {**scores, "continuation": _continue(model, batch, self.new_tokens).cpu().numpy()}
+        added, margin = _continue(model, batch, self.new_tokens)
+        return {**scores, "continuation": added.cpu().numpy(), f"continuation{MARGIN}": margin.cpu().numpy()}
 
     def assemble(self, outputs: Outputs, examples: pa.Table) -> Outputs:
         """Sums over windows; the continuation of a row's last window."""
@@ -120,10 +122,10 @@ class CausalLanguage:
         if "continuation" in outputs:
             place = _language.window_rows(examples)
             last = len(place) - 1 - np.unique(place[::-1], return_index=True)[1]
-            rows["continuation"] = outputs["continuation"][last]
+            rows |= {name: take(outputs[name], last) for name in ("continuation", f"continuation{MARGIN}")}
         return rows
 
-    def predictions(self, outputs: Outputs, base: Base) -> Sequence[CausalPrediction]:
+    def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[CausalPrediction]:
         """Perplexity, and the text that was added."""
         perplexities = _language.perplexities(outputs)
         if "continuation" not in outputs:
@@ -163,8 +165,10 @@ def _added_text(tokens: list[int], base: Base) -> str:
     return whole.removeprefix(before) if whole.startswith(before) else decode(tokens[1:])
 
 
-def _continue(model: torch.nn.Module, batch: Batch, count: int) -> Tensor:
+def _continue(model: torch.nn.Module, batch: Batch, count: int) -> tuple[Tensor, Tensor]:
     """(batch, 1 + count): the last token of each row's prompt and the most likely ones after it, -1 after its end.
+
+    Also (batch, 1 + count) margins: the smallest distance in logits to the second best token so far.
 
     The whole text is read again for each token: no cache, which not every architecture has, and nothing to the left of
     the prompt, so that a row's continuation does not depend on its neighbours.
@@ -173,15 +177,19 @@ def _continue(model: torch.nn.Module, batch: Batch, count: int) -> Tensor:
     ids = torch.nn.functional.pad(batch["input_ids"], (0, count))
     added = torch.full((len(ids), 1 + count), -1, device=ids.device)
     added[:, 0] = ids.gather(1, length[:, None] - 1)[:, 0]
+    margin = torch.full(added.shape, torch.inf, device=ids.device)
     running = torch.ones_like(length, dtype=torch.bool)
     place = torch.arange(ids.shape[1], device=ids.device)
     for step in range(1, count + 1):
         inputs = {"input_ids": ids, "attention_mask": (place < length[:, None]).long()}
-        best = logits_at(model, inputs, place == length[:, None] - 1).argmax(dim=-1)
+        logits = logits_at(model, inputs, place == length[:, None] - 1)
+        best, first = logits.argmax(dim=-1), logits.topk(2, dim=-1).values
+        margin[:, step] = torch.minimum(margin[:, step - 1], first[:, 0] - first[:, 1])
         running &= best != end
         if not running.any():
+            margin[:, step:] = margin[:, step : step + 1]
             break
         added[running, step] = best[running]
         ids[running, length[running]] = best[running]
         length += running
-    return added
+    return added, margin.nan_to_num(posinf=_language.SURE)

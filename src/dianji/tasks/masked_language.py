@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from dianji.registry import component
 from dianji.tasks import _heads, _language, _masking, _tokens
 from dianji.tasks._positions import logits_at
 from dianji.tasks._rows import refuse_empty, texts
-from dianji.tasks.base import Batch, Loss, Outputs, TaskModel
+from dianji.tasks.base import Batch, Loss, Outputs, Purpose, Task, TaskModel
 
 _FILLED, _BEST = 4, 5  # mask tokens of a text that predictions fill in; guesses for each
 _FILL = "fill"
@@ -45,7 +45,7 @@ class MaskedPrediction:
 
 @component("task", "masked-language")
 @dataclass(frozen=True)
-class MaskedLanguage:
+class MaskedLanguage(Task):
     """80 % of the chosen tokens are masked, 10 % replaced, 10 % kept; drawn anew for every batch in training.
 
     Evaluation masks follow from each text's own tokens: the same text gets the same masks everywhere. A text that has
@@ -63,12 +63,11 @@ class MaskedLanguage:
     whole_word: bool = False
     length: Annotated[int, Field(gt=0)] | None = None
 
-    modality: ClassVar[Literal["text", "image"]] = "text"
+    modality: ClassVar[str] = "text"
     hub_name: ClassVar[str] = "fill-mask"
-    random_batches: ClassVar[bool] = True
+    not_inputs: ClassVar[frozenset[str]] = frozenset({_language.TARGET, _FILL})
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
-    baselines: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, table: pa.Table) -> Self:
         """Nothing is learnt."""
@@ -90,10 +89,10 @@ class MaskedLanguage:
         marked = pa.array(_masking.mark_han(tokens, words, base.processor), pa.int32())
         return found.table(words=pa.LargeListArray.from_arrays(found.words.offsets, marked))
 
-    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
+    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
         """Corrupted ``input_ids``, ``attention_mask``, ``labels`` (batch, longest); when not training also ``fill``."""
         ids, real = _tokens.padded(examples["input_ids"], _tokens.pad_id(base))
-        draw = _masking.draws(ids, real, rng, training=training)
+        draw = _masking.draws(ids, real, rng, training=purpose == "train")
         given = real & (ids == _mask(base))
         maskable = real & ~np.isin(ids, base.processor.all_special_ids) & ~given.any(axis=1, keepdims=True)
         starts = np.ones_like(real)
@@ -103,7 +102,7 @@ class MaskedLanguage:
         ordinary = _masking.ordinary_tokens(base.processor, base.config.vocab_size)
         batch = _tokens.model_inputs(_masking.corrupt(ids, chosen, draw[1], _mask(base), ordinary), real)
         batch[_language.TARGET] = torch.from_numpy(np.where(chosen, ids, _language.IGNORED))
-        return batch if training else {**batch, _FILL: torch.from_numpy(given)}
+        return batch if purpose == "train" else {**batch, _FILL: torch.from_numpy(given)}
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         """Cross-entropy of the chosen tokens."""
@@ -130,7 +129,7 @@ class MaskedLanguage:
         rows = int(place.max(initial=-1)) + 1
         return {**_language.sum_windows(outputs, examples), **_placed(tokens, probabilities, place[window], rows)}
 
-    def predictions(self, outputs: Outputs, base: Base) -> Sequence[MaskedPrediction]:
+    def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[MaskedPrediction]:
         """Perplexity under the masks, or what stands behind the text's own mask tokens."""
         fills = zip(outputs["fill_tokens"].tolist(), outputs["fill_probabilities"].tolist(), strict=True)
         return [

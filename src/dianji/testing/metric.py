@@ -61,7 +61,7 @@ class MetricContract(ComponentContract):
         for outcome in self._outcomes():
             weights = _weights(outcome.rows)[0]
             chosen = np.random.default_rng(1).permutation(np.repeat(np.arange(outcome.rows), weights.astype(int)))
-            drawn = _take(outcome, chosen)
+            drawn = outcome.take(chosen)
             plain = self.metric()(drawn, np.ones((1, drawn.rows)))
             np.testing.assert_allclose(self.metric()(outcome, weights[None]), plain, rtol=1e-9, atol=1e-12)
 
@@ -89,9 +89,3 @@ class MetricContract(ComponentContract):
 def _weights(rows: int) -> np.ndarray:
     """(20, rows) as a bootstrap draws them."""
     return np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=20).astype(np.float64)
-
-
-def _take(outcome: Outcome, chosen: np.ndarray) -> Outcome:
-    """The chosen rows: every array of an outcome has one entry per row."""
-    values = {name: value[chosen] if isinstance(value, np.ndarray) else value for name, value in vars(outcome).items()}
-    return type(outcome)(**values)

@@ -14,10 +14,11 @@ import torch
 
 from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase
-from dianji.evaluate.baselines import BASELINES, fit_baseline
+from dianji.engine.evaluation import Evaluator
+from dianji.evaluate.baseline import Baseline
 from dianji.evaluate.bootstrap import estimates
 from dianji.registry import REGISTRY, from_record, record_of
-from dianji.tasks.base import Batch, Comparable, Outputs, Task, TaskModel, random_batches
+from dianji.tasks.base import Batch, Outputs, Purpose, Task, TaskModel
 from dianji.testing import toys
 from dianji.testing.component import ComponentContract
 
@@ -82,9 +83,10 @@ class TaskContract(ComponentContract):
     def test_predicts_without_targets(self) -> None:
         task = self.task()
         targets = [name for name, column in task.columns.items() if column.target]
-        examples = task.encode(self.table().drop_columns(targets), self.base())
-        outputs = self._outputs(task, self.model(task), examples)
-        assert len(task.predictions(task.assemble(outputs, examples), self.base())) == self.table().num_rows
+        rows = self.table().drop_columns(targets)
+        examples = task.encode(rows, self.base())
+        outputs = self._outputs(task, self.model(task), examples, "predict")
+        assert len(task.predictions(task.assemble(outputs, examples), rows, self.base())) == rows.num_rows
 
     def test_batches_follow_from_the_generator(self) -> None:
         task = self.task()
@@ -93,9 +95,9 @@ class TaskContract(ComponentContract):
 
     def test_draws_nothing_if_it_says_so(self) -> None:
         task = self.task()
-        if not random_batches(task):
+        if not task.random_batches:
             first, other = (self._batch(task, self.examples(task), seed=seed) for seed in (3, 4))
-            plain = self._batch(task, self.examples(task), training=False)
+            plain = self._batch(task, self.examples(task), purpose="score")
             assert all(torch.equal(first[name], other[name]) for name in first)
             assert all(torch.equal(first[name], plain[name]) for name in first)
 
@@ -131,7 +133,7 @@ class TaskContract(ComponentContract):
         made, items = self.model(task), 0
         made.model.zero_grad()
         for part in parts:
-            loss = task.loss(made.model, task.collate(part, self.base(), np.random.default_rng(0), training=False))
+            loss = task.loss(made.model, task.collate(part, self.base(), np.random.default_rng(0), purpose="score"))
             torch.autograd.backward(loss.value * loss.items)
             items += loss.items
         named = made.model.named_parameters()
@@ -162,8 +164,8 @@ class TaskContract(ComponentContract):
     def test_predictions_are_plain_values(self) -> None:
         task = self.task()
         examples = self.examples(task)
-        outputs = task.assemble(self._outputs(task, self.model(task), examples), examples)
-        predictions = task.predictions(outputs, self.base())
+        outputs = task.assemble(self._outputs(task, self.model(task), examples, "predict"), examples)
+        predictions = task.predictions(outputs, self.table(), self.base())
         assert len(predictions) == self.table().num_rows
         for prediction in predictions:
             assert json.loads(json.dumps(prediction.to_json(), allow_nan=False))
@@ -172,23 +174,41 @@ class TaskContract(ComponentContract):
     def test_the_outcome_feeds_every_metric(self) -> None:
         task = self.task()
         examples = self.examples(task)
-        outcome = task.outcome(task.assemble(self._outputs(task, self.model(task), examples), examples), examples)
+        outputs = self._outputs(task, self.model(task), examples, task.measured_for)
+        outcome = task.outcome(task.assemble(outputs, examples), examples)
         assert outcome.rows == self.table().num_rows
+        assert not outcome.check()
         assert task.metrics
         for name in task.metrics:
             assert isinstance(outcome, REGISTRY.get("metric", name).outcomes), f"{name} takes no {type(outcome)}"
         for name, found in estimates(task.metrics, outcome, resamples=100, seed=0).items():
             assert np.isfinite(dataclasses.astuple(found)).all(), name
 
-    def test_baselines_learn_from_the_same_rows(self) -> None:
+    def test_each_epoch_can_be_scored(self) -> None:
+        task = self.task()
+        examples = self.examples(task)
+        outcome = task.outcome(task.assemble(self._outputs(task, self.model(task), examples), examples), examples)
+        assert task.epoch_metrics
+        for name in task.epoch_metrics:
+            assert isinstance(outcome, REGISTRY.get("metric", name).outcomes), f"{name} takes no {type(outcome)}"
+
+    def test_an_outcome_in_parts_is_the_whole_outcome(self) -> None:
+        """Rows are evaluated some at a time; the parts join to what all of them give at once."""
+        task, purpose = self.task(), self.make().measured_for
+        model: Any = self.model(task).model
+        whole = Evaluator(task, model, self.base(), 0).outcome(self.examples(task), purpose)
+        few = _Few(task)
+        parts = Evaluator(cast(Task, few), model, self.base(), 0).outcome(self.examples(task), purpose)
+        assert parts.rows == whole.rows
+        np.testing.assert_allclose(parts.distance(whole), 0, atol=1e-4)
+
+    def test_baselines_serve_its_metrics(self) -> None:
         task = self.task()
         for name in task.baselines:
-            assert name in BASELINES
-            comparable = cast(Comparable, task)
-            inputs, targets = comparable.baseline_inputs(self.table()), comparable.baseline_targets(self.table())
-            assert len(inputs) == len(targets) == self.table().num_rows
-            said = fit_baseline(name, inputs, targets, comparable.labels, seed=0)(inputs)
-            assert said.shape == (len(targets), len(comparable.labels))
+            baseline: Baseline = REGISTRY.build("baseline", name, {})
+            outcome = baseline.fit(task, self.table(), 0)(self.table())
+            assert outcome.rows == self.table().num_rows
+            assert all(isinstance(outcome, REGISTRY.get("metric", metric).outcomes) for metric in task.metrics)
 
     def test_a_saved_model_opens_with_its_head(self, tmp_path: Path) -> None:
         task, base = self.task(), self.base()
@@ -204,11 +224,23 @@ class TaskContract(ComponentContract):
         for name, values in said.items():
             np.testing.assert_allclose(again[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
-    def _batch(self, task: Task, examples: pa.Table, *, seed: int = 0, training: bool = True) -> Batch:
-        return task.collate(examples, self.base(), np.random.default_rng(seed), training=training)
+    def _batch(self, task: Task, examples: pa.Table, *, seed: int = 0, purpose: Purpose = "train") -> Batch:
+        return task.collate(examples, self.base(), np.random.default_rng(seed), purpose=purpose)
 
-    def _outputs(self, task: Task, model: TaskModel, examples: pa.Table) -> Outputs:
+    def _outputs(self, task: Task, model: TaskModel, examples: pa.Table, purpose: Purpose = "score") -> Outputs:
         module: Any = model.model
         module.eval()
         with torch.inference_mode():
-            return task.outputs(module, self._batch(task, examples, training=False))
+            return task.outputs(module, self._batch(task, examples, purpose=purpose))
+
+
+class _Few:
+    """The task, of which only a few rows are evaluated at a time."""
+
+    rows_at_once = 5
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)

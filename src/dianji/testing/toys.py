@@ -28,7 +28,9 @@ from transformers import (
 )
 
 from dianji.bases.base import Base, Card
-from dianji.evaluate.outcome import Classified, Modelled, Outcome, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.modelled import Modelled
+from dianji.evaluate.outcome import Outcome
 from dianji.tasks.base import TaskModel
 from dianji.tasks.text_classification import TextClassification
 

@@ -15,7 +15,7 @@ from dianji.data.arrow_types import is_string
 from dianji.data.read import rows as read_rows
 from dianji.data.source import SOURCE
 from dianji.data.stream import open_stream
-from dianji.engine.evaluation import run_model
+from dianji.engine.evaluation import Evaluator
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
@@ -94,8 +94,8 @@ def evaluate(
     if too_long := truncation(examples):
         reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:
-        outputs = run_model(model.task, model.network, model.base, examples, model.manifest.seed, meter)
-    outcome = model.task.outcome(outputs, examples)
+        evaluator = Evaluator(model.task, model.network, model.base, model.manifest.seed)
+        outcome = evaluator.outcome(examples, model.task.measured_for, meter)
     measured = estimates(model.task.metrics, outcome, Evaluate().resamples, model.manifest.seed)
     return Evaluation(Path(artefact), data, table.num_rows, measured, model.task.metrics[0])
 

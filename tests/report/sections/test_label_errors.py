@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.labelled import Classified
 from dianji.report.blocks import Paragraph, Table, Words
-from dianji.report.sections.label_errors import LABEL_ERRORS, suspects
+from dianji.report.sections.label_errors import LABEL_ERRORS
 from dianji.report.subject import Subject
 from tests.narrow import sure
 from tests.report.rendered import blocks
@@ -23,8 +23,8 @@ def flipped(rows=60, labels=4, wrong=(3, 17)):
 
 
 def test_flipped_labels_are_found():
-    assert sorted(suspects(flipped())) == [3, 17]
-    assert len(suspects(flipped(wrong=()))) == 0
+    assert sorted(suspect.row for suspect in flipped().suspects()) == [3, 17]
+    assert flipped(wrong=()).suspects() == []
 
 
 def test_each_suspect_stands_with_its_text(subject):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
 from dianji.report.blocks import Paragraph, Table, Thumbnail, Words
 from dianji.report.rows import SourceRows
 from dianji.report.sections.mistakes import GONE, MISTAKES, mistakes
@@ -18,14 +18,14 @@ from tests.report.toy import artefact, texts
 
 def test_the_surest_come_first():
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.01, 0.99]], dtype=np.float32)
-    found = mistakes(Classified(("a", "b"), np.array([1, 0, 1, 1]), probabilities))
+    found = mistakes(Classified(("a", "b"), np.array([1, 0, 1, 1]), probabilities)) or []
     assert [(of.row, of.true, of.given) for of in found] == [(0, "b", "a"), (1, "a", "b")]
     assert found[0].confidence == pytest.approx(0.9)
 
 
 def test_of_several_labels_the_surest_wrong_decision_counts():
     target = np.array([[True, False], [False, False]])
-    found = mistakes(Tagged(("a", "b"), target, np.array([[0.9, 0.8], [0.4, 0.05]], dtype=np.float32)))
+    found = mistakes(Tagged(("a", "b"), target, np.array([[0.9, 0.8], [0.4, 0.05]], dtype=np.float32))) or []
     assert [(of.row, of.true, of.given) for of in found] == [(0, "a", "a, b")]
     assert found[0].confidence == pytest.approx(0.8)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from dianji.evaluate.labelled import Classified
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError
-from dianji.evaluate.outcome import Classified, Modelled
+from dianji.evaluate.modelled import Modelled
 from dianji.report.blocks import Figure, Table, Words
 from dianji.report.sections.reliability import RELIABILITY, bins
 from dianji.report.subject import Subject
@@ -16,7 +17,7 @@ from tests.report.rendered import blocks
 @pytest.mark.parametrize("quality", [0.3, 0.9])
 def test_bins_are_those_of_the_calibration_error(quality):
     outcome = toys.outcome(Classified, quality)
-    found = bins(outcome)
+    found = bins(outcome.decisions())
     assert sum(of.right.n for of in found) == outcome.rows
     gap = sum(abs(of.right.value - of.confidence) * of.right.n for of in found) / outcome.rows
     error = ExpectedCalibrationError()(outcome, np.ones((1, outcome.rows)))[0]
@@ -26,7 +27,7 @@ def test_bins_are_those_of_the_calibration_error(quality):
 def test_the_figure_and_its_table_tell_the_same(subject):
     figure, block = blocks(RELIABILITY, subject)
     table = sure(Table, block)
-    assert len(table.rows) == len(bins(subject.record.outcome))
+    assert len(table.rows) == len(bins(subject.record.outcome.decisions()))
     assert sure(str, table.rows[-1][2]) in sure(Words, sure(Figure, figure).alt).en
 
 

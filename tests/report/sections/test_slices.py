@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.labelled import Classified
 from dianji.report.blocks import Table, Words
 from dianji.report.rows import SourceRows
 from dianji.report.sections.slices import SLICES, by_frequency, by_language, by_length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from dianji.artefact.verify.subject import Faults, Subject
 from dianji.artefact.verify.verdict import Compared
 from dianji.data.content import examine
 from dianji.data.read import rows as read_rows
-from dianji.engine.evaluation import run_model
-from dianji.evaluate.outcome import Classified, Outcome
+from dianji.engine.evaluation import Evaluator
+from dianji.evaluate.outcome import Outcome
 from dianji.reporting import Meter, Reporter
 from dianji.spec.sections import Data
 
@@ -93,11 +93,12 @@ def _compare(model: Model, split: str, record: Record, rows: _Rows, meter: Meter
         told = f"{len(missing):,} of {len(places):,} recorded rows are not in the file (rows {numbers}"
         faults.add(split, f"{told}{', …' if len(missing) > NAMED else ''}); the evaluation is not whole")
     outcome = _predicted(model, rows.table.take(pa.array(places[there])), meter)
-    apart = _apart(outcome, _taken(record.outcome, there))
+    expected = record.outcome.take(there)
+    apart = outcome.distance(expected)
     wrong = np.flatnonzero(~(apart <= TOLERANCE))
     for row in wrong[:NAMED]:
         where = f"row {there[row] + 1} ({rows.source(int(places[there[row]]))})"
-        faults.add(split, f"{where}: {_told(outcome, _taken(record.outcome, there), int(row), float(apart[row]))}")
+        faults.add(split, f"{where}: {_described_difference(outcome, expected, int(row), float(apart[row]))}")
     if len(wrong) > NAMED:
         faults.add(split, f"{len(wrong) - NAMED:,} more rows are predicted otherwise than recorded")
     return Compared(split, record.outcome.rows, len(there), len(wrong), float(apart.max(initial=0.0)), TOLERANCE)
@@ -105,34 +106,21 @@ def _compare(model: Model, split: str, record: Record, rows: _Rows, meter: Meter
 
 def _predicted(model: Model, table: pa.Table, meter: Meter) -> Outcome:
     examples = model.task.encode(table, model.base)
-    outputs = run_model(model.task, model.network, model.base, examples, model.manifest.seed, meter)
-    return model.task.outcome(outputs, examples)
+    evaluator = Evaluator(model.task, model.network, model.base, model.manifest.seed)
+    return evaluator.outcome(examples, model.task.measured_for, meter)
 
 
-def _taken(outcome: Outcome, rows: np.ndarray) -> Outcome:
-    arrays = {name: value[rows] for name, value in vars(outcome).items() if isinstance(value, np.ndarray)}
-    return replace(outcome, **arrays)
-
-
-def _apart(found: Outcome, expected: Outcome) -> np.ndarray:
-    """(rows,) the largest difference in a row's values, relative where they exceed one; NaN is infinitely far."""
-    worst = np.zeros(expected.rows)
-    for name, recorded in vars(expected).items():
-        if isinstance(recorded, np.ndarray):
-            wide = recorded.reshape(len(recorded), -1).astype(np.float64)
-            difference = np.abs(getattr(found, name).reshape(len(recorded), -1).astype(np.float64) - wide)
-            difference = np.where(np.isnan(difference), np.inf, difference / np.maximum(1.0, np.abs(wide)))
-            worst = np.maximum(worst, difference.max(axis=1, initial=0.0))
-    return worst
-
-
-def _told(found: Outcome, expected: Outcome, row: int, apart: float) -> str:
-    if not isinstance(found, Classified) or not isinstance(expected, Classified):
+def _described_difference(found: Outcome, expected: Outcome, row: int, apart: float) -> str:
+    was, now = _answer(expected, row), _answer(found, row)
+    if was is None or now is None or was == now:
         return f"predicted otherwise than recorded (difference {apart:.1e})"
-    was, now = (_best(outcome, row) for outcome in (expected, found))
     return f"recorded as {was}, predicted as {now} (difference {apart:.1e})"
 
 
-def _best(outcome: Classified, row: int) -> str:
-    best = int(outcome.probabilities[row].argmax())
-    return f"'{outcome.labels[best]}' with {outcome.probabilities[row, best]:.4f}"
+def _answer(outcome: Outcome, row: int) -> str | None:
+    """``'refund' with 0.9800``."""
+    answer, decisions = outcome.describe(row), outcome.decisions()
+    if answer is None:
+        return None
+    sure = decisions is not None and decisions.confidence.shape[1] == 1
+    return f"'{answer.given}' with {decisions.confidence[row, 0]:.4f}" if decisions and sure else f"'{answer.given}'"

@@ -78,7 +78,8 @@ def _probabilities(subject: Subject, probe: Probe) -> np.ndarray | None:
     """(rows, labels), in the order of the labels; None where the task's predictions have none."""
     model = Model.open(subject.folder, check_files=False)
     told: list[Any] = [
-        one.to_json(everything=True).get("probabilities") for one in model.task.predictions(probe.outputs, model.base)
+        one.to_json(everything=True).get("probabilities")
+        for one in model.task.predictions(probe.outputs, probe.rows, model.base)
     ]
     if not told or not isinstance(told[0], dict):
         return None

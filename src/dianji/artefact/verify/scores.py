@@ -7,20 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from dianji.artefact.record import Record
+from dianji.artefact.record import Record, kinds_of
 from dianji.artefact.verify.subject import Faults, Subject
 from dianji.evaluate.bootstrap import estimates
 from dianji.evaluate.classes import per_class
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
-from dianji.registry import REGISTRY
+from dianji.evaluate.outcome import Outcome
 
 METRICS = "evidence/metrics.json"
 #: Figures come from the same arrays by the same code; sums may be taken in another order.
 CLOSE = 1e-6
-#: Probabilities are stored in float32.
-SUMS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,7 @@ def read_record(subject: Subject, split: str) -> Record:
     Raises:
         ArtefactError: nothing, or something damaged.
     """
-    kinds = {kind for name in subject.task().metrics for kind in REGISTRY.get("metric", name).outcomes}
-    return Record.read(subject.folder / "evidence", split, kinds)
+    return Record.read(subject.folder / "evidence", split, kinds_of(subject.task()))
 
 
 def differences(found: Any, expected: Any, place: str = "") -> list[str]:
@@ -76,38 +70,25 @@ def differences(found: Any, expected: Any, place: str = "") -> list[str]:
 def _is_sound(subject: Subject, told: _Measured, faults: Faults) -> bool:
     """Shapes, labels and counts, without which figures mean nothing."""
     place, outcome, before = f"evidence/{told.split}.safetensors", told.record.outcome, len(faults.found)
-    lengths = {len(value) for value in vars(outcome).values() if isinstance(value, np.ndarray)}
-    faults.expect(place, "rows", sorted({*lengths, len(told.record.rows)}), [told.report["rows"][told.split]])
-    if isinstance(outcome, Classified | Tagged):
-        faults.expect(place, "labels", list(outcome.labels), subject.manifest.task["arguments"]["labels"])
+    lengths = {*(len(value) for value in outcome.arrays().values()), len(told.record.rows)}
+    faults.expect(place, "rows", sorted(lengths), [told.report["rows"][told.split]])
+    learnt = subject.manifest.task["arguments"]
+    for name, value in outcome.plain().items():
+        if name in learnt:  # labels, thresholds: what the outcome shares with the task
+            faults.expect(place, name, list(value) if isinstance(value, tuple) else value, learnt[name])
     if len(faults.found) == before:
-        _is_possible(place, outcome, faults)
-        if isinstance(outcome, Classified | Tagged) and told.split in told.report.get("labels", {}):
-            _labels_counted(place, outcome, told.report["labels"][told.split], faults)
+        for fault in outcome.check():
+            faults.add(place, fault)
+    if len(faults.found) == before and told.split in told.report.get("labels", {}):
+        _labels_counted(place, outcome, told.report["labels"][told.split], faults)
     return len(faults.found) == before
 
 
-def _is_possible(place: str, outcome: Outcome, faults: Faults) -> None:
-    """Probabilities are probabilities, class numbers are of classes."""
-    if not isinstance(outcome, Classified | Tagged):
-        return
-    shares = outcome.probabilities
-    faults.expect(place, "columns", list(shares.shape[1:]), [len(outcome.labels)])
-    if not ((shares >= 0) & (shares <= 1)).all():
-        faults.add(place, "a probability is below 0 or above 1")
-    if isinstance(outcome, Classified):
-        if (np.abs(shares.sum(axis=1, dtype=np.float64) - 1) > SUMS).any():
-            faults.add(place, "the probabilities of a row do not sum to 1")
-        if outcome.target.min(initial=0) < 0 or outcome.target.max(initial=0) >= len(outcome.labels):
-            faults.add(place, "a row's class is none of the labels")
-
-
-def _labels_counted(place: str, outcome: Classified | Tagged, counted: Mapping[str, int], faults: Faults) -> None:
-    tagged = isinstance(outcome, Tagged)
-    counts = outcome.target.sum(axis=0) if tagged else np.bincount(outcome.target, minlength=len(outcome.labels))
-    found = {label: int(count) for label, count in zip(outcome.labels, counts, strict=True) if count}
-    expected = {label: count for label, count in counted.items() if count}
-    faults.expect(place, "rows of each label", dict(sorted(found.items())), dict(sorted(expected.items())))
+def _labels_counted(place: str, outcome: Outcome, counted: Mapping[str, int], faults: Faults) -> None:
+    found = outcome.support()
+    if found is not None:
+        expected = {label: count for label, count in counted.items() if count}
+        faults.expect(place, "rows of each label", dict(sorted(found.items())), dict(sorted(expected.items())))
 
 
 def _figures_agree(subject: Subject, told: _Measured, faults: Faults) -> None:
@@ -119,6 +100,5 @@ def _figures_agree(subject: Subject, told: _Measured, faults: Faults) -> None:
     expected: dict[str, Any] = {name: asdict(estimate) for name, estimate in measured.items()}
     for fault in differences(told.figures, expected, f"metrics.{told.split}"):
         faults.add(METRICS, fault)
-    if isinstance(outcome, Classified | Tagged):
-        for fault in differences(told.classes, per_class(outcome, resamples, seed), f"classes.{told.split}"):
-            faults.add(METRICS, fault)
+    for fault in differences(told.classes, per_class(outcome, resamples, seed), f"classes.{told.split}"):
+        faults.add(METRICS, fault)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.bases.base import Base
+from dianji.engine.device import moved
 from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
 from dianji.engine.frozen.shapes import Extent
 from dianji.engine.lean.path import LeanPath
@@ -74,8 +75,8 @@ class Reader:
     def sample(self, indices: np.ndarray) -> SizedBatch:
         """A batch on the device. The task draws nothing for it, so the generator is never asked."""
         table = self.examples.take(pa.array(indices))
-        collated = self.task.collate(table, self.base, generator(0), training=True)
-        batch = {name: tensor.to(self.runtime.device) for name, tensor in collated.items()}
+        collated = self.task.collate(table, self.base, generator(0), purpose="train")
+        batch = moved(collated, self.runtime.device)
         return SizedBatch(batch, extent(self.lengths, indices))
 
     def run(self, batch: Batch) -> Any:

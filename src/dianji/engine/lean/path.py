@@ -28,7 +28,7 @@ from dianji.engine.native.adamw import CompiledAdamW
 from dianji.engine.native.tiles import Copy
 from dianji.registry import REGISTRY
 from dianji.sharded import is_sharded
-from dianji.tasks.base import Task, random_batches
+from dianji.tasks.base import Task
 
 if TYPE_CHECKING:
     from dianji.engine.loop import Job
@@ -154,7 +154,7 @@ def lean_path(job: Job, runtime: Runtime) -> LeanPath:
 
 def table_shrinks(optimizer: str, task: Task) -> bool:
     """Whether word vectors that do not occur never move: each by itself, and nothing is masked at random."""
-    return getattr(REGISTRY.get("optimizer", optimizer), "elementwise", False) and not random_batches(task)
+    return getattr(REGISTRY.get("optimizer", optimizer), "elementwise", False) and not task.random_batches
 
 
 def special_tokens(base: Base) -> set[int]:

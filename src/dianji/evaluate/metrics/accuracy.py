@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dianji.evaluate.counts import right
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 
 
@@ -20,8 +20,9 @@ class Accuracy:
     outcomes: ClassVar[tuple[type[Outcome], ...]] = (Classified, Tagged)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    share_of_right: ClassVar[bool] = True
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        values: np.ndarray = weights @ right(outcome) / weights.sum(axis=1)
+        values: np.ndarray = weights @ outcome.right() / weights.sum(axis=1)
         return values

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from dianji.evaluate.counts import count, ratio
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
+from dianji.evaluate.counts import ratio
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 
 
@@ -26,7 +27,7 @@ class MacroF1:
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        counts = count(outcome, weights)
+        counts = outcome.counts(weights)
         return ratio(counts.f1().sum(axis=1), counts.occurs().sum(axis=1))
 
 
@@ -41,7 +42,7 @@ class MicroF1:
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        counts = count(outcome, weights)
+        counts = outcome.counts(weights)
         return ratio(2 * counts.hits.sum(axis=1), (counts.predicted + counts.support).sum(axis=1))
 
 
@@ -56,5 +57,5 @@ class WeightedF1:
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        counts = count(outcome, weights)
+        counts = outcome.counts(weights)
         return ratio((counts.f1() * counts.support).sum(axis=1), counts.support.sum(axis=1))

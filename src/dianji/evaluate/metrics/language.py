@@ -10,7 +10,8 @@ import numpy as np
 
 from dianji.errors import DataError
 from dianji.evaluate.counts import ratio
-from dianji.evaluate.outcome import Modelled, Outcome
+from dianji.evaluate.modelled import Modelled
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 
 #: Largest mean cost that is exponentiated, in nats per token; beyond it floats end.

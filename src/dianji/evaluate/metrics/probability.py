@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from dianji.evaluate.outcome import Classified, Outcome, Tagged
+from dianji.evaluate.labelled import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 
 #: Probabilities are kept this far from 0 and 1, as scikit-learn does for float32, so that no single row costs infinity.
@@ -55,7 +56,7 @@ class ExpectedCalibrationError:
 
     def __call__(self, outcome: Classified | Tagged, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        confidence, right = decisions(outcome)
+        confidence, right = outcome.decisions()
         rows, each = confidence.shape
         bins = bins_of(confidence, self.BINS)
         gaps = csr_matrix(
@@ -69,13 +70,3 @@ class ExpectedCalibrationError:
 def bins_of(confidence: np.ndarray, bins: int) -> np.ndarray:
     """The number of its bin for each confidence; open on the left, closed on the right, as in Guo et al.'s code."""
     return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
-
-
-def decisions(outcome: Classified | Tagged) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, decisions) confidence in float64 and whether the decision is right."""
-    probabilities = outcome.probabilities.astype(np.float64)
-    if isinstance(outcome, Tagged):
-        given = probabilities >= outcome.threshold
-        return np.where(given, probabilities, 1 - probabilities), given == outcome.target
-    right = probabilities.argmax(axis=1) == outcome.target
-    return probabilities.max(axis=1)[:, None], right[:, None]

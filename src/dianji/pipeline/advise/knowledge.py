@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from dianji.advice import Knowledge
 from dianji.bases.base import BaseSource
-from dianji.evaluate.baselines import fit_baseline, logistic
+from dianji.evaluate.baseline import Baseline, Comparable
+from dianji.evaluate.logistic import logistic
+from dianji.evaluate.outcome import Outcome
 from dianji.pipeline.features import frozen_features
 from dianji.pipeline.label_errors import STRENGTH, standardised
+from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
-from dianji.tasks.base import Comparable, Task
+from dianji.tasks.base import Task
 
 MOST_ROWS = 2000
 HELD_OUT = 0.25
@@ -31,31 +34,26 @@ def knowledge(task: Task, source: BaseSource, table: pa.Table, reporter: Reporte
         reporter: hears how it goes.
     """
     names = [name for name in task.baselines if name != "majority"]
-    if not names or table.num_rows * HELD_OUT < LEAST_HELD_OUT or "label" not in task.columns:
+    if not names or table.num_rows * HELD_OUT < LEAST_HELD_OUT or not task.linear_head:
         return None
     order = np.random.Generator(np.random.PCG64(0)).permutation(table.num_rows)[:MOST_ROWS]
     drawn = table.take(pa.array(np.sort(order)))
-    fitted = cast(Comparable, task.fit(drawn))  # a task that names baselines is one
+    learnt = task.fit(drawn)
+    fitted = cast(Comparable, learnt)  # a task with a linear head and baselines is one
     targets = fitted.baseline_targets(drawn)
     held_out = np.zeros(len(targets), dtype=bool)
     held_out[np.random.Generator(np.random.PCG64(1)).permutation(len(targets))[: round(HELD_OUT * len(targets))]] = True
     with reporter.work(f"what {source.card().name} knows", drawn.num_rows, "rows") as meter:
-        features = standardised(frozen_features(fitted, source.prepare(drawn), drawn, meter))
+        features = standardised(frozen_features(learnt, source.prepare(drawn), drawn, meter))
     classes = len(fitted.labels)
     by_features = logistic(features[~held_out], targets[~held_out], classes, STRENGTH)(features[held_out])
-    inputs = fitted.baseline_inputs(drawn)
-    counted = fit_baseline(names[0], _rows(inputs, ~held_out), targets[~held_out], fitted.labels, 0)
-    by_counts = counted(_rows(inputs, held_out))
-    truth = targets[held_out]
-    return Knowledge(
-        float((by_features.argmax(axis=1) == truth).mean()),
-        float((by_counts.argmax(axis=1) == truth).mean()),
-        len(truth),
-    )
+    baseline: Baseline = REGISTRY.build("baseline", names[0], {})
+    asked = drawn.filter(pa.array(held_out))
+    counted = baseline.fit(fitted, drawn.filter(pa.array(~held_out)), 0)(asked)
+    own = fitted.baseline_outcome(asked, by_features)
+    return Knowledge(_accuracy(own), _accuracy(counted), asked.num_rows)
 
 
-def _rows(inputs: list[str] | np.ndarray, chosen: np.ndarray) -> list[str] | np.ndarray:
-    if isinstance(inputs, list):
-        return [inputs[number] for number in np.flatnonzero(chosen)]
-    found: np.ndarray = inputs[chosen]
-    return found
+def _accuracy(outcome: Outcome) -> float:
+    right = outcome.right()
+    return float("nan") if right is None else float(right.mean())

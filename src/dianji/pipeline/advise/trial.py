@@ -28,10 +28,10 @@ import pyarrow as pa
 
 from dianji.artefact.save import count
 from dianji.bases.resolve import resolve
-from dianji.engine.evaluation import run_model
+from dianji.engine.evaluation import Evaluator
 from dianji.engine.frozen.graph_split import GraphSplit
 from dianji.engine.frozen.shapes import NotSplittable
-from dianji.engine.frozen.states import Fresh, Reader
+from dianji.engine.frozen.states import WHOLE, Fresh, Reader
 from dianji.engine.learn import frozen_part, on_the_disk, reader_of
 from dianji.engine.loop import Job, Training
 from dianji.engine.memory import peak_mb, reset_peak, steady_memory
@@ -273,7 +273,7 @@ class _Stage:
         states = None if frozen is None else read(*frozen, np.arange(number)).states
         began = time.perf_counter()
         with nullcontext() if precise else self.runtime.products():
-            run_model(job.task, job.model.model, job.base, rows, 0, states=states)
+            Evaluator(job.task, job.model.model, job.base, 0, states or WHOLE).outputs(rows, "score")
         return (time.perf_counter() - began) / number
 
 

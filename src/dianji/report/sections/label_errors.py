@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from dianji.evaluate.confident import likely_errors
-from dianji.evaluate.outcome import Classified
+from dianji.evaluate.outcome import Suspect
 from dianji.report.blocks import Block, Cell, Paragraph, Table, Text, Words
 from dianji.report.rows import SourceRows
 from dianji.report.section import Section
@@ -21,25 +18,15 @@ _SHOWN = 30
 def tell(subject: Subject) -> Sequence[Block] | None:
     """Confident learning on the record; nothing for rows with several labels, or without any."""
     outcome = subject.record.outcome if subject.record else None
-    if not isinstance(outcome, Classified):
+    found = outcome.suspects() if outcome else None
+    if outcome is None or found is None:
         return None
-    found = suspects(outcome)
     about = _about(len(found), outcome.rows, both(named(str(subject.split))))
-    if not len(found):
+    if not found:
         return [Paragraph(about)]
     rows = subject.shown_rows
     gone = [without_rows(rows)] if isinstance(rows, Words) else []
-    return [Paragraph(about), *gone, _table(outcome, found, None if isinstance(rows, Words) else rows)]
-
-
-def suspects(outcome: Classified) -> np.ndarray:
-    """Positions of rows whose label is probably wrong, the likeliest first; only labels that occur are considered."""
-    present, target = np.unique(outcome.target, return_inverse=True)
-    if len(present) < 2:
-        return np.zeros(0, dtype=np.int64)
-    probabilities = outcome.probabilities[:, present].astype(np.float64)
-    total = np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return likely_errors(target, probabilities / total)
+    return [Paragraph(about), *gone, _table(found, None if isinstance(rows, Words) else rows)]
 
 
 def _about(found: int, rows: int, split: Words) -> Words:
@@ -52,7 +39,7 @@ def _about(found: int, rows: int, split: Words) -> Words:
     )
 
 
-def _table(outcome: Classified, found: np.ndarray, rows: SourceRows | None) -> Table:
+def _table(found: Sequence[Suspect], rows: SourceRows | None) -> Table:
     header: tuple[Text, ...] = (
         Words("row", "行"),
         Words("label", "标签"),
@@ -60,22 +47,20 @@ def _table(outcome: Classified, found: np.ndarray, rows: SourceRows | None) -> T
         Words("probably", "更可能是"),
         Words("its probability", "其概率"),
     )
-    told = [_row(outcome, row, rows) for row in found[:_SHOWN].tolist()]
+    told = [_row(suspect, rows) for suspect in found[:_SHOWN]]
     caption = Words("Likely label errors, the likeliest first", "可能的标注错误，最可能的在前")
     return Table(caption, header if rows is None else (*header, Words("input", "输入")), tuple(told), frozenset({2, 4}))
 
 
-def _row(outcome: Classified, row: int, rows: SourceRows | None) -> tuple[Cell, ...]:
-    probabilities, label = outcome.probabilities[row], int(outcome.target[row])
-    best = int(probabilities.argmax())
+def _row(suspect: Suspect, rows: SourceRows | None) -> tuple[Cell, ...]:
     cells: tuple[Cell, ...] = (
-        f"{row + 1:,}",
-        outcome.labels[label],
-        percent(float(probabilities[label])),
-        outcome.labels[best],
-        percent(float(probabilities[best])),
+        f"{suspect.row + 1:,}",
+        suspect.label,
+        percent(suspect.probability),
+        suspect.suggested,
+        percent(suspect.suggested_probability),
     )
-    return cells if rows is None else (*cells, shown(rows, row))
+    return cells if rows is None else (*cells, shown(rows, suspect.row))
 
 
 LABEL_ERRORS = Section(Words("Likely label errors", "可能的标注错误"), tell)

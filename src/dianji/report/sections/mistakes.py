@@ -10,9 +10,7 @@ import numpy as np
 
 from dianji.data.images import open_image
 from dianji.errors import DianjiError
-from dianji.evaluate.counts import decide
-from dianji.evaluate.metrics.probability import decisions
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.report.blocks import Block, Cell, Paragraph, Table, Text, Thumbnail, Words
 from dianji.report.rows import SourceRows
 from dianji.report.section import Section
@@ -32,15 +30,15 @@ class Mistake:
     row: int
     true: str
     given: str
-    confidence: float
+    confidence: float | None  # None where the model states none
 
 
 def tell(subject: Subject) -> Sequence[Block] | None:
     """From the record, with the rows themselves where the data is still there."""
     outcome = subject.record.outcome if subject.record else None
-    if not isinstance(outcome, Classified | Tagged):
+    found = mistakes(outcome) if outcome else None
+    if found is None:
         return None
-    found = mistakes(outcome)
     if not found:
         return [Paragraph(Words("The model made no mistake on these rows.", "模型在这些行上没有犯错。"))]
     rows = subject.shown_rows
@@ -49,17 +47,26 @@ def tell(subject: Subject) -> Sequence[Block] | None:
     return [*changed(rows), _table(found, rows)]
 
 
-def mistakes(outcome: Classified | Tagged) -> list[Mistake]:
-    """The surest first, at most twenty. With several labels per row, a row's surest wrong decision counts."""
-    confidence, right = decisions(outcome)
-    doubt = np.where(right, -1.0, confidence).max(axis=1)  # (rows,); -1: all of it is right
-    order = np.argsort(-doubt, kind="stable")[:_SHOWN]
-    given = decide(outcome)
-    return [
-        Mistake(row, _labels(outcome, outcome.target[row]), _labels(outcome, given[row]), float(doubt[row]))
-        for row in order.tolist()
-        if doubt[row] >= 0
-    ]
+def mistakes(outcome: Outcome) -> list[Mistake] | None:
+    """The surest first, at most twenty; None where rows are not right or wrong, or cannot be told in words.
+
+    With several decisions per row, a row's surest wrong one counts. Without confidence rows keep their order.
+    """
+    hits, decisions = outcome.right(), outcome.decisions()
+    if hits is None:
+        return None
+    sure = np.ones(outcome.rows)
+    if decisions is not None:
+        sure = np.where(decisions.right, -1.0, decisions.confidence).max(axis=1)
+    doubt = np.where(hits, -1.0, sure)  # (rows,); -1: all of it is right
+    found = []
+    for row in np.argsort(-doubt, kind="stable")[:_SHOWN].tolist():
+        answer = outcome.describe(row)
+        if answer is None:
+            return None
+        if doubt[row] >= 0:
+            found.append(Mistake(row, *answer, None if decisions is None else float(doubt[row])))
+    return found
 
 
 def without_rows(reason: Words) -> Paragraph:
@@ -82,12 +89,6 @@ def changed(rows: SourceRows) -> list[Block]:
     return [Paragraph(text, note=True)]
 
 
-def _labels(outcome: Classified | Tagged, which: np.ndarray) -> str:
-    if isinstance(outcome, Classified):
-        return outcome.labels[int(which)]
-    return ", ".join(outcome.labels[place] for place in np.flatnonzero(which)) or "–"
-
-
 def _table(found: Sequence[Mistake], rows: SourceRows | None) -> Table:
     caption = Words("The surest mistakes first", "最有把握的错误在前")
     header: tuple[Text, ...] = (
@@ -96,7 +97,9 @@ def _table(found: Sequence[Mistake], rows: SourceRows | None) -> Table:
         Words("predicted", "预测"),
         Words("confidence", "置信度"),
     )
-    told = [(f"{of.row + 1:,}", of.true, of.given, percent(of.confidence)) for of in found]
+    told = [
+        (f"{of.row + 1:,}", of.true, of.given, "–" if of.confidence is None else percent(of.confidence)) for of in found
+    ]
     if rows is None:
         return Table(caption, header, tuple(told), frozenset({3}))
     beside = [(*cells, shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]

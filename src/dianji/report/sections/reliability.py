@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dianji.evaluate.metric import Estimate
-from dianji.evaluate.metrics.probability import ExpectedCalibrationError, bins_of, decisions
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.metrics.probability import ExpectedCalibrationError, bins_of
+from dianji.evaluate.outcome import Decisions
 from dianji.evaluate.proportion import wilson
 from dianji.report.blocks import Block, Figure, Table, Words
 from dianji.report.plots import Span, reliability
@@ -29,15 +29,16 @@ class Bin:
 def tell(subject: Subject) -> Sequence[Block] | None:
     """From the record of the held-out rows; nothing for models that give no probabilities of labels."""
     outcome = subject.record.outcome if subject.record else None
-    if not isinstance(outcome, Classified | Tagged) or subject.split is None:
+    decisions = outcome.decisions() if outcome else None
+    if decisions is None or subject.split is None:
         return None
-    found = bins(outcome)
+    found = bins(decisions)
     return [_figure(found, both(named(subject.split))), _table(found)]
 
 
-def bins(outcome: Classified | Tagged) -> list[Bin]:
+def bins(decisions: Decisions) -> list[Bin]:
     """Those that are not empty, of the equal widths that the expected calibration error uses."""
-    confidence, right = (of.ravel() for of in decisions(outcome))
+    confidence, right = (of.ravel() for of in decisions)
     number = bins_of(confidence, ExpectedCalibrationError.BINS)
     groups = [np.flatnonzero(number == which) for which in np.unique(number)]
     return [Bin(float(confidence[of].mean()), wilson(int(right[of].sum()), len(of))) for of in groups]

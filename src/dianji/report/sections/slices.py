@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dianji.data.language import language_of
-from dianji.evaluate.counts import right
-from dianji.evaluate.outcome import Classified, Tagged
+from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.proportion import wilson
 from dianji.report.blocks import Block, Paragraph, Table, Text, Words
 from dianji.report.rows import SourceRows
@@ -34,10 +33,11 @@ class Slice:
 def tell(subject: Subject) -> Sequence[Block] | None:
     """From the record; slices by what rows hold need the data."""
     outcome = subject.record.outcome if subject.record else None
-    if not isinstance(outcome, Classified | Tagged):
+    hits = outcome.right() if outcome else None
+    if outcome is None or hits is None:
         return None
     training = subject.evidence("data").get("labels", {}).get("train", {})
-    found = list(by_frequency(outcome, training)) if isinstance(outcome, Classified) else []
+    found = list(by_frequency(outcome, training))
     notes: list[Block] = []
     if isinstance(subject.rows, Words):
         notes = [without_rows(subject.rows)]
@@ -45,16 +45,17 @@ def tell(subject: Subject) -> Sequence[Block] | None:
         notes = changed(subject.rows)
         found += [*by_length(subject.rows), *by_language(subject.rows)]
     found = [of for of in found if len(of.rows) >= _LEAST]
-    return [*notes, *_told(outcome, found)] if found or notes else None
+    return [*notes, *_told(hits, found)] if found or notes else None
 
 
-def by_frequency(outcome: Classified, training: Mapping[str, int]) -> Iterator[Slice]:
+def by_frequency(outcome: Outcome, training: Mapping[str, int]) -> Iterator[Slice]:
     """Labels with few, more and most training rows: four groups of about as many labels."""
-    if len(outcome.labels) < 4 or not training:
+    truth, labels = outcome.truth(), outcome.plain().get("labels", ())
+    if truth is None or len(labels) < 4 or not training:
         return
-    counts = np.array([training.get(label, 0) for label in outcome.labels])
+    counts = np.array([training.get(label, 0) for label in labels])
     by = Words("training rows of the true label", "真实标签的训练行数")
-    yield from _quarters(by, counts[outcome.target], np.quantile(counts, [0.25, 0.5, 0.75]))
+    yield from _quarters(by, counts[truth], np.quantile(counts, [0.25, 0.5, 0.75]))
 
 
 def by_length(rows: SourceRows) -> Iterator[Slice]:
@@ -86,18 +87,17 @@ def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slic
         yield Slice(by, f"{low:,} – {high:,}" if low < high else f"{low:,}", chosen)
 
 
-def _told(outcome: Classified | Tagged, found: Sequence[Slice]) -> list[Block]:
+def _told(hits: np.ndarray, found: Sequence[Slice]) -> list[Block]:
     if not found:
         return []
-    hits = right(outcome)
     overall = float(hits.mean())
     rows = tuple(_row(of, hits[of.rows], overall, len(found)) for of in found)
     header = (Words("slice by", "切分依据"), Words("slice", "切片"), ROWS, Words("right", "正确率"), INTERVAL, "")
     how = Words(
-        f"Of all {outcome.rows:,} rows, {number(overall)} are right. Intervals are Wilson's. A slice is marked only "
+        f"Of all {len(hits):,} rows, {number(overall)} are right. Intervals are Wilson's. A slice is marked only "
         f"where an interval widened for looking at {len(found)} slices (Bonferroni) leaves that value out; without a "
         "mark the difference may be chance.",
-        f"全部 {outcome.rows:,} 行的正确率是 {number(overall)}。区间按 Wilson 方法计算。"
+        f"全部 {len(hits):,} 行的正确率是 {number(overall)}。区间按 Wilson 方法计算。"
         f"只有按 {len(found)} 个切片做 Bonferroni 放宽后区间仍不含该值的切片才会标出；没有标出的差别可能只是偶然。",
     )
     caption = Words("Share of rows that are right, slice by slice", "各切片的正确率")

@@ -1,0 +1,1 @@
+"""The registered baselines: cheap models that know nothing of the base, fitted in seconds with plain settings."""

@@ -1,0 +1,86 @@
+"""Texts as inputs of a classification, under a linear layer over the pooled backbone or the architecture's own head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from dianji.bases.base import Base, Pooling
+from dianji.data.columns import Column
+from dianji.tasks import _heads, _tokens
+from dianji.tasks._pooled import PooledClassifier, restore_head
+from dianji.tasks._rows import texts
+from dianji.tasks.base import Batch, Purpose, TaskModel
+from dianji.tasks.chain import Pooled
+
+_LENGTH = 256  # tokens, unless the recipe says otherwise or the base takes fewer
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column ``text``; the first ``length`` tokens of each are read.
+
+    Args:
+        length: by default 256, or the base's limit if that is less.
+        pooling: mean of the tokens, first token, the architecture's own head (native), or the base card's word.
+    """
+
+    length: int | None = None
+    pooling: Literal["auto", "mean", "first", "native"] = "auto"
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """``text``."""
+        return {"text": Column("text")}
+
+    @property
+    def random(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Counted words."""
+        return ("tfidf-logistic-regression",)
+
+    def learn(self, table: pa.Table) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def model(self, base: Base, names: dict[str, Any]) -> TaskModel:
+        """A pooled head goes by the name ``classifier``, its backbone by ``backbone``."""
+        pooling: Pooling = base.card.pooling if self.pooling == "auto" else self.pooling
+        if pooling == "native":
+            if getattr(base.config, "pad_token_id", 0) is None:  # decoders look for the last real token by it
+                names = {**names, "pad_token_id": _tokens.pad_id(base)}
+            return _heads.own_classifier(base, AutoModelForSequenceClassification, names)
+        return self._pooled(base, pooling, names)
+
+    def encode(self, table: pa.Table, base: Base, targets: Mapping[str, pa.Array]) -> pa.Table:
+        """``input_ids``, ``whole`` (int32): tokens of the whole text, more than ``length`` where it was truncated."""
+        found, whole = _tokens.beginnings(texts(table), base, self._limit(base))
+        return found.table(whole=pa.array(whole, pa.int32()), **targets)
+
+    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
+        """``input_ids``, ``attention_mask`` (batch, longest)."""
+        return _tokens.model_inputs(*_tokens.padded(examples["input_ids"], _tokens.pad_id(base)))
+
+    def baseline_inputs(self, table: pa.Table) -> list[str]:
+        """The texts."""
+        return texts(table)
+
+    def _limit(self, base: Base) -> int:
+        return _tokens.limit(base, self.length, _LENGTH)
+
+    def _pooled(self, base: Base, pooling: Pooled, names: dict[str, Any]) -> TaskModel:
+        backbone = base.load(AutoModel, **names)
+        model = PooledClassifier(backbone, base.card.width, pooling, self._limit(base))
+        model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        if not restore_head(model, base, tuple(names["id2label"].values())):
+            base.new_weights.extend(["classifier.weight", "classifier.bias"])
+        return TaskModel(model, ("classifier",))

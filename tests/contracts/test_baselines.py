@@ -1,0 +1,37 @@
+import pyarrow as pa
+
+from dianji.evaluate.baselines.counted_words import CountedWords
+from dianji.evaluate.baselines.majority import Majority
+from dianji.evaluate.baselines.pixels import Pixels
+from dianji.tasks.base import Task
+from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.text_classification import TextClassification
+from dianji.testing import toys
+from dianji.testing.baseline import BaselineContract
+
+
+def text_cases() -> list[tuple[Task, pa.Table]]:
+    one, several = toys.text_table(), toys.tagged_table()
+    return [(TextClassification().fit(one), one), (TextClassification(several=True).fit(several), several)]
+
+
+class TestMajority(BaselineContract):
+    component = Majority
+
+    def cases(self):
+        return text_cases()
+
+
+class TestCountedWords(BaselineContract):
+    component = CountedWords
+
+    def cases(self):
+        return text_cases()
+
+
+class TestPixels(BaselineContract):
+    component = Pixels
+
+    def cases(self):
+        table = toys.image_table()
+        return [(ImageClassification().fit(table), table)]
