@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dianji.messages import Message
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -56,16 +58,16 @@ class Option:
     base: str | Mapping[str, Any]
     adapt: str | Mapping[str, Any]
     recipe: Mapping[str, Any]
-    #: Why it stands where it stands, one sentence each.
-    reasons: tuple[str, ...]
+    #: The reasons for its place in the ranking.
+    reasons: tuple[Message, ...]
     forecast: Forecast | None = None
-    #: Why it cannot be chosen: too slow, too large, or its trial failed. Empty where it can.
-    obstacle: str = ""
+    #: The reason that it cannot be chosen: too slow, too large, or its trial failed.
+    obstacle: Message | None = None
 
     @property
     def fits(self) -> bool:
         """Whether it can be chosen."""
-        return not self.obstacle
+        return self.obstacle is None
 
     @property
     def preparing(self) -> dict[str, Any]:
@@ -81,7 +83,16 @@ class Option:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "reasons": list(self.reasons), "fits": self.fits}
+        return {
+            "name": self.name,
+            "base": self.base,
+            "adapt": self.adapt,
+            "recipe": dict(self.recipe),
+            "reasons": [reason.to_json() for reason in self.reasons],
+            "forecast": None if self.forecast is None else asdict(self.forecast),
+            "obstacle": None if self.obstacle is None else self.obstacle.to_json(),
+            "fits": self.fits,
+        }
 
 
 @dataclass(frozen=True)
@@ -102,11 +113,11 @@ class Advice:
     facts: Mapping[str, str]
     machine: Machine
     options: tuple[Option, ...]
-    rule: str  # by which they are ranked
+    rule: Message  # by which they are ranked
     #: base -> what it knows; only bases that could be measured.
     knowledge: Mapping[str, Knowledge] = field(default_factory=dict)
-    #: What a reader must know: bases that are there but cannot be used, and the like.
-    notes: tuple[str, ...] = ()
+    #: Bases that were found but cannot be used, and other limits of the advice.
+    notes: tuple[Message, ...] = ()
 
     @property
     def chosen(self) -> Option | None:
@@ -143,7 +154,7 @@ class Advice:
             "machine": asdict(self.machine),
             "chosen": None if self.chosen is None else self.chosen.name,
             "options": [option.to_json() for option in self.options],
-            "rule": self.rule,
+            "rule": self.rule.to_json(),
             "knowledge": {name: {**asdict(known), "helps": known.helps} for name, known in self.knowledge.items()},
-            "notes": list(self.notes),
+            "notes": [note.to_json() for note in self.notes],
         }

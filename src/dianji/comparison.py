@@ -9,13 +9,7 @@ from typing import Any
 
 from dianji.evaluate.metric import Estimate
 from dianji.evaluate.paired import Verdict
-
-#: How a variant is recommended, in the order in which the rules are asked.
-RULE = (
-    "Of the variants that are not distinguishable from the best one, those that predict at most 1.25 times as long as "
-    "the quickest of them; of these the one that trained in the shortest time, then the one that learnt the fewest "
-    "parameters."
-)
+from dianji.messages import Message
 
 
 @dataclass(frozen=True)
@@ -78,21 +72,26 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Which variant to ship, in a sentence, and the rule that was followed."""
+    """Which variant to ship, and the rule that was followed."""
 
     variant: str
     artefact: Path  # of the variant's first seed
-    words: str
-    rule: str = RULE
+    message: Message
+    rule: Message
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "artefact": str(self.artefact)}
+        return {
+            "variant": self.variant,
+            "artefact": str(self.artefact),
+            "message": self.message.to_json(),
+            "rule": self.rule.to_json(),
+        }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Variants on the same test rows and seeds. ``notes`` holds what a reader must know, one sentence each."""
+    """Variants on the same test rows and seeds. ``notes`` are the limits of the comparison."""
 
     recipe: str
     digest: str
@@ -103,7 +102,7 @@ class Comparison:
     seeds: tuple[int, ...]
     variants: tuple[VariantResult, ...]
     recommendation: Recommendation | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document that ``dianji compare --json`` prints and the store keeps."""
@@ -117,5 +116,5 @@ class Comparison:
             "seeds": list(self.seeds),
             "variants": [variant.to_json() for variant in self.variants],
             "recommendation": None if self.recommendation is None else self.recommendation.to_json(),
-            "notes": list(self.notes),
+            "notes": [note.to_json() for note in self.notes],
         }

@@ -8,6 +8,7 @@ import pytest
 from dianji import verbs
 from dianji.advice import Advice, Forecast, Knowledge, Machine, Option
 from dianji.cli import invoke
+from dianji.messages import Message
 from dianji.spec.sections import Recipe
 
 
@@ -22,9 +23,12 @@ def recipe(adapt: str) -> dict[str, object]:
     }
 
 
-def option(adapt: str, obstacle: str = "") -> Option:
+TOO_SLOW = Message("advice.too-slow", {"needed": 9.0, "minutes": 2.0})
+
+
+def option(adapt: str, obstacle: Message | None = None) -> Option:
     forecast = Forecast(130.0, {"classify": 100.0}, 250.0, 1500.0, 400, 22_000_000, 29_645)
-    return Option(f"minilm, {adapt}", "minilm", adapt, recipe(adapt), (f"{adapt} is good",), forecast, obstacle)
+    return Option(f"minilm, {adapt}", "minilm", adapt, recipe(adapt), (Message(f"tuning.{adapt}"),), forecast, obstacle)
 
 
 def advice(*options: Option) -> Advice:
@@ -37,9 +41,9 @@ def advice(*options: Option) -> Advice:
         facts,
         machine,
         options,
-        "The best one first.",
+        Message("advice.rule"),
         known,
-        ("base 'other' was left out: it is damaged",),
+        (Message("advice.left-out", {"candidate": "other", "reason": "it is damaged"}),),
     )
 
 
@@ -55,20 +59,20 @@ def say(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_first_is_written_and_all_are_shown(say, tmp_path: Path, capsys):
     out = tmp_path / "recipe.yaml"
-    say(advice(option("full"), option("frozen", "takes 9 minutes, and 2 may be used")))
+    say(advice(option("full"), option("frozen", TOO_SLOW)))
     assert invoke(["advise", "q.csv", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     for words in (
         "1. minilm, full",
-        "full is good",
+        "all weights learn",
         "cannot be chosen: takes 9 minutes",
         "1:40",
         "2:10",
         "1,500 MB",
-        "The rule: The best",
+        "The rule: A pre-trained base",
     ):
         assert words in shown
-    assert "Note: base 'other' was left out" in shown
+    assert "Note: 'other' was left out" in shown
     assert f"Next: dianji run {out}" in shown
     assert str(Recipe.load(out).stages["classify"].adapt) == "full"
     head = out.read_text(encoding="utf-8").splitlines()[:3]
@@ -78,7 +82,7 @@ def test_the_first_is_written_and_all_are_shown(say, tmp_path: Path, capsys):
 
 def test_a_comparison_of_those_that_fit(say, tmp_path: Path):
     out = tmp_path / "recipe.yaml"
-    say(advice(option("full"), option("lora"), option("frozen", "too slow")))
+    say(advice(option("full"), option("lora"), option("frozen", TOO_SLOW)))
     assert invoke(["advise", "q.csv", "--out", str(out), "--compare", "--json"]) == 0
     compare = Recipe.load(out).compare
     assert compare is not None
@@ -87,14 +91,14 @@ def test_a_comparison_of_those_that_fit(say, tmp_path: Path):
 
 def test_a_single_one_that_fits_is_compared_with_nothing(say, tmp_path: Path):
     out = tmp_path / "recipe.yaml"
-    say(advice(option("full"), option("frozen", "too slow")))
+    say(advice(option("full"), option("frozen", TOO_SLOW)))
     assert invoke(["advise", "q.csv", "--out", str(out), "--compare", "--json"]) == 0
     assert Recipe.load(out).compare is None
 
 
 def test_nothing_is_written_where_nothing_fits(say, tmp_path: Path, capsys):
     out = tmp_path / "recipe.yaml"
-    say(advice(option("full", "too slow")))
+    say(advice(option("full", TOO_SLOW)))
     assert invoke(["advise", "q.csv", "--out", str(out)]) == 1
     assert not out.exists()
     assert "No candidate fits" in capsys.readouterr().out
@@ -106,6 +110,7 @@ def test_one_document(say, tmp_path: Path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["chosen"] == "minilm, full"
     assert document["knowledge"]["minilm"]["helps"] is True
+    assert document["options"][0]["reasons"] == [{"key": "tuning.full", "arguments": {}, "text": "all weights learn"}]
     assert document["recipe"] == str(tmp_path / "r.yaml")
 
 

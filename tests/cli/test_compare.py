@@ -9,6 +9,7 @@ from dianji import verbs
 from dianji.cli import invoke
 from dianji.comparison import Comparison, Difference, Recommendation, VariantCost, VariantResult
 from dianji.evaluate.metric import Estimate
+from dianji.messages import Message
 from dianji.results import Plan, PlannedVariant, RunResult
 
 RECIPE = """
@@ -26,6 +27,10 @@ def recipe(tmp_path: Path) -> str:
     path = tmp_path / "bank.yaml"
     path.write_text(RECIPE, encoding="utf-8")
     return str(path)
+
+
+BEST = Message("recommendation.best-alone", {"variant": "intent", "score": 0.935})
+RULE = Message("recommendation.rule", {"slower": 1.25})
 
 
 def comparison() -> Comparison:
@@ -57,8 +62,8 @@ def comparison() -> Comparison:
             ),
             VariantResult("broken", "intent", ("c",), (), failure="with seed 7: the loss is not a number"),
         ),
-        recommendation=Recommendation("intent", Path("a"), "Ship 'intent': it scores best.", "The cheapest."),
-        notes=("On one thread.",),
+        recommendation=Recommendation("intent", Path("a"), BEST, RULE),
+        notes=(Message("comparison.one-seed", {"enough": 3}),),
     )
 
 
@@ -75,9 +80,9 @@ SAID = [
     "  frozen       30,000  22,700,000      0:08    800 MB      4.1 ms  91.0 MB",
     "failed: broken with seed 7: the loss is not a number",
     "",
-    "Ship 'intent': it scores best.",
-    "The rule: The cheapest.",
-    "Note: On one thread.",
+    str(BEST),
+    f"The rule: {RULE}",
+    "Note: One seed: the intervals do not include the variation between seeds. Use 3 or more seeds to see it.",
 ]
 
 

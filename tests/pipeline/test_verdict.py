@@ -75,8 +75,9 @@ def test_the_cheapest_of_those_that_are_not_distinguishable_is_recommended():
     recommended = found.recommend(found.against(found.best))
     assert recommended is not None
     assert (recommended.variant, recommended.artefact) == ("frozen", Path("frozen"))
-    assert recommended.words.startswith("Ship 'frozen': not distinguishable from the best, 'full' (-0.01")
-    assert recommended.words.endswith("and trains 20.0× faster.")
+    words = str(recommended.message)
+    assert words.startswith("Ship 'frozen': not distinguishable from the best, 'full' (-0.01")
+    assert words.endswith("and it trains 20.0× faster.")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,9 @@ def test_the_best_is_recommended_where_nothing_comes_near():
     found = judge(variant("full", 4), variant("poor", 200))
     recommended = found.recommend(found.against(found.best))
     assert recommended is not None
-    assert recommended.words == "Ship 'full': it scores best (0.9875), and no other comes near it."
+    assert str(recommended.message) == (
+        "Ship 'full': it scores best (0.9875), and every other variant scores distinguishably worse."
+    )
 
 
 def test_too_few_rows_and_nothing_to_compare_give_no_recommendation():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dianji.comparison import Comparison, Difference, Recommendation, VariantCost, VariantResult
 from dianji.evaluate.metric import Estimate
+from dianji.messages import Message
 
 HOSTILE = "<script>alert(1)</script> | $x$ & \u202e"
 
@@ -18,6 +19,10 @@ def comparison(**changes: object) -> Comparison:
     cost = VariantCost(1000, 1000, 120.0, 512.0, 4.0, 4_000_000)
     small = VariantCost(1000, 200, 12.0, 256.0, 1.0, 4_000_000)
     name = f"small {HOSTILE}"
+    faster = Message("saving.predicts-and-trains-faster", {"predicts": 4.0, "trains": 10.0})
+    figures = {"difference": -0.01, "low": -0.02, "high": 0.01}
+    names = {"variant": name, "best": "full"}
+    cheaper = Message("recommendation.cheaper", {**names, **figures, "saving": faster})
     told = {
         "recipe": "desk",
         "digest": "c" * 32,
@@ -33,7 +38,7 @@ def comparison(**changes: object) -> Comparison:
             ),
             VariantResult("broken", "intent", ("c",), (), failure=f"with seed 3: {HOSTILE}"),
         ),
-        "recommendation": Recommendation(name, Path("b"), f"Ship '{name}': not distinguishable from the best."),
-        "notes": ("2 seeds tell only roughly what another one would change. 3 or more do.", "A note of a plug-in."),
+        "recommendation": Recommendation(name, Path("b"), cheaper, Message("recommendation.rule", {"slower": 1.25})),
+        "notes": (Message("comparison.few-seeds", {"seeds": 2, "enough": 3}),),
     }
     return Comparison(**{**told, **changes})  # type: ignore[arg-type]  # fields by name

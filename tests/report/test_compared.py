@@ -56,7 +56,9 @@ def test_everything_of_ours_is_said_in_both_languages():
     assert "“broken”运行失败" in chinese
     assert "'broken' failed with seed 3" in english
     assert not any(ours in chinese for ours in ("Ship", "The rule", "roughly", "failed", "interval"))
-    assert "A note of a plug-in." in chinese
+    assert "Ship 'small" in english
+    assert "与成绩最好的“full”无法区分（差值 -0.0100，95% 区间 -0.0200 至 +0.0100）" in chinese
+    assert "预测速度是后者的 4.0 倍" in chinese
 
 
 def test_nothing_is_recommended_where_nothing_was():

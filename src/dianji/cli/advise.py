@@ -79,7 +79,7 @@ def _recipe(advice: Advice, chosen: Option, out: Path, *, compare: bool) -> str:
 
     recipe = (advice.comparison if compare else None) or chosen.recipe
     comments = [f"Advised for {clean(advice.data)} on {advice.machine.device}: {clean(chosen.name)}."]
-    comments += [f"  {clean(reason)}" for reason in (*chosen.reasons, _costs(chosen))]
+    comments += [f"  {clean(str(reason))}" for reason in (*chosen.reasons, _costs(chosen))]
     text = "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(
         recipe, sort_keys=False, allow_unicode=True, width=120
     )
@@ -107,11 +107,13 @@ def _show(advice: Advice, written: str | None, *, compare: bool) -> None:
     print_table(header, list(_lines(advice)), right=range(2, 7))
     for number, option in enumerate(advice.options, start=1):
         print(f"\n{number}. {clean(option.name)}")
-        for reason in (*option.reasons, *([f"cannot be chosen: {option.obstacle}"] if option.obstacle else [])):
-            print(f"   {clean(reason)}")
+        for reason in option.reasons:
+            print(f"   {clean(str(reason))}")
+        if option.obstacle is not None:
+            print(f"   cannot be chosen: {clean(str(option.obstacle))}")
     print(f"\nThe rule: {advice.rule}")
     for note in advice.notes:
-        print(f"Note: {clean(note)}")
+        print(f"Note: {clean(str(note))}")
     if written is None:
         print("\nNo candidate fits. Allow more time (--minutes) or memory (--memory), or use fewer rows.")
         return

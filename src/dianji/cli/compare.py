@@ -28,7 +28,7 @@ def compare(recipe: RecipeFile, as_json: Json = False, quiet: Quiet = False) -> 
 
 
 def show(result: Comparison) -> None:
-    """Scores, costs, the recommendation, and what a reader must know."""
+    """Print scores, costs, the recommendation, and the notes."""
     from dianji.cli.tables import clean, print_table
 
     finished = [variant for variant in result.variants if variant.score is not None]
@@ -44,10 +44,10 @@ def show(result: Comparison) -> None:
         if variant.failure is not None:
             print(f"failed: {clean(variant.name)} {clean(variant.failure)}")
     if result.recommendation is not None:
-        print(f"\n{clean(result.recommendation.words)}")
+        print(f"\n{clean(str(result.recommendation.message))}")
         print(f"The rule: {result.recommendation.rule}")
     for note in result.notes:
-        print(f"Note: {clean(note)}")
+        print(f"Note: {clean(str(note))}")
 
 
 def _score(variant: VariantResult) -> Sequence[str]:

@@ -17,6 +17,7 @@ from dianji.errors import DianjiError, TrainingError
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.paired import LEAST_ROWS
 from dianji.evaluate.replicates import Seen
+from dianji.messages import Message
 from dianji.pipeline import serving
 from dianji.pipeline.comparison_plan import ComparisonPlan, VariantPlan
 from dianji.pipeline.execute import execute
@@ -29,16 +30,8 @@ from dianji.store.atomic import write_json
 from dianji.store.digest import digest_value
 from dianji.store.steps import Store
 
-FORMAT = 1
+FORMAT = 2
 ENOUGH_SEEDS = 3
-SERVING = (
-    f"Milliseconds per prediction are the median of {serving.COUNTED} rows that come alone, after {serving.WARM_UP} "
-    f"that are not counted, on {serving.THREADS} thread of the CPU."
-)
-_SHARED = (
-    "Stages before the compared one ran once, with the recipe's seed, and are shared: what another seed would make of "
-    "them is not in the intervals."
-)
 
 
 def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Comparison:
@@ -81,7 +74,9 @@ def _run(planned: ComparisonPlan, store: Store, reporter: Reporter) -> dict[str,
             if variant.name in failures:
                 continue
             try:
-                execute(variant.schedules[number], store, _Told(reporter, f"{variant.name}, seed {seed}", said))
+                execute(
+                    variant.schedules[number], store, _VariantReporter(reporter, f"{variant.name}, seed {seed}", said)
+                )
             except (DianjiError, MemoryError, RuntimeError) as error:  # torch's own faults are RuntimeErrors
                 kind = "" if isinstance(error, DianjiError) else f"{type(error).__name__}: "
                 failures[variant.name] = f"with seed {seed}: {kind}{error}"
@@ -154,31 +149,30 @@ def _results(
         )
 
 
-def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[str]:
-    """What a reader must know."""
-    first = planned.variants[0].name
-    if verdict.finished[0].name != first:
-        yield f"'{first}' failed, so the others are set beside '{verdict.finished[0].name}'."
+def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[Message]:
+    """The limits of the comparison."""
+    first, reference = planned.variants[0].name, verdict.finished[0].name
+    seeds = len(planned.seeds)
+    if reference != first:
+        yield Message("comparison.first-failed", {"failed": first, "reference": reference})
     if planned.split != "test":
-        yield f"There are no test rows: {planned.split} was used, which training may have looked at."
+        yield Message("comparison.no-test-rows", {"split": planned.split})
     if verdict.rows < LEAST_ROWS:
-        yield (
-            f"{verdict.rows} {planned.split} rows: a paired test needs at least {LEAST_ROWS}, so no verdict and no "
-            "recommendation is given. Set more rows aside for the test."
-        )
+        yield Message("comparison.few-rows", {"rows": verdict.rows, "split": planned.split, "least": LEAST_ROWS})
     if len(verdict.finished) == 1:
-        yield f"Only '{verdict.finished[0].name}' finished, so nothing was compared."
-    if len(planned.seeds) == 1:
-        yield f"One seed: what another one would change is not in the intervals. {ENOUGH_SEEDS} or more tell."
-    elif len(planned.seeds) < ENOUGH_SEEDS:
-        yield f"{len(planned.seeds)} seeds tell only roughly what another one would change. {ENOUGH_SEEDS} or more do."
+        yield Message("comparison.one-finished", {"variant": reference})
+    if seeds == 1:
+        yield Message("comparison.one-seed", {"enough": ENOUGH_SEEDS})
+    elif seeds < ENOUGH_SEEDS:
+        yield Message("comparison.few-seeds", {"seeds": seeds, "enough": ENOUGH_SEEDS})
     if any(work.parent for variant in planned.variants for work in variant.works):
-        yield _SHARED
-    yield SERVING
+        yield Message("comparison.shared-stages")
+    measured = {"counted": serving.COUNTED, "warm_up": serving.WARM_UP, "threads": serving.THREADS}
+    yield Message("comparison.milliseconds", measured)
 
 
 @dataclass
-class _Told:
+class _VariantReporter:
     """A reporter that says of which variant and seed; what was said before of the same step or data is left out."""
 
     reporter: Reporter

@@ -10,6 +10,7 @@ from typing import Any
 from dianji.comparison import Comparison, Difference, Recommendation, VariantCost, VariantResult
 from dianji.errors import StoreError
 from dianji.evaluate.metric import Estimate
+from dianji.messages import Message
 from dianji.pipeline.compare import digest_of
 from dianji.pipeline.comparison_plan import ComparisonPlan
 from dianji.store.steps import Store
@@ -38,10 +39,15 @@ def _comparison(found: Mapping[str, Any]) -> Comparison:
     changes = {
         "seeds": tuple(found["seeds"]),
         "variants": tuple(_variant(variant) for variant in found["variants"]),
-        "recommendation": recommended and Recommendation(**{**recommended, "artefact": Path(recommended["artefact"])}),
-        "notes": tuple(found["notes"]),
+        "recommendation": recommended and _recommendation(recommended),
+        "notes": tuple(Message.parse(note) for note in found["notes"]),
     }
     return Comparison(**{**found, **changes})
+
+
+def _recommendation(found: Mapping[str, Any]) -> Recommendation:
+    message, rule = Message.parse(found["message"]), Message.parse(found["rule"])
+    return Recommendation(found["variant"], Path(found["artefact"]), message, rule)
 
 
 def _variant(found: Mapping[str, Any]) -> VariantResult:

@@ -12,6 +12,7 @@ from dianji.comparison import Difference, Recommendation, VariantCost
 from dianji.evaluate.metric import Metric, is_share_of_right
 from dianji.evaluate.paired import exact, holm, resampled, verdict
 from dianji.evaluate.replicates import Replicates, Seen, replicate
+from dianji.messages import Message
 
 RESAMPLES = 2000
 #: Predicting so much longer than the quickest counts as more expensive; less is the measurement's own noise.
@@ -67,7 +68,7 @@ class MetricVerdict:
         }
 
     def recommend(self, against_best: Mapping[str, Difference]) -> Recommendation | None:
-        """By ``dianji.comparison.RULE``; None where there is nothing to choose or too little to choose by."""
+        """By the rule in ``dianji.messages``; None with one variant only, or with too few rows for a verdict."""
         if not against_best or any(found.verdict == "no verdict" for found in against_best.values()):
             return None
         best = self.best
@@ -75,14 +76,15 @@ class MetricVerdict:
         quickest = min(variant.cost.milliseconds for variant in equal)
         quick = [variant for variant in equal if variant.cost.milliseconds <= SLOWER * quickest]
         chosen = min(quick, key=lambda variant: (variant.cost.train_seconds, variant.cost.trained_parameters))
-        if chosen is best:
-            score = f"'{best.name}': it scores best ({self.replicates[best.name].value:.4f})"
-            reason = "what cannot be distinguished from it costs more" if len(equal) > 1 else "no other comes near it"
-            return Recommendation(best.name, best.artefact, f"Ship {score}, and {reason}.")
-        found = against_best[chosen.name].difference
-        interval = f"{found.value:+.4f}, 95 % interval {found.low:+.4f} to {found.high:+.4f}"
-        told = f"Ship '{chosen.name}': not distinguishable from the best, '{best.name}' ({interval})"
-        return Recommendation(chosen.name, chosen.artefact, f"{told}, and {_cheaper(chosen.cost, best.cost)}.")
+        message = (
+            self._is_best(best, alone=len(equal) == 1) if chosen is best else _is_cheaper(chosen, best, against_best)
+        )
+        rule = Message("recommendation.rule", {"slower": SLOWER})
+        return Recommendation(chosen.name, chosen.artefact, message, rule)
+
+    def _is_best(self, best: Finished, *, alone: bool) -> Message:
+        key = "recommendation.best-alone" if alone else "recommendation.best-cheapest"
+        return Message(key, {"variant": best.name, "score": float(self.replicates[best.name].value)})
 
     @property
     def _sign(self) -> int:
@@ -115,13 +117,23 @@ def _right(variant: Finished) -> np.ndarray | None:
     return np.stack(answers)
 
 
-def _cheaper(cost: VariantCost, best: VariantCost) -> str:
-    """In which respects, most telling first."""
+def _is_cheaper(chosen: Finished, best: Finished, against_best: Mapping[str, Difference]) -> Message:
+    found = against_best[chosen.name].difference
+    figures = {"difference": float(found.value), "low": float(found.low), "high": float(found.high)}
+    names = {"variant": chosen.name, "best": best.name}
+    return Message("recommendation.cheaper", {**names, **figures, "saving": _saving(chosen.cost, best.cost)})
+
+
+def _saving(cost: VariantCost, best: VariantCost) -> Message:
+    """In which respects one variant is cheaper than the best; the number of parameters only where nothing else is."""
     ratios = {
-        "predicts {} faster": best.milliseconds / cost.milliseconds,
-        "trains {} faster": best.train_seconds / max(cost.train_seconds, 1e-9),
+        "predicts": best.milliseconds / cost.milliseconds,
+        "trains": best.train_seconds / max(cost.train_seconds, 1e-9),
     }
-    told = [words.format(f"{ratio:.1f}×") for words, ratio in ratios.items() if ratio >= SLOWER]
-    if not told and cost.trained_parameters < best.trained_parameters:
-        told = [f"learns {cost.trained_parameters:,} parameters instead of {best.trained_parameters:,}"]
-    return " and ".join(told) or "costs no more"
+    faster = {name: ratio for name, ratio in ratios.items() if ratio >= SLOWER}
+    if faster:
+        return Message(f"saving.{'-and-'.join(faster)}-faster", faster)
+    if cost.trained_parameters < best.trained_parameters:
+        counts = {"parameters": cost.trained_parameters, "instead_of": best.trained_parameters}
+        return Message("saving.fewer-parameters", counts)
+    return Message("saving.none")

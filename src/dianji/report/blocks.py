@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-Language = Literal["en", "zh"]
+from dianji.messages import Language, Message
+
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
@@ -16,6 +17,11 @@ class Words:
 
     en: str
     zh: str
+
+    @classmethod
+    def of(cls, message: Message) -> Words:
+        """A message in both languages."""
+        return cls(message.text("en"), message.text("zh"))
 
 
 #: What comes from data, recipes and registries is the same in every language; what Dianji says is ``Words``.

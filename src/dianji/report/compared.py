@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dianji.comparison import Comparison, Difference, VariantResult
-from dianji.report.advice import measured, note, recommendation, rule, verdict
 from dianji.report.blocks import Block, Chapter, Figure, Paragraph, Table, Text, Words
 from dianji.report.plots import Span
 from dianji.report.tradeoff import tradeoff
@@ -17,6 +16,13 @@ _NOT_RUN = Words(
     "按现在的配方和数据，各变体尚未比较：运行 dianji compare 即可。",
 )
 
+_VERDICTS = {
+    "better": Words("better", "更好"),
+    "worse": Words("worse", "更差"),
+    "not distinguishable": Words("not distinguishable", "无法区分"),
+    "no verdict": Words("no verdict", "不作判断"),
+}
+
 
 def comparison_chapter(comparison: Comparison | None) -> Chapter:
     """The chapter of a recipe that compares variants; None: that has not been run."""
@@ -25,20 +31,20 @@ def comparison_chapter(comparison: Comparison | None) -> Chapter:
 
 def _told(comparison: Comparison) -> Iterator[Block]:
     finished = [variant for variant in comparison.variants if variant.score is not None]
-    if (recommended := recommendation(comparison)) is not None:
-        yield Paragraph(recommended)
+    if comparison.recommendation is not None:
+        yield Paragraph(Words.of(comparison.recommendation.message))
     yield _scores(comparison, finished)
     yield _figure(comparison, finished)
     yield _costs(finished)
     if comparison.recommendation is not None:
-        by = both(rule(comparison.recommendation.rule))
+        by = Words.of(comparison.recommendation.rule)
         yield Paragraph(Words(f"The rule: {by.en}", f"推荐的规则：{by.zh}"))
     for variant in comparison.variants:
         if variant.failure is not None:
             told = Words(f"'{variant.name}' failed {variant.failure}", f"“{variant.name}”运行失败：{variant.failure}")
             yield Paragraph(told, note=True)
-    for text in comparison.notes:
-        yield Paragraph(note(text), note=True)
+    for note in comparison.notes:
+        yield Paragraph(Words.of(note), note=True)
 
 
 def _scores(comparison: Comparison, finished: Sequence[VariantResult]) -> Table:
@@ -52,7 +58,17 @@ def _scores(comparison: Comparison, finished: Sequence[VariantResult]) -> Table:
         Words("in words", "结论"),
     )
     rows = tuple(_score(variant) for variant in finished)
-    return Table(measured(comparison), header, rows, frozenset(range(1, 5)))
+    return Table(_caption(comparison), header, rows, frozenset(range(1, 5)))
+
+
+def _caption(comparison: Comparison) -> Words:
+    """The metric, the rows and the seeds of the scores."""
+    metric, split = both(named(comparison.metric)), both(named(comparison.split))
+    seeds, rows = ", ".join(map(str, comparison.seeds)), f"{comparison.rows:,}"
+    return Words(
+        f"{metric.en} on {split.en} ({rows} rows), mean of the seeds {seeds}",
+        f"{split.zh}（{rows} 行）上的{metric.zh}，随机种子 {seeds} 的平均",
+    )
 
 
 def _score(variant: VariantResult) -> tuple[Text, ...]:
@@ -66,7 +82,16 @@ def _difference(found: Difference | None) -> tuple[Text, Text, Text]:
     if found is None:
         return "", "", ""
     value = found.difference
-    return f"{value.value:+.4f}", f"{value.low:+.4f} – {value.high:+.4f}", verdict(found)
+    return f"{value.value:+.4f}", f"{value.low:+.4f} – {value.high:+.4f}", _verdict(found)
+
+
+def _verdict(found: Difference) -> Words:
+    """The verdict with its p value, where one was given."""
+    words = _VERDICTS[found.verdict]
+    if found.verdict == "no verdict":
+        return words
+    p = f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001"
+    return Words(f"{words.en} (p {p})", f"{words.zh}（p {p}）")
 
 
 def _costs(finished: Sequence[VariantResult]) -> Table:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from itertools import count, groupby
 
+from dianji.messages import Language
 from dianji.report.blocks import (
     Block,
     Cell,
@@ -20,7 +21,6 @@ from dianji.report.blocks import (
     Figure,
     Item,
     Items,
-    Language,
     Paragraph,
     Table,
     Text,

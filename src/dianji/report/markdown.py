@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
+from dianji.messages import Language
 from dianji.report.blocks import (
     Block,
     Cell,
@@ -17,7 +18,6 @@ from dianji.report.blocks import (
     Figure,
     Item,
     Items,
-    Language,
     Paragraph,
     Table,
     Text,

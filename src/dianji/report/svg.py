@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 
-from dianji.report.blocks import Drawing, Language, Text, said
+from dianji.messages import Language
+from dianji.report.blocks import Drawing, Text, said
 from dianji.report.canvas import ACCENT, FAINT, INK, SECOND
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"

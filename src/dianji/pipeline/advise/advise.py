@@ -15,10 +15,11 @@ from dianji.bases.resolve import resolve
 from dianji.data.inspect import Inspection
 from dianji.engine.runtime import choose_precision
 from dianji.errors import CapabilityError, DianjiError
+from dianji.messages import Message
 from dianji.pipeline import sketch
 from dianji.pipeline.advise.candidates import Candidate, candidates
 from dianji.pipeline.advise.knowledge import knowledge
-from dianji.pipeline.advise.ranking import RULE, DataFacts, ranking_key
+from dianji.pipeline.advise.ranking import DataFacts, ranking_key
 from dianji.pipeline.advise.trial import Device, Trial, trial
 from dianji.pipeline.plan import DataCache, Schedule, schedule
 from dianji.reporting import Reporter
@@ -96,9 +97,12 @@ def advise(
         facts=_facts(seen, rows),
         machine=machine,
         options=tuple(option for _, option in sorted(options, key=lambda pair: pair[0])),
-        rule=RULE,
+        rule=Message("advice.rule"),
         knowledge=known,
-        notes=tuple(f"'{name}' was left out: {why}" for name, why in {**found.unusable, **faults}.items()),
+        notes=tuple(
+            Message("advice.left-out", {"candidate": name, "reason": str(reason)})
+            for name, reason in {**found.unusable, **faults}.items()
+        ),
     )
 
 
@@ -131,21 +135,21 @@ def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowled
     return found
 
 
-def _timed(plan: _Planned, budget: Budget, machine: Machine, reasons: Sequence[str]) -> Option:
+def _timed(plan: _Planned, budget: Budget, machine: Machine, reasons: Sequence[Message]) -> Option:
     """The candidate with its forecast; with fewer epochs where that is what the budget allows."""
     candidate = plan.candidate
     option = Option(candidate.name, candidate.base, candidate.adapt, plan.recipe, tuple(reasons))
     try:
         trials = [trial(work, candidate.base, budget.device) for work in plan.schedule.works]
     except DianjiError as error:
-        return replace(option, obstacle=f"its trial failed: {error}")
+        return replace(option, obstacle=Message("advice.trial-failed", {"error": str(error)}))
     option = replace(option, forecast=_forecast(plan, trials))
     if budget.minutes is not None:
         option = _shortened(option, plan, trials, 60 * budget.minutes)
     forecast = option.forecast
-    if forecast is not None and not option.obstacle and forecast.peak_memory_mb > machine.memory_gb * 1024:
-        needed = forecast.peak_memory_mb / 1024
-        return replace(option, obstacle=f"needs {needed:.1f} GB of memory, and {machine.memory_gb:.1f} GB may be used")
+    if forecast is not None and option.obstacle is None and forecast.peak_memory_mb > machine.memory_gb * 1024:
+        sizes = {"needed": forecast.peak_memory_mb / 1024, "memory": machine.memory_gb}
+        return replace(option, obstacle=Message("advice.too-large", sizes))
     return option
 
 
@@ -164,13 +168,13 @@ def _shortened(option: Option, plan: _Planned, trials: Sequence[Trial], seconds:
     stage = plan.recipe["stages"][name]
     shorter = {**stage, "train": {**stage.get("train", {}), "epochs": possible}}
     recipe = {**plan.recipe, "stages": {**plan.recipe["stages"], name: shorter}}
-    reason = f"{possible:g} epochs instead of {epochs:g}, to keep to {seconds / 60:g} minutes"
+    reason = Message("advice.shortened", {"epochs": possible, "instead_of": epochs, "minutes": seconds / 60})
     forecast = _forecast(plan, [*trials[:-1], last.shortened(possible / epochs)])
     return replace(option, recipe=recipe, reasons=(*option.reasons, reason), forecast=forecast)
 
 
-def _too_slow(needed: float, seconds: float) -> str:
-    return f"takes {needed / 60:.0f} minutes, and {seconds / 60:g} may be used"
+def _too_slow(needed: float, seconds: float) -> Message:
+    return Message("advice.too-slow", {"needed": needed / 60, "minutes": seconds / 60})
 
 
 def _forecast(plan: _Planned, trials: Sequence[Trial]) -> Forecast:
