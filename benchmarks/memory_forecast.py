@@ -84,7 +84,8 @@ def fit(found: dict) -> tuple[float, float]:
 
 def child(recipe: Path, stage: str) -> dict:
     """Forecast a stage, then train it and measure the peak, as a run does until it measures the model."""
-    from dianji.engine.loop import Job, Training
+    from dianji.engine.job import Job
+    from dianji.engine.loop import Training
     from dianji.engine.memory import peak_mb, reset_peak
     from dianji.engine.runtime import make_runtime
     from dianji.pipeline import execute

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dianji.engine import sharding, watch  # noqa: F401
-from dianji.engine.processes import joined
+from dianji.engine.joining import joined
 from dianji.techniques.early_stopping import EarlyStopping
 from dianji.techniques.ema import Ema
 from tests.crew import Ended, crew
@@ -40,11 +40,13 @@ def train(toy: Toy, kill_at: int = 0, pause: float = 0.0) -> dict[str, Any]:
         if pause:
             _before_updates(training, lambda step: time.sleep(pause))
         trained = training.run()
-        weights = {name: tensor.tolist() for name, tensor in training.model.state_dict().items() if not tensor.is_meta}
+        weights = {
+            name: tensor.tolist() for name, tensor in training.context.model.state_dict().items() if not tensor.is_meta
+        }
     events = toy.folder / "events.jsonl"
     return {
         "weights": weights,
-        "kind": type(training.model).__name__,
+        "kind": type(training.context.model).__name__,
         "steps": trained.steps,
         "samples": trained.samples,
         "warned": log.warned,
@@ -53,13 +55,13 @@ def train(toy: Toy, kill_at: int = 0, pause: float = 0.0) -> dict[str, Any]:
 
 
 def _before_updates(training: Any, do: Callable[[int], None]) -> None:
-    update = training.update
+    apply = training.update.apply
 
-    def counted(items: int) -> None:
-        do(training.progress.step)
-        update(items)
+    def counted(items: int, when: tuple[int, int]) -> None:
+        do(training.context.progress.step)
+        apply(items, when)
 
-    training.update = counted
+    training.update.apply = counted
 
 
 def both(toy: Toy, count: int = 2, *, sharded: bool = False) -> list[Ended]:

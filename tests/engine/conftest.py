@@ -17,7 +17,8 @@ from torch.nn import functional
 from dianji.adapt.base import Adaptation
 from dianji.bases.base import Base
 from dianji.data.columns import Column
-from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.job import Job, Trained
+from dianji.engine.loop import Training
 from dianji.engine.processes import ALONE, Processes
 from dianji.engine.runtime import make_runtime
 from dianji.evaluate.labelled import Classified
@@ -157,7 +158,7 @@ class Toy:
     def run(self, reporter: Silent | None = None) -> tuple[Trained, dict[str, torch.Tensor]]:
         """Train, and what the weights are afterwards."""
         training = self.training(reporter)
-        return training.run(), training.model.state_dict()
+        return training.run(), training.context.model.state_dict()
 
 
 @pytest.fixture

@@ -32,17 +32,17 @@ def test_compiled_is_eager_and_resumes(toy, log):
     torch.compiler.reset()  # as a process that resumes
     training = compiled.training(log)
     trained = training.run()
-    for name, weight in training.model.state_dict().items():
+    for name, weight in training.context.model.state_dict().items():
         torch.testing.assert_close(weight, eager[name], rtol=0, atol=1e-5)
     assert trained.compile_seconds > 0
-    assert training.clock.seconds["compile"] > 0
+    assert training.context.clock.seconds["compile"] > 0
     assert any("compiling took" in told for told in log.said)
-    assert training.model._compiled_call_impl is None
+    assert training.context.model._compiled_call_impl is None
     newest = max((compiled.folder / "checkpoint").iterdir())
     assert not [name for name in load_file(newest / "state.safetensors") if "_orig_mod" in name]
     torch.compiler.reset()
     _, whole = toy.but("whole", train={"compile": "on"}).run()
-    assert_same_bytes(training.model.state_dict(), whole)
+    assert_same_bytes(training.context.model.state_dict(), whole)
 
 
 @pytest.mark.slow
@@ -134,8 +134,8 @@ def test_on_a_cpu_auto_is_off(toy):
     training = toy.but("auto", train={"epochs": None, "steps": 40}).training()
     training.compilation._on_step = None
     training.run()
-    assert training.position.compiled is None
-    assert "torch._dynamo" not in sys.modules or training.position.compile_seconds == 0
+    assert training.context.position.compiled is None
+    assert "torch._dynamo" not in sys.modules or training.context.position.compile_seconds == 0
 
 
 def test_wall_clock_budgets_count_compiling():

@@ -11,8 +11,9 @@ import torch
 from dianji.adapt.full import Full
 from dianji.adapt.last_layers import LastLayers
 from dianji.adapt.lora import Lora
+from dianji.engine.job import Trained
 from dianji.engine.learn import LearningPlan, learn
-from dianji.engine.loop import Trained, Training
+from dianji.engine.loop import Training
 from dianji.engine.runtime import make_runtime
 from dianji.errors import CapabilityError
 from dianji.store.events import Events

@@ -77,7 +77,7 @@ class TestMathematics:
         assert trained.stop_reason == "budget used up"
         losses = [event["loss"] for event in Events(toy.folder.parent / "after/events.jsonl").read() if "loss" in event]
         assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
-        assert before.total_steps == 1
+        assert before.context.progress.total_steps == 1
 
     @pytest.mark.parametrize("ignored", [0.0, 0.4])
     @pytest.mark.parametrize("clip", [None, 0.1])
@@ -120,7 +120,7 @@ class TestMathematics:
             "linear", train={"schedule": {"linear": {"warmup": 0.0}}, "head_learning_rate": 0.1}
         ).training()
         rates: list[tuple[float, float]] = []
-        training.listeners.append(_Rates(training, rates))
+        training.context.listeners.append(_Rates(training, rates))
         training.run()
         assert rates[0] == pytest.approx((0.01, 0.1))
         assert rates[6] == pytest.approx((0.005, 0.05))
@@ -136,7 +136,7 @@ class _Rates(Listener):
         self.training, self.rates = training, rates
 
     def after_step(self, progress: Progress) -> None:
-        groups = self.training.optimizer.param_groups
+        groups = self.training.update.optimizer.param_groups
         self.rates.append((groups[0]["lr"], groups[-1]["lr"]))
 
 
@@ -171,7 +171,7 @@ class TestNotANumber:
     def test_the_named_micro_batch_holds_the_row(self, toy):
         toy = toy.but("nan", task=type(toy.task)(poison=5), train={"accumulate": 3})
         training = toy.training()
-        steps = training.course.steps(0)
+        steps = training.context.order.steps(0)
         at = [
             (step + 1, number + 1) for step, micro in enumerate(steps) for number, rows in enumerate(micro) if 5 in rows
         ]
@@ -183,7 +183,7 @@ class TestNotANumber:
         training = toy.training()
         with pytest.raises(TrainingError):
             training.run()
-        assert all(torch.isfinite(parameter).all() for parameter in training.model.parameters())
+        assert all(torch.isfinite(parameter).all() for parameter in training.context.model.parameters())
 
 
 TECHNIQUES = (Ema(decay=0.9), EarlyStopping(patience=5))
@@ -273,7 +273,7 @@ class TestResume:
         toy = toy.but("broken", train={"checkpoint_every": 2})
         toy.run()
         training = toy.training()
-        training.model.add_module("more", torch.nn.Linear(2, 2))
+        training.context.model.add_module("more", torch.nn.Linear(2, 2))
         with pytest.raises(ResumeError, match=r"of another model \(differs in more"):
             training.run()
 
@@ -399,8 +399,10 @@ class TestTechniques:
         steps = {"epochs": None, "steps": 1, "optimizer": {"sgd": {"momentum": 0.0}}, "learning_rate": 0.1}
         settings = {**steps, "weight_decay": 0.0, "clip_norm": None, "schedule": {"constant": {"warmup": 0.0}}}
         training = toy.but("hand", train=settings).training()
-        model, task = training.model, toy.task
-        batch = task.collate(training.job.examples.take(training.course.steps(0)[0][0]), None, None, purpose="train")
+        model, task = training.context.model, toy.task
+        batch = task.collate(
+            training.context.job.examples.take(training.context.order.steps(0)[0][0]), None, None, purpose="train"
+        )
         task.loss(model, batch).value.backward()
         before = model.embedding.weight.detach().clone()
         gradient = model.embedding.weight.grad
@@ -459,10 +461,10 @@ class TestTechniques:
     def test_training_rows_can_be_passed_over_before_the_first_step(self, toy):
         seen: list[int] = []
         training = toy.but("rows", techniques=(Surveyor(seen),), dropout=0.9).training()
-        before = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
-        training.progress.over_rows(lambda batch: seen.extend(batch["row"].tolist()))
+        before = {name: tensor.clone() for name, tensor in training.context.model.state_dict().items()}
+        training.context.progress.over_rows(lambda batch: seen.extend(batch["row"].tolist()))
         assert sorted(seen) == list(range(24)), "each row once"
-        assert_same_bytes(training.model.state_dict(), before)
+        assert_same_bytes(training.context.model.state_dict(), before)
         seen.clear()
         training.run()
         assert sorted(seen) == list(range(24)), "and a run passes over them where the technique asks for it"

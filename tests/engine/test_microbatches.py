@@ -123,7 +123,7 @@ def test_running_statistics_do_not_see_the_step_that_failed(toy, log):
             return found
 
     training = toy.but("norm", task=Late(most=2, late=True), train={"epochs": None, "steps": 1}).training(log)
-    training.model.add_module("statistics", torch.nn.BatchNorm1d(2, affine=False))
+    training.context.model.add_module("statistics", torch.nn.BatchNorm1d(2, affine=False))
     training.run()
-    assert int(training.model.statistics.num_batches_tracked) == 2
+    assert int(training.context.model.statistics.num_batches_tracked) == 2
     assert "batch normalisation" in log.warned[0]

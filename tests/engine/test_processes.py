@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dianji.engine.collective import Collective, _buckets
-from dianji.engine.processes import ALONE, joined
+from dianji.engine.joining import joined
+from dianji.engine.processes import ALONE
 from dianji.errors import CapabilityError
 from dianji.launch import Launch
 from dianji.tasks.base import Loss
@@ -101,7 +102,7 @@ def test_without_a_launcher_there_is_one(monkeypatch):
 def test_a_process_alone_sets_up_no_distribution():
     """Neither imports what only several processes need, nor initialises torch's part of it."""
     script = (
-        "import sys, torch; from dianji.engine.processes import joined; import dianji.pipeline.execute\n"
+        "import sys, torch; from dianji.engine.joining import joined; import dianji.pipeline.execute\n"
         "with joined(): pass\n"
         "assert 'dianji.engine.collective' not in sys.modules\n"
         "assert not torch.distributed.is_initialized()"

@@ -22,10 +22,10 @@ def run(toy, folder):
     began = time.perf_counter()
     with clocked(folder) as clock:
         training = toy.training()
-        training.clock = clock
+        training.context.clock = clock
         training.run()
         took = time.perf_counter() - began
-    return took, training.model.state_dict()
+    return took, training.context.model.state_dict()
 
 
 def profile_in(folder):

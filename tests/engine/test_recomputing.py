@@ -13,7 +13,8 @@ from dianji.adapt.last_layers import LastLayers
 from dianji.adapt.lora import Lora
 from dianji.bases.base import Base
 from dianji.bases.scratch import ScratchBase
-from dianji.engine.loop import Job, Training
+from dianji.engine.job import Job
+from dianji.engine.loop import Training
 from dianji.engine.recomputing import recompute_activations, require_support
 from dianji.engine.runtime import make_runtime
 from dianji.engine.seeding import seed_everything

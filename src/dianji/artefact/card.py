@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from dianji.artefact.learnt import Learnt
 from dianji.artefact.manifest import Manifest
-
-if TYPE_CHECKING:
-    from dianji.artefact.save import Learnt
 
 
 def model_card(manifest: Manifest, learnt: Learnt, evidence: Mapping[str, Any]) -> str:

@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from dianji.adapt.base import Adaptation
 from dianji.artefact.card import model_card
+from dianji.artefact.learnt import Evidence, Learnt
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
-from dianji.artefact.record import Record
 from dianji.artefact.reproduce import FRESH
-from dianji.bases.base import Base
 from dianji.bases.quiet import quiet
 from dianji.errors import StoreError
 from dianji.store.atomic import new_folder, write_json
-from dianji.tasks.base import Task, TaskModel
 from dianji.tasks.chain import keep_pooling
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """A model at the end of its training, with what it needs to be saved."""
-
-    task: Task
-    base: Base
-    model: TaskModel
-    adaptation: Adaptation
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is told about the model: JSON documents by name, records by split, and the event log."""
-
-    documents: Mapping[str, Any]
-    records: Mapping[str, Record]
-    events: Path
 
 
 def keep_apart(learnt: Learnt, folder: Path) -> None:

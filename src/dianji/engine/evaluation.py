@@ -13,7 +13,7 @@ from torch import nn
 from dianji.bases.base import Base
 from dianji.engine.batches import Size, in_order
 from dianji.engine.device import moved
-from dianji.engine.frozen.states import WHOLE, States
+from dianji.engine.frozen.contract import WHOLE, States
 from dianji.engine.frozen.trace import evaluating
 from dianji.engine.seeding import generator
 from dianji.evaluate.metric import Metric

@@ -16,8 +16,9 @@ from dianji.engine.frozen.graph_split import GraphSplit
 from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.state_store import StateStore, graph_split_of, in_memory, stored_states
 from dianji.engine.frozen.states import Fresh, Reader, StoredStates
+from dianji.engine.job import Job, Trained
 from dianji.engine.lean.path import LeanPath, find_lean
-from dianji.engine.loop import Job, Trained, Training
+from dianji.engine.loop import Training
 from dianji.engine.memory import keep_pages
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit

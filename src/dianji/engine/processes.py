@@ -12,7 +12,7 @@ from typing import TypeVar, TypeVarTuple
 
 from torch import Tensor, nn
 
-from dianji.launch import Launch, launch
+from dianji.launch import Launch
 from dianji.tasks.base import Batch, Loss
 
 T = TypeVar("T")
@@ -115,23 +115,6 @@ class Processes:
 
 
 ALONE = Processes()
-
-
-@contextmanager
-def joined() -> Iterator[Processes]:
-    """All processes that a launcher started for the work in the block; this one alone if none did.
-
-    Raises:
-        CapabilityError: the launcher's variables are incomplete, or the processes cannot reach each other.
-    """
-    found = launch()
-    if found.count == 1:
-        yield ALONE
-        return
-    from dianji.engine.collective import collective  # which imports what only several processes need
-
-    with collective(found) as processes:
-        yield processes
 
 
 def running_statistics(model: nn.Module) -> Iterable[Tensor]:

@@ -18,8 +18,8 @@ from dianji.engine.evaluation import Evaluator, values
 from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.states import Reader, StoredStates
 from dianji.engine.frozen.trace import evaluating
+from dianji.engine.job import Job, Trained
 from dianji.engine.logistic import FeatureRows, Fitted, fit_path
-from dianji.engine.loop import Job, Trained
 from dianji.errors import RecipeError, TrainingError
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dianji.artefact.learnt import Evidence, Learnt
 from dianji.artefact.manifest import NAME as MANIFEST
 from dianji.artefact.manifest import Manifest, Parent, versions
 from dianji.artefact.record import Record
 from dianji.artefact.reproduce import FRESH
-from dianji.artefact.save import Evidence, Learnt, count, draw_probe, keep_apart, merge, save, settle
+from dianji.artefact.save import count, draw_probe, keep_apart, merge, save, settle
 from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase, open_folder
 from dianji.data.content import examine
@@ -21,8 +22,8 @@ from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.frozen.state_store import StateStore
+from dianji.engine.job import Job, Trained
 from dianji.engine.learn import LearningPlan, learn
-from dianji.engine.loop import Job, Trained
 from dianji.engine.memory import peak_mb, reset_peak
 from dianji.engine.processes import ALONE, Processes
 from dianji.engine.profile import clocked

@@ -85,7 +85,7 @@ def run(
 def _run(
     recipe: Recipe, store: Store, reporter: Reporter, stage: str | None, *, again: bool, profile: bool
 ) -> RunResult:
-    from dianji.engine.processes import joined
+    from dianji.engine.joining import joined
     from dianji.pipeline.compare import compare as compare_variants
     from dianji.pipeline.comparison_plan import plan_comparison
     from dianji.pipeline.execute import execute

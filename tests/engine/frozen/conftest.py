@@ -16,7 +16,7 @@ from dianji.adapt.frozen import Frozen
 from dianji.bases.base import Base
 from dianji.engine.frozen.state_store import StateStore
 from dianji.engine.frozen.states import Reader
-from dianji.engine.loop import Job
+from dianji.engine.job import Job
 from dianji.engine.runtime import make_runtime
 from dianji.reporting import Silent
 from dianji.spec.sections import Train

@@ -171,7 +171,7 @@ def test_in_the_loop_a_technique_that_follows_steps_has_weights_cast_anew(
 ) -> None:
     renewed: list[int] = []
     training = toy.but("writes", techniques=(Writes(),) if writes else (), validation=False).training()
-    monkeypatch.setattr(training.lean, "renew", lambda: renewed.append(training.progress.step))
+    monkeypatch.setattr(training.context.lean, "renew", lambda: renewed.append(training.context.progress.step))
     training.run()
     begun = [0]  # at the start, whatever a checkpoint has written
-    assert renewed == begun + (list(range(1, training.progress.step + 1)) if writes else [])
+    assert renewed == begun + (list(range(1, training.context.progress.step + 1)) if writes else [])

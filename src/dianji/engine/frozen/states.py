@@ -9,9 +9,9 @@ the example, and a run that keeps them learns the same bytes as one that compute
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,25 +30,6 @@ from dianji.tasks.base import Batch, Task
 
 TOKENS = 2048  # read together; on a CPU larger passes leave the caches
 EXAMPLES = 64  # read together where they have no length, such as images
-
-
-class States(Protocol):
-    """What the frozen part of a model says of the examples of one split."""
-
-    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
-        """Inside, the model knows the states of these examples, and a batch of them runs only what comes after."""
-        ...
-
-
-class Whole:
-    """No part of the model is spared."""
-
-    def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
-        """Nothing changes."""
-        return nullcontext()
-
-
-WHOLE = Whole()
 
 
 @dataclass(frozen=True)

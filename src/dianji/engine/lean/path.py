@@ -31,7 +31,7 @@ from dianji.sharded import is_sharded
 from dianji.tasks.base import Task
 
 if TYPE_CHECKING:
-    from dianji.engine.loop import Job
+    from dianji.engine.job import Job
     from dianji.engine.runtime import Runtime
 
 #: Largest difference of a lean layer to the plain one in fp32, on states of size 1.

@@ -14,8 +14,8 @@ import pyarrow as pa
 from dianji.engine.frozen.graph_split import GraphSplit
 from dianji.engine.frozen.state_store import in_memory
 from dianji.engine.frozen.states import Reader, StoredStates, alike
+from dianji.engine.job import Job
 from dianji.engine.logistic import MANY, seconds_per_pass
-from dianji.engine.loop import Job
 from dianji.engine.solver import find_head, fit
 from dianji.reporting import Silent
 

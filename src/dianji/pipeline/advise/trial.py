@@ -29,11 +29,13 @@ import pyarrow as pa
 from dianji.artefact.save import count
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import Evaluator
+from dianji.engine.frozen.contract import WHOLE
 from dianji.engine.frozen.graph_split import GraphSplit
 from dianji.engine.frozen.shapes import NotSplittable
-from dianji.engine.frozen.states import WHOLE, Fresh, Reader
+from dianji.engine.frozen.states import Fresh, Reader
+from dianji.engine.job import Job
 from dianji.engine.learn import frozen_part, on_the_disk, reader_of
-from dianji.engine.loop import Job, Training
+from dianji.engine.loop import Training
 from dianji.engine.memory import peak_mb, reset_peak, steady_memory
 from dianji.engine.runtime import Runtime, make_runtime
 from dianji.engine.seeding import seed_everything
@@ -302,8 +304,9 @@ def _fitted(stage: _Stage) -> _Learning | None:
 def _looped(stage: _Stage) -> _Learning:
     """Three steps of the loop, on states of what is frozen where there are any."""
     training = Training(stage.job, stage.runtime, stage.folder, Silent())
-    course = training.course.steps(0)
-    chosen, heaviest = _spread([_weight(step, training.course.lengths) for step in course])
+    context = training.context
+    course = context.order.steps(0)
+    chosen, heaviest = _spread([_weight(step, context.order.lengths) for step in course])
     steps = [course[number] for number in (heaviest, *chosen)]
     once, known = 0.0, None
     if stage.frozen is not None:
@@ -314,9 +317,12 @@ def _looped(stage: _Stage) -> _Learning:
             once += read_some(cut, reader).seconds_per_token * tokens
             places, steps = renumbered(steps)
             few = read(cut, reader, places)
-            training.job, known = dataclasses.replace(stage.job, examples=few.examples, states=few.states), stage.frozen
+            context.job, known = (
+                dataclasses.replace(stage.job, examples=few.examples, states=few.states),
+                stage.frozen,
+            )
         else:
-            training.job = dataclasses.replace(stage.job, states=Fresh(cut, reader))
+            context.job = dataclasses.replace(stage.job, states=Fresh(cut, reader))
     with steady_memory():
         training.step(steps[0], Silent())  # warms up, and takes the most memory
         taken = [_timed(training, step) for step in steps[1:]]
@@ -326,7 +332,7 @@ def _looped(stage: _Stage) -> _Learning:
     if train.minutes is not None:
         number = round(train.minutes * 60 / seconds)
     else:
-        number = training.total_steps if train.steps else round(training.total_steps * share)
+        number = context.progress.total_steps if train.steps else round(context.progress.total_steps * share)
     every = train.evaluate_every or max(1.0, len(course) * share)
     stage.seconds_per_row(precise=False)  # warms up
     validated = stage.rows.get("validation", 0) * max(1, round(number / every))
@@ -356,9 +362,9 @@ def _timed(training: Training, step: list[Any]) -> float:
     """Seconds of one optimiser step: the median of several passes."""
     passes: list[float] = []
     while len(passes) < MOST_PASSES and (len(passes) < 2 or sum(passes) < LEAST_SECONDS):
-        before = training.position.seconds
+        before = training.context.position.seconds
         training.step(step, Silent())
-        passes.append(training.position.seconds - before)
+        passes.append(training.context.position.seconds - before)
     return statistics.median(passes)
 
 
