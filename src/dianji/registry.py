@@ -28,6 +28,7 @@ HOMES: Mapping[str, str] = types.MappingProxyType(
         "task": "dianji.tasks",
         "adaptation": "dianji.adapt",
         "technique": "dianji.techniques",
+        "procedure": "dianji.procedures",
         "metric": "dianji.evaluate.metrics",
         "baseline": "dianji.evaluate.baselines",
         "optimizer": "dianji.engine.optimizers",

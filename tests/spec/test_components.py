@@ -95,7 +95,7 @@ def test_filling_writes_versions_and_defaults_out():
     first = filled.stages["first"]
     assert first.adapt.name == "lora@1"
     assert first.adapt.arguments == {"rank": 4, "alpha": 16.0, "dropout": 0.0, "targets": None}
-    assert first.task.arguments["pooling"] == "auto"
+    assert first.tasks[""].task.arguments["pooling"] == "auto"
     assert first.techniques[0].arguments == {"decay": 0.999}
     assert first.train.optimizer.name == "adamw@1"
     assert isinstance(filled.base, NewBase)

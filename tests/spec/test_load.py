@@ -43,8 +43,9 @@ def changed(old: str, new: str) -> list[str]:
 def test_a_good_recipe():
     recipe = Recipe.parse(GOOD)
     intent = recipe.stages["intent"]
-    assert intent.task.name == "text-classification"
-    assert intent.task.arguments == {"length": 64}
+    task = intent.tasks[""].task
+    assert task.name == "text-classification"
+    assert task.arguments == {"length": 64}
     assert intent.train.learning_rate == 2e-4
     assert [str(technique) for technique in intent.techniques] == ["early-stopping", "ema"]
     assert recipe.seed == 0

@@ -144,8 +144,8 @@ def test_fewer_rows_are_the_compared_stages_alone():
     alone = as_recipe(variants, 0, 0)
     assert (alone.stages["intent"].data, alone.data["intents"].limit) == ("intents", "5 per label")
     shared = as_recipe(variants, 1, 0)
-    assert shared.data[shared.stages["later"].data].limit == 9
-    assert shared.data[shared.stages["intent"].data].limit is None
+    assert shared.data[shared.stages["later"].tasks[""].data].limit == 9
+    assert shared.data[shared.stages["intent"].tasks[""].data].limit is None
 
 
 def test_no_variant_starts_from_itself():

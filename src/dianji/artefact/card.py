@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dianji.artefact.learnt import Learnt
-from dianji.artefact.manifest import Manifest
+from dianji.artefact.manifest import PARTS, Manifest
 
 
 def model_card(manifest: Manifest, learnt: Learnt, evidence: Mapping[str, Any]) -> str:
@@ -17,6 +17,30 @@ def model_card(manifest: Manifest, learnt: Learnt, evidence: Mapping[str, Any]) 
     measured = evidence.get("metrics", {}).get("metrics", {})
     front = yaml.safe_dump(_front_matter(manifest, learnt.task.hub_name, measured), sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n\n{_body(manifest, learnt, task, measured, evidence)}"
+
+
+def parts_card(manifest: Manifest, evidence: Mapping[str, Any]) -> str:
+    """README.md of the folder that holds the parts of a stage."""
+    measured = evidence.get("metrics", {})
+    lines = [
+        f"# {manifest.recipe}: {manifest.stage}",
+        "",
+        f"{len(manifest.parts)} models that learnt together: one base, a head each. Each is a complete artefact:",
+        "",
+        *(f"- `{PARTS}/{part}`" for part in manifest.parts),
+        "",
+        "## Scores",
+        "",
+        *_table(measured.get("metrics", {}), measured.get("baselines", {})),
+        "",
+        "## Use",
+        "",
+        "```bash",
+        f'dianji predict FOLDER/{PARTS}/{manifest.parts[0]} --text "…"',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _front_matter(manifest: Manifest, hub_name: str, measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,16 @@ class Learnt:
     base: Base
     model: TaskModel
     adaptation: Adaptation
+
+    def parts(self) -> dict[str, Learnt]:
+        """Each part of a joint task with its own model, which still shares the trunk; a plain task has one, ``""``."""
+        return {part: replace(self, task=task, model=of) for part, (task, of) in self.task.models(self.model).items()}
+
+    def released(self) -> dict[str, Learnt]:
+        """The same with a trunk for each, as it is saved. The joint model cannot be used afterwards."""
+        found = self.parts()
+        self.task.release(self.model)
+        return found
 
 
 @dataclass(frozen=True)

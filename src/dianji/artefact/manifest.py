@@ -14,6 +14,8 @@ from dianji.store.atomic import write_json
 from dianji.store.digest import digest_files
 
 NAME = "dianji.json"
+#: Folder of an artefact of several parts that holds an artefact for each.
+PARTS = "parts"
 FORMAT = 1
 
 
@@ -42,6 +44,10 @@ class Manifest:
     data: dict[str, str]  # name -> digest
     training: dict[str, Any]
     versions: dict[str, str]
+    #: The name of the part, in the folder of one part of a stage with several …
+    part: str = ""
+    #: … whose own folder names all of them; each lies in ``parts/<name>``.
+    parts: list[str] = field(default_factory=list)
     format: int = FORMAT
     files: dict[str, str] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from torch import nn
 
-from dianji.artefact.manifest import Manifest
+from dianji.artefact.manifest import PARTS, Manifest
 from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
@@ -70,6 +70,11 @@ class Model:
         chosen = choose_precision(precision)
         folder = Path(folder)
         manifest = Manifest.read(folder)
+        if manifest.parts:
+            raise ArtefactError(
+                f"{folder}: holds several models that learnt together, and one answers at a time. Name one of them: "
+                f"{', '.join(str(folder / PARTS / part) for part in manifest.parts)}."
+            )
         if check_files:
             manifest.check_files(folder)
         task: Task = from_record("task", manifest.task)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from dianji.artefact.card import model_card
+from dianji.artefact.card import model_card, parts_card
 from dianji.artefact.learnt import Evidence, Learnt
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
@@ -66,6 +68,16 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
         (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
         manifest.write(folder)
         return FRESH.check(folder)
+
+
+def save_parts(folder: Path, manifest: Manifest, documents: Mapping[str, Any], adapter: Path) -> None:
+    """Complete the folder whose ``parts`` are saved: evidence and manifest of the whole, and a card that names them."""
+    if any(adapter.iterdir()):
+        shutil.copytree(adapter, folder / "adapter")
+    for name, document in documents.items():
+        write_json(folder / "evidence" / f"{name}.json", document)
+    (folder / "README.md").write_text(parts_card(manifest, documents), encoding="utf-8")
+    manifest.write(folder)
 
 
 def draw_probe(learnt: Learnt, table: pa.Table | None, seed: int) -> Probe:

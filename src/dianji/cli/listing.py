@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "tasks": ("task",),
     "adaptations": ("adaptation",),
     "techniques": ("technique",),
+    "procedures": ("procedure",),
     "metrics": ("metric",),
     "baselines": ("baseline",),
     "optimizers": ("optimizer",),

@@ -18,7 +18,7 @@ epoch. Measured with the tokenizer of all-MiniLM-L6-v2, padding is 3.6 % of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,10 @@ from dianji.spec.sections import Train
 #: step by the C library. A GPU wants all at once.
 MOST_ON_CPU = 4096
 POOL = 100  # batches; examples are sorted by length inside pools this large, so that order stays random between pools
+
+
+#: Draws the examples of one epoch; None: each once.
+Draw = Callable[[np.random.Generator], np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,19 @@ def size_of(train: Train, device: str, *, coupled: bool = False) -> Size:
     return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" and not coupled else None)
 
 
-def bucketed(lengths: np.ndarray, size: Size, seed: int, epoch: int) -> list[np.ndarray]:
-    """Batches of indices for one epoch; each index occurs once.
+def bucketed(lengths: np.ndarray, size: Size, seed: int, epoch: int, draw: Draw | None = None) -> list[np.ndarray]:
+    """Batches of indices for one epoch; each index occurs once, unless ``draw`` says otherwise.
 
     Args:
         lengths: (examples,) tokens per example.
         size: of one batch. With tokens, an example longer than the budget makes a batch of its own.
         seed: of the run.
         epoch: 0, 1, …
+        draw: the examples of an epoch, by a generator.
     """
     rng = generator(seed, 1, epoch)
-    order = rng.permutation(len(lengths))
+    drawn = draw(rng) if draw else None
+    order = rng.permutation(len(lengths)) if drawn is None else rng.permutation(drawn)
     batches: list[np.ndarray] = []
     for pool in _pools(order, lengths, size):
         keys = lengths[pool] if size.tokens is None else -lengths[pool]
@@ -126,10 +132,12 @@ class BatchOrder:
     size: Size
     accumulate: int
     seed: int
+    #: The examples of an epoch; None: each once.
+    draw: Draw | None = None
 
     def steps(self, epoch: int) -> list[list[np.ndarray]]:
         """The steps of one epoch; the last one may have fewer micro-batches."""
-        batches = bucketed(self.lengths, self.size, self.seed, epoch)
+        batches = bucketed(self.lengths, self.size, self.seed, epoch, self.draw)
         steps = [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
         return [[part for batch in step for part in self._parts(batch)] for step in steps]
 

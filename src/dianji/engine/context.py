@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -57,7 +58,8 @@ class RunContext:
             recompute_activations(model)
         lean = lean_path(job, runtime)
         size = size_of(train, runtime.device.type, coupled=job.task.couples_examples)
-        order = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed)
+        draw = partial(job.task.draw, job.examples)
+        order = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed, draw)
         total = train.steps or (0 if train.minutes else order.total(train.epochs or 1.0))
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         progress = Progress(model, job.seed, total, trainable=trainable, head=job.model.head)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from dianji.engine.device import moved
 from dianji.engine.frozen.contract import WHOLE, States
 from dianji.engine.frozen.trace import evaluating
 from dianji.engine.seeding import generator
+from dianji.evaluate.joint import SEPARATOR, OfPart
 from dianji.evaluate.metric import Metric
 from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.ragged import concatenate, take
@@ -45,11 +47,11 @@ class Evaluator:
 
     def outcome(self, examples: pa.Table, purpose: Purpose, meter: Meter | None = None) -> Outcome:
         """Outputs beside targets. At most ``task.rows_at_once`` rows of outputs are in memory at a time."""
-        parts: list[Outcome] = []
-        for start, stop in chunks(examples, self.task.rows_at_once):
-            part = examples.slice(start, stop - start)
-            parts.append(self.task.outcome(self.outputs(part, purpose, meter, first=start), part))
-        return type(parts[0]).join(parts)
+        shares = self.task.shares(self.model, examples).items()
+        found = {
+            name: replace(self, task=of.task, model=of.model)._of(of.examples, purpose, meter) for name, of in shares
+        }
+        return self.task.unite(found, examples)
 
     def outputs(
         self, examples: pa.Table, purpose: Purpose = "predict", meter: Meter | None = None, *, first: int = 0
@@ -61,6 +63,13 @@ class Evaluator:
             collected.append((indices, outputs))
             meter.advance(len(indices))
         return self.task.assemble(_restore_order(collected), examples)
+
+    def _of(self, examples: pa.Table, purpose: Purpose, meter: Meter | None) -> Outcome:
+        parts: list[Outcome] = []
+        for start, stop in chunks(examples, self.task.rows_at_once):
+            part = examples.slice(start, stop - start)
+            parts.append(self.task.outcome(self.outputs(part, purpose, meter, first=start), part))
+        return type(parts[0]).join(parts)
 
     def batches(
         self, examples: pa.Table, purpose: Purpose, *, first: int = 0
@@ -98,13 +107,18 @@ def chunks(examples: pa.Table, rows: int) -> Iterator[tuple[int, int]]:
 def values(outcome: Outcome, metrics: Iterable[str]) -> Mapping[str, float]:
     """Plain metric values, without intervals: quick enough for every epoch."""
     ones = np.ones((1, outcome.rows))
-    return {name: float(metric(name)(outcome, ones)[0]) for name in metrics}
+    return {name: float(_statistic(name)(outcome, ones)[0]) for name in metrics}
 
 
 def metric(name: str) -> Metric:
-    """The registered metric of that name, with its defaults."""
-    found: Metric = REGISTRY.build("metric", name, {})
+    """The registered metric of that name, with its defaults; of ``part/name`` the metric itself."""
+    found: Metric = REGISTRY.build("metric", name.rpartition(SEPARATOR)[2], {})
     return found
+
+
+def _statistic(name: str) -> Callable[[Any, np.ndarray], np.ndarray]:
+    part, separator, _ = name.rpartition(SEPARATOR)
+    return OfPart(part, metric(name)) if separator else metric(name)
 
 
 def _restore_order(collected: list[tuple[np.ndarray, Outputs]]) -> Outputs:

@@ -92,6 +92,8 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
         raise NotSplittable("")  # which goes without saying
     if task.random_batches:
         raise NotSplittable("its inputs are drawn anew in every epoch")
+    if task.passes > 1:
+        raise NotSplittable("its loss takes several forward passes")
     if train.compile == "on":
         raise NotSplittable("it is compiled as a whole")
 

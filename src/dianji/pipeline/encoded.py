@@ -67,13 +67,13 @@ def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | Non
             meter.advance(piece.num_rows)
 
 
-def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
+def warnings_of(task: Task, examples: Mapping[str, pa.Table], train: Train) -> list[str]:
     """What a person should know of the lengths of encoded splits before training begins.
 
     Raises:
         CapabilityError: no example fits into a batch.
     """
-    found = [describe_truncation(split, told) for split, of in examples.items() if (told := truncation(of))]
+    found = [describe_truncation(rows, told) for rows, told in _truncated(task, examples).items()]
     large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
     return [*found, large] if large else found
 
@@ -83,9 +83,19 @@ def describe_truncation(rows: str, found: Truncation) -> str:
     return f"{rows}: {found}. {_ADVICE}"
 
 
-def truncation_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
+def truncation_of(task: Task, examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
     """The same for the data report; only splits of which something was cut."""
-    return {split: found.to_json() for split, of in examples.items() if (found := truncation(of))}
+    return {rows: found.to_json() for rows, found in _truncated(task, examples).items()}
+
+
+def _truncated(task: Task, examples: Mapping[str, pa.Table]) -> dict[str, Truncation]:
+    """Split, or split and part, -> its truncation; only where there is one."""
+    return {
+        f"{split} of {part}" if part else split: found
+        for split, of in examples.items()
+        for part, mine in task.divided(of).items()
+        if (found := truncation(mine))
+    }
 
 
 def _write(path: Path, task: Task, base: Base, table: pa.Table, meter: Meter) -> None:

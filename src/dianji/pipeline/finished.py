@@ -21,7 +21,7 @@ from dianji.data import resolve
 from dianji.errors import BaseError, DianjiError
 from dianji.evaluate.metric import Estimate
 from dianji.results import Cost, Metrics, RunResult, StageResult
-from dianji.spec.sections import Data, Recipe
+from dianji.spec.sections import Recipe
 from dianji.store.atomic import write_json
 from dianji.store.digest import digest_value
 from dianji.store.steps import StepFolder, Store
@@ -53,7 +53,7 @@ def finished(recipe: Recipe, store: Store) -> RunResult | None:
 def remember(schedule: Schedule, store: Store, result: RunResult) -> None:
     """Note that the recipe is done, where it can be recognised later by what lies in files."""
     path = _note(schedule.recipe, store)
-    if path is None or not all(_recognisable(work, schedule.recipe.data[work.stage.data]) for work in schedule.works):
+    if path is None or not all(_recognisable(work, schedule.recipe) for work in schedule.works):
         return
     folders = {}
     for work in schedule.works:
@@ -100,17 +100,17 @@ def _note(recipe: Recipe, store: Store) -> Path | None:
     return store.cache(digest_value([_FORMAT, _program(), recipe.to_json(), data])) / "finished.json"
 
 
-def _recognisable(work: Work, spec: Data) -> bool:
+def _recognisable(work: Work, recipe: Recipe) -> bool:
     """Whether recipe, files and this program decide everything: no code from elsewhere, no Hub, no other files."""
     from dianji.bases.hub import HubBase  # needs torch, which is there by now
 
-    parts = (work.task, work.adaptation, *work.techniques)
-    ours = all(type(part).__module__.startswith("dianji.") for part in parts)
-    return (
-        ours
-        and not isinstance(work.source, HubBase)
-        and not resolve.needs_rows(resolve.resolve(spec, "data"), work.task.columns)
-    )
+    tasks = [part.task for part in work.parts.values()]
+    components = (*tasks, work.adaptation, *work.techniques, work.procedure)
+    ours = all(type(one).__module__.startswith("dianji.") for one in components)
+    if not ours or isinstance(work.source, HubBase):
+        return False
+    sections = [(recipe.data[part.section], part.task) for part in work.parts.values()]
+    return not any(resolve.needs_rows(resolve.resolve(spec, "data"), task.columns) for spec, task in sections)
 
 
 def _program() -> list[Any]:

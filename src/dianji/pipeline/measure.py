@@ -14,6 +14,7 @@ from dianji.errors import CapabilityError
 from dianji.evaluate.baseline import Baseline
 from dianji.evaluate.bootstrap import estimates
 from dianji.evaluate.classes import per_class
+from dianji.evaluate.joint import SEPARATOR
 from dianji.evaluate.metric import Estimate
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import REGISTRY
@@ -34,6 +35,19 @@ class Measured:
     classes: Mapping[str, Any]
     outcomes: Mapping[str, Outcome]
 
+    @classmethod
+    def together(cls, parts: Mapping[str, Measured]) -> Measured:
+        """The figures of several parts, each under ``part/name``."""
+        metrics: dict[str, dict[str, Estimate]] = {}
+        baselines: dict[str, dict[str, dict[str, Estimate]]] = {}
+        classes: dict[str, Any] = {}
+        for part, of in parts.items():
+            _gather(metrics, of.metrics, part)
+            for name, figures in of.baselines.items():
+                _gather(baselines.setdefault(f"{part}{SEPARATOR}{name}", {}), figures, part)
+            classes |= {f"{part}{SEPARATOR}{split}": found for split, found in of.classes.items()}
+        return cls(metrics, baselines, classes, {})
+
     def to_json(self) -> dict[str, Any]:
         """``evidence/metrics.json``."""
         return {
@@ -41,6 +55,12 @@ class Measured:
             "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
             "classes": dict(self.classes),
         }
+
+
+def _gather(whole: dict[str, dict[str, Estimate]], of: Metrics, part: str) -> None:
+    for split, figures in of.items():
+        named = {f"{part}{SEPARATOR}{name}": estimate for name, estimate in figures.items()}
+        whole.setdefault(split, {}).update(named)
 
 
 @dataclass(frozen=True)

@@ -14,28 +14,41 @@ from dianji.bases.checks import require_modality
 from dianji.bases.resolve import resolve
 from dianji.data.columns import Column
 from dianji.data.read import Loaded, load
+from dianji.data.source import SPLITS
 from dianji.engine.defaults import fill
 from dianji.engine.recomputing import require_support
 from dianji.engine.runtime import choose_precision
 from dianji.engine.solver import asked_for
 from dianji.errors import DianjiError, RecipeError
+from dianji.procedures.base import Procedure
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
 from dianji.spec import components
 from dianji.spec.references import check_references, order, parent
-from dianji.spec.sections import WITHOUT_EFFECT, Component, Data, Recipe, Stage, Train
+from dianji.spec.sections import WITHOUT_EFFECT, Component, Data, Mix, Recipe, Stage, Train
 from dianji.store.digest import digest_value
 from dianji.store.steps import StepFolder, Store
 from dianji.tasks.base import Task
+from dianji.tasks.joint import Joint, joint_table
 from dianji.techniques.base import Technique
 
 #: Changes when a change of Dianji makes old steps differ from what would be computed now.
-STEP_FORMAT = 2
+STEP_FORMAT = 3
+
+
+@dataclass(frozen=True)
+class WorkPart:
+    """One task of a stage on its data."""
+
+    task: Task  # as the recipe has it, not fitted
+    section: str  # of the recipe's data
+    data: Loaded
+    weight: float
 
 
 @dataclass(frozen=True)
 class Work:
-    """One stage, resolved: what to do, under which digest, with which parts."""
+    """One stage, resolved: its task, data and components, under the digest of all that decides its result."""
 
     name: str
     recipe: str
@@ -43,10 +56,12 @@ class Work:
     spec: Mapping[str, Any]
     stage: Stage
     train: Train
-    task: Task
+    task: Task  # of several parts a ``Joint``
+    parts: Mapping[str, WorkPart]  # one, named "", unless the stage has several
     adaptation: Adaptation
     techniques: tuple[Technique, ...]
-    data: Loaded
+    data: Loaded  # the rows of all parts
+    procedure: Procedure
     parent: Work | None  # an earlier stage …
     source: BaseSource | None  # … or a base
     card: Card  # of what the stage starts from
@@ -74,9 +89,9 @@ class Work:
             digest=self.step.digest,
             state=self.step.state,
             starts_from=f"stage {self.parent.name}" if self.parent else f"base {self.card.name}",
-            task=key_of(self.task).name,
+            task=" + ".join(key_of(part.task).name for part in self.parts.values()),
             adapt=key_of(self.adaptation).name,
-            data=self.stage.data,
+            data=" + ".join(part.section for part in self.parts.values()),
             rows={name: table.num_rows for name, table in self.data.splits.items()},
             folder=self.step.folder,
         )
@@ -179,19 +194,24 @@ def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None) 
 
 def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store, data_cache: DataCache) -> Work:
     stage = recipe.stages[name]
-    task: Task = _build("task", stage.task)
+    asked: dict[str, Task] = {part: _build("task", of.task) for part, of in stage.tasks.items()}
+    task = joined(asked, stage)
     adaptation: Adaptation = _build("adaptation", stage.adapt)
     techniques: tuple[Technique, ...] = tuple(_build("technique", technique) for technique in stage.techniques)
     start = parent(recipe, name)
     before = works.get(start) if isinstance(start, str) and start in recipe.stages else None
     source = None if before else resolve(start, task.modality, seed=recipe.seed)
     card = _card_after(before) if before else _card_of(source)
-    require_modality(card, task.modality, key_of(task).name)
+    for part in asked.values():
+        require_modality(card, part.modality, key_of(part).name)
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
-    data = data_cache.load(
-        recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data, cache=store.home / "cache"
-    )
+    procedure: Procedure = _build("procedure", stage.procedure)
+    parts = {
+        part: WorkPart(asked[part], of.data, _load(recipe, of.data, asked[part], store, data_cache), of.weight)
+        for part, of in stage.tasks.items()
+    }
+    data = _together({part: of.data for part, of in parts.items()})
     if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
@@ -207,7 +227,8 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         "techniques": [record_of(technique) for technique in techniques],
         "train": {**_filled_train(train), **({"solver": "lbfgs"} if to_the_optimum else {})},
         "evaluate": stage.evaluate.model_dump(mode="json"),
-        "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
+        "data": _data_spec(recipe, parts, data),
+        "procedure": record_of(procedure),
         "parent": before.step.digest if before else _digest_of(source),
         "seed": seed,
     }
@@ -221,9 +242,11 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         stage=stage,
         train=train,
         task=task,
+        parts=parts,
         adaptation=adaptation,
         techniques=techniques,
         data=data,
+        procedure=procedure,
         parent=before,
         source=source,
         card=card,
@@ -234,13 +257,58 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
 
 def _require_label_errors(recipe: Recipe, name: str, card: Card, task: Task) -> None:
     where = recipe.where("stages", name, "evaluate", "label_errors")
-    if "label" not in task.columns:
+    if not task.linear_head:
         raise RecipeError(f"{where}: needs a task with one label per row, found '{key_of(task).name}'. Leave it out.")
     if not card.pretrained:
         raise RecipeError(
             f"{where}: needs features that know something, and the stage starts from the new base '{card.name}'. "
             "Start from a pre-trained base, or leave it out and use: dianji data FILE --base BASE"
         )
+
+
+def joined(tasks: Mapping[str, Task], stage: Stage) -> Task:
+    """The stage's task; several are joined.
+
+    Raises:
+        CapabilityError: several cannot be joined.
+    """
+    if stage.parts is None:
+        return next(iter(tasks.values()))
+    mix = stage.mix or Mix()
+    weights = {part: of.weight for part, of in stage.parts.items()}
+    return Joint.of(tasks, weights, temperature=mix.temperature, uncertainty=mix.uncertainty)
+
+
+def _load(recipe: Recipe, section: str, task: Task, store: Store, data_cache: DataCache) -> Loaded:
+    cache = store.home / "cache"
+    return data_cache.load(recipe.data[section], task.columns, seed=recipe.seed, name=section, cache=cache)
+
+
+def _together(parts: Mapping[str, Loaded]) -> Loaded:
+    """The rows of all parts in one table for each split."""
+    if list(parts) == [""]:
+        return parts[""]
+    splits = {
+        split: joint_table({part: of.splits[split] for part, of in parts.items() if split in of.splits})
+        for split in SPLITS
+        if any(split in of.splits for of in parts.values())
+    }
+    digest = digest_value({part: of.digest for part, of in parts.items()})
+    warnings = tuple(dict.fromkeys(warning for of in parts.values() for warning in of.warnings))
+    report = {
+        "name": " + ".join(str(of.report["name"]) for of in parts.values()),
+        "digest": digest,
+        "rows": {split: table.num_rows for split, table in splits.items()},
+        "parts": {part: of.report for part, of in parts.items()},
+        "warnings": list(warnings),
+    }
+    return Loaded(splits, digest, warnings, report, streamed=any(of.streamed for of in parts.values()))
+
+
+def _data_spec(recipe: Recipe, parts: Mapping[str, WorkPart], data: Loaded) -> dict[str, Any]:
+    found = {part: {"digest": of.data.digest, **_without_paths(recipe.data[of.section])} for part, of in parts.items()}
+    own = found[""] if list(found) == [""] else {"digest": data.digest, "parts": found}
+    return {**own, "seed": recipe.seed}
 
 
 def _build(kind: str, component: Component) -> Any:

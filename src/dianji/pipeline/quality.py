@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dianji.bases.base import BaseSource
@@ -13,11 +14,9 @@ from dianji.data.quality.near import QUICK
 from dianji.data.quality.report import assess, gathered
 from dianji.errors import StoreError
 from dianji.pipeline.label_errors import label_errors
-from dianji.pipeline.plan import Work
+from dianji.pipeline.plan import Work, WorkPart
 from dianji.reporting import Reporter
 from dianji.store.atomic import write_json
-
-_FILE = "quality.json"
 
 
 def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
@@ -26,18 +25,24 @@ def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
     Raises:
         DataError: an image is damaged; or labels are to be judged of which there are too few rows.
     """
-    if work.data.streamed:  # which the data report says
-        return ()
-    if work.step.state != "interrupted" or not quality_of(work):
-        findings = Findings()
-        rows = gathered(work.data.splits, work.task.columns)
-        report = assess(rows, findings, QUICK)
-        if work.stage.evaluate.label_errors:
-            report["label_errors"] = label_errors(rows, work.task.modality, _features_of(work), reporter)
-            _warn(report["label_errors"], findings)
-        told = [f"data.{work.stage.data}: {warning}" for warning in findings.warnings]
-        write_json(work.step.folder / _FILE, {**report, "warnings": told})
-    return tuple(quality_of(work)["warnings"])
+    found: list[str] = []
+    for name, part in work.parts.items():
+        if part.data.streamed:  # which the data report says
+            continue
+        if work.step.state != "interrupted" or not quality_of(work, name):
+            write_json(_file(work, name), _report(work, part, reporter))
+        found += quality_of(work, name)["warnings"]
+    return tuple(found)
+
+
+def _report(work: Work, part: WorkPart, reporter: Reporter) -> dict[str, Any]:
+    findings = Findings()
+    rows = gathered(part.data.splits, part.task.columns)
+    report = assess(rows, findings, QUICK)
+    if work.stage.evaluate.label_errors:
+        report["label_errors"] = label_errors(rows, part.task.modality, _features_of(work), reporter)
+        _warn(report["label_errors"], findings)
+    return {**report, "warnings": [f"data.{part.section}: {warning}" for warning in findings.warnings]}
 
 
 def _features_of(work: Work) -> BaseSource:
@@ -58,10 +63,19 @@ def _warn(found: Mapping[str, Any], findings: Findings) -> None:
         )
 
 
-def quality_of(work: Work) -> dict[str, Any]:
+def quality_of(work: Work, part: str = "") -> dict[str, Any]:
     """What ``look_closer`` wrote; empty where an older version of Dianji ran the step."""
-    path = work.step.folder / _FILE
+    path = _file(work, part)
     if not path.exists():
         return {}
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def warnings_of_quality(work: Work) -> list[str]:
+    """Of all parts."""
+    return [warning for part in work.parts for warning in quality_of(work, part).get("warnings", ())]
+
+
+def _file(work: Work, part: str) -> Path:
+    return work.step.folder / (f"quality.{part}.json" if part else "quality.json")

@@ -51,7 +51,7 @@ def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarra
     try:
         columns: Mapping[str, Column] = from_record("task", manifest.task).columns
         parsed = Recipe.parse(recipe)
-        name = parsed.stages[manifest.stage].data
+        name = parsed.stages[manifest.stage].tasks[manifest.part].data
         loaded = load(parsed.data[name], columns, seed=parsed.seed, name=name)
     except (DianjiError, KeyError) as error:
         told = str(error).strip().partition("\n")[0]

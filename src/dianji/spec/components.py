@@ -68,7 +68,9 @@ def _uses(recipe: Recipe) -> Iterator[_Use]:
             yield _Use("source", data.format, data.options, (*at, "format"), (*at, "options"))
     for name, stage in recipe.stages.items():
         at = ("stages", name)
-        yield _use("task", stage.task, (*at, "task"))
+        for part, of in stage.tasks.items():
+            yield _use("task", of.task, (*at, "parts", part, "task") if part else (*at, "task"))
+        yield _use("procedure", stage.procedure, (*at, "procedure"))
         yield _use("adaptation", stage.adapt, (*at, "adapt"))
         yield _use("optimizer", stage.train.optimizer, (*at, "train", "optimizer"))
         yield _use("schedule", stage.train.schedule, (*at, "train", "schedule"))
@@ -146,9 +148,9 @@ def _starting_from_base(recipe: Recipe) -> list[str]:
 def _modality(recipe: Recipe, stages: Iterable[str]) -> str | None:
     """What the tasks of these stages work on; None where that cannot be told."""
     for stage in stages:
-        name = recipe.stages[stage].task.name
-        if _has("task", name):
-            return str(REGISTRY.get("task", name).modality)
+        for part in recipe.stages[stage].tasks.values():
+            if _has("task", part.task.name):
+                return str(REGISTRY.get("task", part.task.name).modality)
     return None
 
 
@@ -190,8 +192,10 @@ def _filled_stage(recipe: Recipe, name: str, stage: Stage) -> Stage:
         "optimizer": _filled("optimizer", stage.train.optimizer),
         "schedule": _filled("schedule", stage.train.schedule),
     }
+    parts = {part: of.model_copy(update={"task": _filled("task", of.task)}) for part, of in stage.tasks.items()}
     changes: dict[str, Any] = {
-        "task": _filled("task", stage.task),
+        **({"task": parts[""].task} if stage.parts is None else {"parts": parts}),
+        "procedure": _filled("procedure", stage.procedure),
         "adapt": _filled("adaptation", stage.adapt),
         "techniques": [_filled("technique", technique) for technique in stage.techniques],
         "train": stage.train.model_copy(update=train),

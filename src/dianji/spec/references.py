@@ -66,9 +66,11 @@ def _parent(recipe: Recipe, stage: str) -> str | NewBase | None:
 
 def _data(recipe: Recipe) -> Iterator[str]:
     for name, stage in recipe.stages.items():
-        if stage.data not in recipe.data:
-            where = recipe.where("stages", name, "data")
-            yield f"{where}: there is no data section '{stage.data}'. {did_you_mean(stage.data, recipe.data)}"
+        for part, of in stage.tasks.items():
+            if of.data not in recipe.data:
+                at = ("parts", part, "data") if part else ("data",)
+                where = recipe.where("stages", name, *at)
+                yield f"{where}: there is no data section '{of.data}'. {did_you_mean(of.data, recipe.data)}"
     for name, data in recipe.data.items():
         if not data.path and data.format != "sql":
             yield f"{recipe.where('data', name)}: the key 'path' is missing. Name a file, a folder or a list of them."

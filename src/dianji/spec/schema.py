@@ -11,7 +11,7 @@ from dianji.spec.sections import KIND, Recipe
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 #: Kinds that a recipe names as ``name`` or ``{name: {argument: value}}``.
-_KINDS = ("task", "adaptation", "technique", "optimizer", "schedule")
+_KINDS = ("task", "adaptation", "technique", "optimizer", "schedule", "procedure")
 _ARCHITECTURES = ("text-architecture", "image-architecture")
 _CLOSED = {"additionalProperties": False}
 

@@ -78,6 +78,7 @@ AdaptationField = Annotated[Component, BeforeValidator(_component), WithJsonSche
 TechniqueField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "technique"})]
 OptimizerField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "optimizer"})]
 ScheduleField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "schedule"})]
+ProcedureField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "procedure"})]
 
 
 class NewBase(Section):
@@ -265,19 +266,41 @@ class Evaluate(Section):
         return told if self.label_errors else {key: value for key, value in told.items() if key != "label_errors"}
 
 
+class Part(Section):
+    """One of several tasks that learn in one stage."""
+
+    task: TaskField
+    data: str
+    weight: float = Field(default=1.0, gt=0, description="of its loss among those of the other parts")
+
+
+class Mix(Section):
+    """How the parts of a stage share its steps and its loss."""
+
+    temperature: float = Field(
+        default=1.0, ge=1.0, description="1: each example once an epoch; larger: small parts are drawn more often"
+    )
+    uncertainty: bool = Field(default=False, description="losses are weighed by learnt variances")
+
+
 class Stage(Section):
-    """base or earlier stage × task × data × adaptation × techniques -> artefact."""
+    """base or earlier stage × task(s) × data × adaptation × techniques × procedure -> artefact."""
 
     from_: BaseField | None = Field(
         default=None,
         alias="from",
         description="an earlier stage or a base; null: the stage before, or the recipe's base",
     )
-    task: TaskField
-    data: str
+    task: TaskField | None = None
+    data: str | None = None
+    parts: dict[Name, Part] | None = Field(
+        default=None, description="several tasks with one base, a head each; instead of task and data"
+    )
+    mix: Mix | None = Field(default=None, description="how parts share steps and loss")
     adapt: AdaptationField = Component(name="full")
     train: Train = Field(default_factory=lambda: Train.model_construct())
     techniques: list[TechniqueField] = Field(default_factory=list)
+    procedure: ProcedureField = Component(name="once")
     evaluate: Evaluate = Field(default_factory=lambda: Evaluate.model_construct())
     probe: Literal["validation", "synthetic"] = Field(
         default="validation", description="rows that every copy of the model must reproduce; synthetic: made up"
@@ -289,6 +312,38 @@ class Stage(Section):
     )
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Stage:
+        if self.parts is not None:
+            given = [key for key in ("task", "data") if getattr(self, key) is not None]
+            if given:
+                raise ValueError(f"a stage with 'parts' has no {' and no '.join(given)} of its own: each part has its")
+            if len(self.parts) < 2:
+                raise ValueError(f"'parts' takes two tasks or more, found {len(self.parts)}; write task and data")
+            return self
+        missing = [key for key in ("task", "data") if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"the key {missing[0]!r} is missing: a stage has a task and data, or parts")
+        if self.mix is not None:
+            raise ValueError("'mix' is about parts, and this stage has none")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Either the keys of one task, or those of several."""
+        told: dict[str, Any] = plain(self)
+        absent = ("task", "data") if self.parts is not None else ("parts", "mix")
+        return {key: value for key, value in told.items() if key not in absent}
+
+    @property
+    def tasks(self) -> dict[str, Part]:
+        """The parts by name; a stage with one task has one, named ``""``."""
+        if self.parts is not None:
+            return dict(self.parts)
+        if self.task is None or self.data is None:  # which validation has refused
+            raise ValueError("a stage has a task and data, or parts")
+        return {"": Part(task=self.task, data=self.data)}
 
 
 class Limited(Section):

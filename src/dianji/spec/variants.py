@@ -52,7 +52,7 @@ def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
         raise RecipeError(f"{where(recipe, index, 'from')}: {told}")
     data, used = _data(recipe, variant, before)
     stages = {stage: _started(whole, stage) for stage in reversed(before)}
-    stages[name] = changed.model_copy(update={"data": used})
+    stages[name] = changed if changed.parts is not None else changed.model_copy(update={"data": used})
     return recipe.model_copy(update={"stages": stages, "data": data, "compare": None})
 
 
@@ -95,6 +95,9 @@ def written_out(recipe: Recipe, index: int, stage: Stage) -> Variant:
 def _changed(recipe: Recipe, variant: Variant) -> Stage:
     """The stage as the variant wants it, on the data that it has."""
     stage = recipe.stages[variant.stage]
+    of_one_task = [field for field in ("task", "data") if getattr(variant, field) is not None]
+    if stage.parts is not None and of_one_task:
+        raise RecipeError(f"stage '{variant.stage}' has parts, so a variant cannot change its {of_one_task[0]}.")
     changes: dict[str, Any] = {"from_": variant.from_ or parent(recipe, variant.stage)}
     for field in ("task", "adapt", "techniques"):
         given = getattr(variant, field)
@@ -123,11 +126,17 @@ def _data(recipe: Recipe, variant: Variant, before: list[str]) -> tuple[dict[str
     A stage before it keeps all rows of data that the variant has fewer of: then those are a section of their own.
     """
     if not isinstance(variant.data, dict):
-        return recipe.data, variant.data or recipe.stages[variant.stage].data
+        return recipe.data, variant.data or _section(recipe, variant.stage)
     ((name, change),) = variant.data.items()
     fewer = recipe.data[name].model_copy(update={"limit": change.limit})
-    used = f"{name}.limited" if any(recipe.stages[stage].data == name for stage in before) else name
+    shared = any(part.data == name for stage in before for part in recipe.stages[stage].tasks.values())
+    used = f"{name}.limited" if shared else name
     return {**recipe.data, used: fewer}, used
+
+
+def _section(recipe: Recipe, stage: str) -> str:
+    """The data section of a stage with one task."""
+    return next(iter(recipe.stages[stage].tasks.values())).data
 
 
 def _differences(variant: Variant) -> Iterator[str]:

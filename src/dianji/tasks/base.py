@@ -51,6 +51,14 @@ class TaskModel:
         return any(parameter == prefix or parameter.startswith(prefix + ".") for prefix in self.head)
 
 
+class Share(NamedTuple):
+    """Examples that one task answers by one model."""
+
+    task: Task
+    model: torch.nn.Module
+    examples: pa.Table
+
+
 class Prediction(Protocol):
     """The answer for one row as a person reads it: typed, JSON-able, words instead of class numbers."""
 
@@ -184,6 +192,41 @@ class Task(ABC):
         return False
 
     @property
+    def passes(self) -> int:
+        """Forward passes of the model in the loss of one batch. Frozen parts are computed once only where it is one."""
+        return 1
+
+    def draw(self, examples: pa.Table, rng: np.random.Generator) -> np.ndarray | None:
+        """(drawn,) positions of the examples of one epoch, in any order; None: each example once.
+
+        The number must not depend on ``rng``.
+        """
+        return None
+
+    def divided(self, examples: pa.Table) -> Mapping[str, pa.Table]:
+        """The examples (or rows) of each part by its name; a task of one part has one, named ``""``."""
+        return {"": examples}
+
+    def shares(self, model: torch.nn.Module, examples: pa.Table) -> Mapping[str, Share]:
+        """The examples by the tasks and models that answer them; a task of one part answers all of them itself."""
+        return {"": Share(self, model, examples)}
+
+    def models(self, model: TaskModel) -> Mapping[str, tuple[Task, TaskModel]]:
+        """The parts' tasks and models by name; a task of one part has one, named ``""``."""
+        return {"": (self, model)}
+
+    def release(self, model: TaskModel) -> None:  # noqa: B027  # only parts that share weights have something to do
+        """Training is over: parts that shared weights get their own."""
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """The training rows as a new base's tokenizer or image statistics are fitted to them: ``text`` or ``image``."""
+        return table
+
+    def unite(self, outcomes: Mapping[str, Outcome], examples: pa.Table) -> Outcome:
+        """The outcomes of all ``shares`` as one."""
+        return next(iter(outcomes.values()))
+
+    @property
     def linear_head(self) -> bool:
         """Whether the loss is cross-entropy over one class per row, so that a linear head has an optimum."""
         return False
@@ -192,6 +235,11 @@ class Task(ABC):
     def supervised(self) -> bool:
         """Whether the task learns from targets."""
         return any(column.target for column in self.columns.values())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the columns that predicting does not need."""
+        return tuple(name for name, column in self.columns.items() if column.target)
 
     @property
     def inputs(self) -> Mapping[str, Column]:

@@ -12,6 +12,7 @@ from dianji.testing.baseline import BaselineContract
 from dianji.testing.component import ComponentContract
 from dianji.testing.metric import MetricContract
 from dianji.testing.optimizer import OptimizerContract
+from dianji.testing.procedure import ProcedureContract
 from dianji.testing.schedule import ScheduleContract
 from dianji.testing.source import SourceContract
 from dianji.testing.task import TaskContract
@@ -25,6 +26,7 @@ CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "image-architecture": BaseContract,
     "metric": MetricContract,
     "optimizer": OptimizerContract,
+    "procedure": ProcedureContract,
     "schedule": ScheduleContract,
     "source": SourceContract,
     "task": TaskContract,

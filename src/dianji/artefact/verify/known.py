@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dianji.artefact.manifest import NAME
 from dianji.artefact.verify.subject import Faults, Subject
 from dianji.errors import StoreError
@@ -21,7 +24,7 @@ def check(subject: Subject, store: Store, faults: Faults) -> str:
     except StoreError as error:
         return f"the ledger cannot be read: {error}"
     done = [entry for entry in entries if entry.get("event") == "done" and entry.get("step") == step]
-    noted = {entry["artefact"] for entry in done if "artefact" in entry}
+    noted = {found for entry in done if (found := _noted(entry, subject.manifest.part))}
     if not noted:
         return f"the ledger of {store.home} knows nothing of it"
     if digest_file(subject.folder / NAME) in noted:
@@ -29,3 +32,9 @@ def check(subject: Subject, store: Store, faults: Faults) -> str:
     if subject.folder.resolve().is_relative_to(store.home.resolve()):
         faults.add(NAME, "is not what the ledger noted when the step was done")
     return f"the ledger of {store.home} knows this step, but not this artefact: it was made elsewhere, or rewritten"
+
+
+def _noted(entry: Mapping[str, Any], part: str) -> str | None:
+    """The digest of the manifest in an entry of the ledger: that of the artefact, or of one of its parts."""
+    found = entry.get("parts", {}).get(part) if part else entry.get("artefact")
+    return None if found is None else str(found)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dianji.artefact.manifest import NAME
+from dianji.artefact.manifest import NAME, Manifest
 from dianji.artefact.verify.subject import Faults, Subject
 from dianji.spec.sections import WITHOUT_EFFECT
 from dianji.store.digest import digest_value
@@ -26,7 +26,7 @@ def check(subject: Subject, faults: Faults) -> None:
             _recipe_agrees(subject, spec, faults)
         with faults.at(DATA):
             report = subject.document("data")
-            faults.expect(DATA, "digest", report["digest"], spec["data"]["digest"])
+            faults.expect(DATA, "digest", report["digest"], _data_of(spec, subject.manifest)["digest"])
         with faults.at(LINEAGE):
             _ancestors(subject, spec, faults)
 
@@ -36,10 +36,11 @@ def _manifest_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) 
     faults.expect(NAME, "seed", manifest.seed, spec["seed"])
     faults.expect(NAME, "adaptation", manifest.adaptation, spec["adaptation"])
     faults.expect(NAME, "techniques", manifest.techniques, spec["techniques"])
-    faults.expect(NAME, "data", list(manifest.data.values()), [spec["data"]["digest"]])
+    faults.expect(NAME, "data", list(manifest.data.values()), [_data_of(spec, manifest)["digest"]])
     faults.expect(NAME, "parents", [parent.digest for parent in manifest.parents], [spec["parent"]])
-    faults.expect(NAME, "task", manifest.task["name"], spec["task"]["name"])
-    for name, value in spec["task"]["arguments"].items():
+    task = _task_of(spec, manifest)
+    faults.expect(NAME, "task", manifest.task["name"], task["name"])
+    for name, value in task["arguments"].items():
         if value not in (None, [], {}, ""):  # what is empty may have been learnt from the training split
             faults.expect(NAME, f"task.{name}", manifest.task["arguments"].get(name), value)
 
@@ -49,8 +50,10 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
     recipe, manifest = subject.document("recipe"), subject.manifest
     stage = recipe["stages"][manifest.stage]
     train = {key: value for key, value in stage["train"].items() if key not in WITHOUT_EFFECT}
+    asked, own = stage["parts"][manifest.part] if manifest.part else stage, _data_of(spec, manifest)
+    faults.expect(RECIPE, f"task of {manifest.stage}", _record(asked["task"]), _task_of(spec, manifest))
     said = {
-        "task": _record(stage["task"]),
+        "procedure": _record(stage["procedure"]),
         "adaptation": _record(stage["adapt"]),
         "techniques": [_record(technique) for technique in stage["techniques"]],
         "train": {**train, **{kind: _record(train[kind]) for kind in ("optimizer", "schedule")}},
@@ -58,12 +61,12 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
         "seed": recipe["seed"],
     }
     faults.expect(RECIPE, "name", recipe["name"], manifest.recipe)
-    faults.expect(RECIPE, f"data of {manifest.stage}", [stage["data"]], list(manifest.data))
+    faults.expect(RECIPE, f"data of {manifest.stage}", [asked["data"]], list(manifest.data))
     for key, value in said.items():
         faults.expect(RECIPE, f"{key} of {manifest.stage}", value, spec[key])
-    rows = recipe["data"][stage["data"]]
+    rows = recipe["data"][asked["data"]]
     for key in ("columns", "clean", "drop", "limit"):
-        faults.expect(RECIPE, f"data.{stage['data']}.{key}", rows[key], spec["data"][key])
+        faults.expect(RECIPE, f"data.{asked['data']}.{key}", rows[key], own[key])
 
 
 def _ancestors(subject: Subject, spec: Mapping[str, Any], faults: Faults) -> None:
@@ -82,6 +85,20 @@ def _ancestors(subject: Subject, spec: Mapping[str, Any], faults: Faults) -> Non
     faults.expect(LINEAGE, "stages before this one", bool(chain), not ended)
     _is_digest(SPEC, "data", spec["data"]["digest"], faults)
     _is_digest(LINEAGE if chain else SPEC, "digest of the base", wanted, faults)
+
+
+def _task_of(spec: Mapping[str, Any], manifest: Manifest) -> Mapping[str, Any]:
+    """The record of the artefact's own task: of a part, or of the stage."""
+    found: Mapping[str, Any] = (
+        spec["task"]["arguments"]["parts"][manifest.part]["task"] if manifest.part else spec["task"]
+    )
+    return found
+
+
+def _data_of(spec: Mapping[str, Any], manifest: Manifest) -> Mapping[str, Any]:
+    """The same of its data."""
+    found: Mapping[str, Any] = spec["data"]["parts"][manifest.part] if manifest.part else spec["data"]
+    return found
 
 
 def _record(written: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""One stage, two tasks: one base, a head each; every verb works on each part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+import dianji
+from dianji.artefact.manifest import Manifest
+from dianji.errors import ArtefactError, RecipeError
+from dianji.spec.sections import Recipe
+from dianji.verbs import check, evaluate, run, verify
+
+from .conftest import write_recipe
+
+RECIPE = """
+name: joint
+seed: 3
+base: BASE
+data:
+  intents: {path: DATA/questions.csv, columns: {text: query, label: intent}}
+  moods: {path: DATA/moods.csv}
+stages:
+  both:
+    parts:
+      intents: {task: text-classification, data: intents}
+      moods: {task: {text-classification: {several: true}}, data: moods, weight: 0.5}
+    mix: MIX
+    adapt: ADAPT
+    train: {epochs: 3, batch_size: 8, checkpoint_every: 1}
+    techniques: [{ema: {decay: 0.9}}]
+    evaluate: {resamples: 100}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, project):
+    def made(adapt: str = "full", mix: str = "{}") -> Path:
+        moods = "".join(
+            f"row {n} is {'good' if n % 2 else 'bad'},{'joy|calm' if n % 2 else 'anger'}\n" for n in range(40)
+        )
+        (project / "moods.csv").write_text("text,labels\n" + moods, encoding="utf-8")
+        text = RECIPE.replace("ADAPT", adapt).replace("MIX", mix)
+        return write_recipe(tmp_path, project, text)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("adapt", "mix"),
+    [
+        ("full", "{}"),
+        ("{lora: {rank: 2}}", "{temperature: 4.0}"),
+        ("frozen", "{uncertainty: true}"),
+        ("last-layers", "{}"),
+    ],
+)
+def test_two_tasks_learn_together_and_each_is_an_artefact(recipe, adapt, mix, tmp_path, project, monkeypatch):
+    monkeypatch.setenv("DIANJI_HOME", str(tmp_path / "home"))
+    path = recipe(adapt, mix)
+    (stage,) = run(Recipe.load(path)).stages
+    assert stage.primary == "intents/accuracy"
+    assert {name.partition("/")[0] for name in stage.metrics["test"]} == {"intents", "moods"}
+    whole = Manifest.read(stage.artefact)
+    assert whole.parts == ["intents", "moods"]
+    whole.check_files(stage.artefact)
+    for part in whole.parts:
+        folder = stage.artefact / "parts" / part
+        assert Manifest.read(folder).part == part
+        assert verify(folder).ok, verify(folder)
+        model = dianji.open(folder)
+        assert model.reproduce() < 1e-5
+    trunks = [trunk(stage.artefact / "parts" / part) for part in whole.parts]
+    assert trunks[0].keys() == trunks[1].keys()
+    assert all((trunks[0][name] == trunks[1][name]).all() for name in trunks[0])
+    (prediction,) = dianji.open(stage.artefact / "parts" / "moods").predict(["row 1 is good"])
+    assert set(prediction.to_json()) == {"labels"}
+    measured = evaluate(stage.artefact / "parts" / "moods", str(project / "moods.csv"))
+    assert measured.rows == 40
+    with pytest.raises(ArtefactError, match=r"Name one of them: .*intents, .*moods"):
+        dianji.open(stage.artefact)
+    again = run(Recipe.load(path))
+    assert again.stages[0].reused
+
+
+def trunk(folder: Path) -> dict[str, Any]:
+    """Weights that the parts share: all but the head and a pooler that nobody reads."""
+    found = load_file(folder / "model.safetensors")
+    return {name: value for name, value in found.items() if "pooler" not in name and "classifier" not in name}
+
+
+def test_a_later_stage_starts_from_the_part_with_its_own_task(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIANJI_HOME", str(tmp_path / "home"))
+    path = recipe()
+    later = "  later: {from: both, task: text-classification, data: intents, train: {steps: 2, batch_size: 8}}\n"
+    path.write_text(path.read_text() + later)
+    both, after = run(Recipe.load(path)).stages
+    assert dianji.open(after.artefact).reproduce() < 1e-5
+    assert both.digest in json.dumps(Manifest.read(after.artefact).parents[0].digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("    adapt: ADAPT", "    task: text-classification\n    adapt: ADAPT"), "has no task of its own"),
+        (("data: moods, weight", "data: mods, weight"), "there is no data section 'mods'. Did you mean 'moods'"),
+        (("mix: MIX", "mix: {temprature: 2.0}"), "temprature"),
+        (
+            ("moods: {task: {text-classification", "moods: {task: {text-clasification"),
+            "Did you mean 'text-classification'",
+        ),
+    ],
+)
+def test_faults_name_the_part(tmp_path, project, change, expected):
+    text = RECIPE.replace(*change).replace("MIX", "{}").replace("ADAPT", "full")
+    with pytest.raises(RecipeError, match=expected):
+        check(Recipe.load(write_recipe(tmp_path, project, text)))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*.safetensors"))
+    }
