@@ -1,4 +1,4 @@
-"""What the verbs give back: frozen values that a skin prints and ``to_json`` writes."""
+"""The results of the verbs: frozen values that a skin prints and ``to_json`` writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def metrics_to_json(metrics: Metrics) -> dict[str, dict[str, dict[str, float | i
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage cost, measured."""
+    """The measured cost of a stage."""
 
     train_seconds: float
     samples_per_second: float  # examples seen by the optimiser per second of training, evaluation left out
@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One step of the plan. ``state`` says what is already in the store."""
+    """One step of the plan. ``state`` is the state of the step in the store."""
 
     name: str
     digest: str
@@ -65,7 +65,7 @@ class PlannedVariant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
+    """The plan that ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
 
     recipe: str
     digest: str
@@ -90,7 +90,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage."""
+    """The result of one stage."""
 
     name: str
     digest: str
@@ -123,7 +123,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What ``dianji run`` gives back."""
+    """The result of ``dianji run``."""
 
     recipe: str
     digest: str
@@ -139,7 +139,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``dianji evaluate`` gives back: one set of rows, measured."""
+    """The result of ``dianji evaluate``: the scores on one set of rows."""
 
     artefact: Path
     data: str
@@ -160,7 +160,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Reported:
-    """What ``dianji report`` gives back: where the page is and what it tells."""
+    """The result of ``dianji report``: the path of the page, and its content."""
 
     report: Path
     files: tuple[Path, ...]  # the page, and pictures beside it

@@ -1,4 +1,4 @@
-"""An artefact, opened: the model that was evaluated, ready to predict."""
+"""An opened artefact: the evaluated model, ready to predict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WINDOW = 4096
 
 @dataclass(frozen=True)
 class Answered:
-    """Rows beside what a model says of them, and how many of them were too long."""
+    """Rows beside their predictions, and the truncation of their inputs."""
 
     rows: pa.Table
     predictions: Sequence[Prediction]
@@ -42,7 +42,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Model:
-    """A task's model from an artefact folder. What it says of a row does not depend on what shares its batch.
+    """A task's model from an artefact folder. Its answer to a row does not depend on the other rows of a batch.
 
     ``precision`` is fp32, in which it was evaluated, unless another one was asked for.
     """
@@ -64,7 +64,7 @@ class Model:
                 Another one than fp32 must reproduce the probe within its rounding before the first answer.
 
         Raises:
-            ArtefactError: not an artefact, or a file is not what was saved.
+            ArtefactError: not an artefact, or a file has changed since it was saved.
             CapabilityError: the precision is not to be had here.
         """
         chosen = choose_precision(precision)
@@ -96,7 +96,7 @@ class Model:
         """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
 
         Raises:
-            DataError: a row is not of the kind the task reads; what came before it has been given.
+            DataError: a row is not of the kind the task reads; earlier chunks have been yielded.
         """
         for rows in chunks:
             for start in range(0, rows.num_rows, WINDOW):
@@ -133,7 +133,7 @@ class Model:
         return target
 
     def reproduce(self) -> float:
-        """Largest difference between the stored probe and what this model says now.
+        """The largest difference between the stored probe and the outputs of this model now.
 
         Raises:
             ArtefactError: more than the tolerance.
@@ -149,7 +149,7 @@ class Model:
 
     @property
     def input_column(self) -> str:
-        """The one column that predicting needs."""
+        """The one column that predictions need."""
         return next(name for name, column in self.task.columns.items() if not column.target)
 
     @cached_property

@@ -17,7 +17,7 @@ Filled = Annotated[bool, typer.Option("--filled", help="Print the recipe with ev
 
 
 def check(recipe: RecipeFile, filled: Filled = False, as_json: Json = False) -> Answer:
-    """Find every fault of a recipe before any model is loaded, and show what would be done."""
+    """Find every fault of a recipe before any model is loaded, and show the plan."""
     from dianji import verbs
     from dianji.spec.sections import Recipe
 

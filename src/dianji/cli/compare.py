@@ -1,4 +1,4 @@
-"""``dianji compare``: what did each choice buy, and which variant to ship."""
+"""``dianji compare``: runs the variants of a recipe, and recommends one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first recipe for data that was looked at: runs as it stands, and says in comments what may be changed."""
+"""A first recipe for inspected data: it runs as it stands, and its comments name alternatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, in words and as an exit code."""
+"""Failures in words and as exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        """What to tell of an exception."""
+        """The failure for an exception."""
         name = type(error).__name__
         match error:
             case DianjiError():
@@ -51,7 +51,7 @@ class Failure:
 
 
 def _usage(error: TyperException) -> str:
-    """The parser's message, and where to read more. Without arguments the message is the whole help."""
+    """The parser's message, and a pointer to the help. Without arguments the message is the whole help."""
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is None or message.startswith("Usage:"):

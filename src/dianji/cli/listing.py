@@ -1,4 +1,4 @@
-"""``dianji list``: what a recipe may name."""
+"""``dianji list``: the components that a recipe may name."""
 
 from __future__ import annotations
 

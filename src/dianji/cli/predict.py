@@ -1,4 +1,4 @@
-"""``dianji predict``: what an artefact says of texts, a file, or standard input."""
+"""``dianji predict``: predictions for texts, a file, or standard input."""
 
 from __future__ import annotations
 

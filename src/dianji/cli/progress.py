@@ -1,4 +1,4 @@
-"""How long work is told: a bar on a terminal, a line now and then elsewhere. On stderr, so that results stay apart."""
+"""Progress of long work: a bar on a terminal, an occasional line elsewhere. On stderr, apart from results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Lines:
 
     @contextmanager
     def work(self, title: str, total: int | None, unit: str, done: int = 0) -> Iterator[Meter]:
-        """A line at most every ten seconds, and one at the end of what took that long to be noticed."""
+        """A line at most every ten seconds, and one at the end of work that took at least a second."""
         meter = _LineMeter(self, title, total, unit, done)
         yield meter
         meter.end()
@@ -149,7 +149,7 @@ def _progress() -> Progress:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Where nobody knows how much there is, at least how fast it goes."""
+        """The rate alone, where the total is unknown."""
 
         def render(self, task: Task) -> Text:
             known = task.total is not None or not task.speed

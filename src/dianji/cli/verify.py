@@ -1,4 +1,4 @@
-"""``dianji verify``: is this folder what was evaluated, and is the ledger whole?"""
+"""``dianji verify``: checks that a folder is the evaluated artefact, or that the ledger is whole."""
 
 from __future__ import annotations
 

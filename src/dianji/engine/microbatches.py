@@ -1,4 +1,4 @@
-"""Out of memory: the step is taken again in smaller micro-batches, and so are all that follow."""
+"""Out of memory: repeats the step with smaller micro-batches, and uses them from then on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MicroBatches:
         self._coupled = coupled
 
     def attempt(self, batches: Sequence[np.ndarray], passes: Callable[[list[np.ndarray]], Answer]) -> Answer:
-        """What ``passes`` (forward and backward) gives for a step's micro-batches, as finely cut as memory asks for.
+        """The result of ``passes`` (forward and backward) for a step's micro-batches, as finely cut as memory requires.
 
         ``passes`` is called again from the start: gradients are dropped and buffers are put back before.
 

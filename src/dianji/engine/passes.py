@@ -19,7 +19,7 @@ from dianji.techniques.base import Step
 
 
 class Passes:
-    """Computes losses, and adds gradients up in the weights."""
+    """Computes losses, and accumulates gradients in the weights."""
 
     def __init__(self, context: RunContext, compilation: Compilation) -> None:
         self.context = context

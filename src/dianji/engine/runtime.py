@@ -1,4 +1,4 @@
-"""Where and in which precision a run computes."""
+"""Device and precision of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class Runtime:
-    """Device, precision and accelerate's part in them. One per stage."""
+    """Device, precision, and accelerate's handling of both. One per stage."""
 
     accelerator: Accelerator
     precision: Precision
@@ -33,7 +33,7 @@ class Runtime:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """The device of the model."""
         device: torch.device = self.accelerator.device
         return device
 
@@ -107,7 +107,7 @@ def _unseen(variable: str) -> Iterator[None]:
 
 
 def choose_precision(precision: str) -> Precision:
-    """What ``precision`` of a recipe means on this machine.
+    """The meaning of ``precision`` in a recipe on this machine.
 
     Raises:
         CapabilityError: it is not to be had here.

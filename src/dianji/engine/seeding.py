@@ -1,4 +1,4 @@
-"""Random numbers that need no saving: every draw follows from the seed and where in the run it happens."""
+"""Random numbers that need no saving: every draw follows from the seed and its place in the run."""
 
 from __future__ import annotations
 

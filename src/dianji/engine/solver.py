@@ -95,7 +95,7 @@ def find_head(job: Job, reader: Reader, states: StoredStates, held_out: StoredSt
         held_out: of the validation examples.
 
     Raises:
-        NotSplittable: it is something else; says what.
+        NotSplittable: it is something else; the message names it.
     """
     layer = _only_layer(job.model.model)
     if states.cut.ragged:
@@ -115,7 +115,7 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
         head: of the job.
         folder: the step's, for its event log.
         states: of the validation examples.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
 
     Raises:
         TrainingError: features are not finite.
@@ -170,7 +170,7 @@ def _only_layer(model: nn.Module) -> nn.Linear:
 
 
 def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
-    """(examples,) class numbers, as the task tells them beside its outputs."""
+    """(examples,) class numbers, as the task's outputs give them."""
     truth = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(examples, "score").truth()
     if truth is None or len(truth) != len(states.lengths):
         raise NotSplittable("examples do not have one label each")
@@ -178,7 +178,7 @@ def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
 
 
 def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, rows: FeatureRows) -> None:
-    """The layer reads the states themselves, and the loss is the cross-entropy of what it says."""
+    """The layer must read the states themselves, and the loss must be the cross-entropy of its output."""
     few = np.arange(min(CHECKED, len(states.lengths)))
     seen: list[tuple[Tensor, Tensor]] = []
     handle = layer.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))

@@ -1,4 +1,4 @@
-"""Which of several processes are still there: one that is lost is noticed at once, whatever the others are doing.
+"""Notices the loss of a process at once, whatever the others are doing.
 
 Process 0 keeps a connection to every other one, and nothing is sent over it before the end. The operating system closes
 it when a process goes, however it goes, so a thread that waits for bytes learns of it, also while the main thread
@@ -77,12 +77,12 @@ class Watch:
             thread.start()
 
     def loss(self, within: float) -> str:
-        """Who is lost and why, as soon as it is known; empty if nobody is within so many seconds."""
+        """The name of a lost process and the reason, as soon as they are known; empty if none is lost in time."""
         self._noticed.wait(within)
         return self._loss
 
     def leave(self, failure: str | None) -> bool:
-        """Tell the others that this process ends, and why if it failed; whether some of them heard it."""
+        """Tell the others that this process ends, and why if it failed; whether some of them received it."""
         heard = False
         for connection in self._connections.values():
             try:
@@ -94,7 +94,7 @@ class Watch:
         return heard
 
     def end(self) -> None:
-        """Nothing that happens to the others matters any more."""
+        """Stop watching."""
         self._over.set()
         for connection in self._connections.values():
             with suppress(OSError):  # the other end is gone

@@ -50,12 +50,12 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str, 
 
 
 def examples_digest(task: Task, key: list[str]) -> str:
-    """Of a split's examples; ``key`` holds digests and names that together determine base and table."""
+    """The digest of a split's examples; ``key`` holds digests and names that together determine base and table."""
     return digest_value([FORMAT, record_of(task), *key])
 
 
 def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | None = None) -> Iterator[pa.Table]:
-    """What ``task.encode`` makes of the table, in pieces of bounded size; ``row`` counts through all of them."""
+    """The encoded examples of the table, in pieces of bounded size; ``row`` counts through all of them."""
     first = 0
     for piece in slices(table, _ROWS, _BYTES):
         examples = task.encode(piece, base)
@@ -68,7 +68,7 @@ def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | Non
 
 
 def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
-    """What a person should know of the lengths of encoded splits before training begins.
+    """Warnings about the lengths of encoded splits, for the start of training.
 
     Raises:
         CapabilityError: no example fits into a batch.
@@ -79,12 +79,12 @@ def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
 
 
 def describe_truncation(rows: str, found: Truncation) -> str:
-    """What a person should know of rows that are cut, and what to do; ``rows`` says of which split they are."""
+    """A warning about truncated rows, with advice; ``rows`` names the split."""
     return f"{rows}: {found}. {_ADVICE}"
 
 
 def truncation_of(examples: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
-    """The same for the data report; only splits of which something was cut."""
+    """The truncation of each split for the data report; splits without truncated rows are left out."""
     return {split: found.to_json() for split, of in examples.items() if (found := truncation(of))}
 
 

@@ -1,4 +1,4 @@
-"""Run what is missing: one stage after the other, each into its own step of the store."""
+"""Runs the missing stages, one after the other, each into its own step of the store."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def execute(
     """Run every stage that is not done.
 
     Args:
-        schedule: what to do.
+        schedule: the stages to run.
         store: where it lies.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
         again: a stage to run although it is done.
-        profiled: tell where the time of each stage that is run went, and trace some steps, in its folder.
+        profiled: measure the time of each stage by phases, and trace some steps, in its folder.
         processes: that do the work together.
     """
     results = []
@@ -87,7 +87,7 @@ def _done(work: Work, again: bool) -> bool:
 
 @dataclass(frozen=True)
 class _How:
-    """How a stage is run: who does it, and who looks at the clock."""
+    """The processes and the clock of a stage's run."""
 
     clock: Clock
     processes: Processes
@@ -151,7 +151,7 @@ def _conclude(
 
 @dataclass(frozen=True)
 class _Ready:
-    """What a stage trains and measures: the fitted task with its model, and every split as examples."""
+    """A stage, ready for training: the fitted task with its model, and every split as examples."""
 
     learnt: Learnt
     examples: Mapping[str, pa.Table]
@@ -196,7 +196,7 @@ def _base(work: Work) -> Base:
 
 
 def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: Cost, reporter: Reporter) -> Measured:
-    """Merge, measure, save, and have a fresh process agree."""
+    """Merge, measure, save, and have a fresh process reproduce the probe."""
     learnt, examples, tables = ready.learnt, ready.examples, work.data.splits
     adapter = work.step.folder / "adapter"
     settle(learnt)
@@ -265,5 +265,5 @@ def _result(work: Work, reused: bool) -> StageResult:
 
 
 def artefact_of(result: RunResult) -> Path:
-    """Of the last stage."""
+    """The artefact of the last stage."""
     return result.stages[-1].artefact

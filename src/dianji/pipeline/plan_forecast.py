@@ -1,4 +1,4 @@
-"""A plan with what each stage will take and what it will not read: all that can be known before anything is trained."""
+"""Adds forecasts to a plan: memory, disk, and truncated rows, before any training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dianji.store.steps import Store
 
 
 def with_outlook(found: Schedule, store: Store) -> Plan:
-    """The schedule's plan; stages that are done are told of as they are.
+    """The schedule's plan with forecasts; stages that are done keep their entries.
 
     Raises:
         RecipeError: rows do not fit a base at the length that is asked for, or a base's tokenizer is damaged.
@@ -36,7 +36,7 @@ def with_outlook(found: Schedule, store: Store) -> Plan:
 
 
 def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, list[str]]:
-    """The stage with its figures, and what to warn of."""
+    """The stage with its forecast, and warnings."""
     try:
         seen = StagePreview.of(work)
         memory = foresee(work, seen)  # before more rows are encoded: what is taken already counts

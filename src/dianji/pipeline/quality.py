@@ -41,7 +41,7 @@ def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
 
 
 def _features_of(work: Work) -> BaseSource:
-    """What the stage starts from: an earlier stage is done by now."""
+    """The base of the stage; an earlier stage is done at this point."""
     if work.parent is not None:
         return FolderBase(work.parent.step.artefact)
     if work.source is None:
@@ -59,7 +59,7 @@ def _warn(found: Mapping[str, Any], findings: Findings) -> None:
 
 
 def quality_of(work: Work) -> dict[str, Any]:
-    """What ``look_closer`` wrote; empty where an older version of Dianji ran the step."""
+    """The report of ``look_closer``; empty where an older version of Dianji ran the step."""
     path = work.step.folder / _FILE
     if not path.exists():
         return {}

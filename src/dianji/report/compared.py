@@ -1,4 +1,4 @@
-"""What a recipe's comparison says, as a chapter: scores, costs, both in one figure, and what to ship."""
+"""The chapter about a recipe's comparison: scores, costs, both in one figure, and the recommendation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VERDICTS = {
 
 
 def comparison_chapter(comparison: Comparison | None) -> Chapter:
-    """The chapter of a recipe that compares variants; None: that has not been run."""
+    """The chapter of a recipe that compares variants; None: the comparison has not been run."""
     return Chapter(_TITLE, (Paragraph(_NOT_RUN),) if comparison is None else tuple(_told(comparison)))
 
 

@@ -1,4 +1,4 @@
-"""From subjects to a document: every section is asked, and those that have something to tell become chapters."""
+"""Makes a document of subjects: every section that applies becomes a chapter."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def chapters(subject: Subject) -> tuple[Chapter, ...]:
 
 
 def headline(subject: Subject) -> Words:
-    """What the model is worth, in one sentence."""
+    """The model's main result in one sentence."""
     if subject.split is None or subject.primary is None:
         return Words("Nothing was measured.", "没有评测结果。")
     found = subject.measured["metrics"][subject.split][subject.primary]

@@ -1,4 +1,4 @@
-"""The rows behind a record: the data is read again as the recipe says, and matched row by row by digest."""
+"""The rows behind a record: reads the data again as the recipe describes, and matches rows by digest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Rows of all splits, and where each recorded row stands among them."""
+    """Rows of all splits, and the place of each recorded row among them."""
 
     table: pa.Table
     column: str  # the task's first input column …
@@ -33,13 +33,13 @@ class SourceRows:
     changed: bool  # the data is not, byte for byte, what the model was trained on
 
     def value(self, row: int) -> Any:
-        """The input of a recorded row: a text or the bytes of an image; None where it is gone."""
+        """The input of a recorded row: a text or the bytes of an image; None where the row is gone."""
         place = int(self.place[row])
         return self.table[self.column][place].as_py() if place >= 0 else None
 
 
 def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> SourceRows | Words:
-    """The rows with these digests, or why they cannot be had: moved, changed, or made by a plug-in that is not here.
+    """The rows with these digests, or the reason why they are missing: moved, changed, or a plug-in is not installed.
 
     Args:
         manifest: of the artefact.

@@ -1,4 +1,4 @@
-"""What a component's arguments are: name, type, default and meaning, read from its class."""
+"""The arguments of a component: name, type, default and meaning, read from its class."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def summary(cls: type[Any]) -> str:
 
 
 def check_arguments(kind: str, name: str, given: Mapping[str, Any], origin: Origin, at: Path) -> list[str]:
-    """Faults in what a recipe gives a component, each with its line; ``at`` is where the arguments stand.
+    """Faults in a component's arguments in a recipe, each with its line; ``at`` is the place of the arguments.
 
     Raises:
         RecipeError: there is no such component.

@@ -1,4 +1,4 @@
-"""What a recipe's parts say of each other: which data a stage uses, and where it starts from."""
+"""References between a recipe's parts: the data of a stage, and the start of a stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_references(recipe: Recipe) -> list[str]:
 
 
 def parent(recipe: Recipe, stage: str) -> str | NewBase:
-    """What a stage starts from: a stage (then it is in ``recipe.stages``) or a base.
+    """The start of a stage: another stage (then it is in ``recipe.stages``) or a base.
 
     ``from`` where it is given, else the stage before, else the recipe's base.
 
@@ -100,7 +100,7 @@ def _nothing_to_start_from(recipe: Recipe, stage: str) -> str:
 
 
 def _circles(recipe: Recipe) -> Iterator[str]:
-    """Each circle once, told at the first of its stages in the recipe."""
+    """Each circle once, reported at the first of its stages in the recipe."""
     told: set[str] = set()
     for name in recipe.stages:
         line = list(lineage(recipe, name))

@@ -1,4 +1,4 @@
-"""What a comparison compares: each variant as a recipe of its own, and what to call it."""
+"""The variants of a comparison, each as a recipe of its own, and their names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _EITHER = (("epochs", "steps", "minutes"), ("batch_size", "batch_tokens"))
 
 
 def section(recipe: Recipe) -> Compare:
-    """What the recipe compares.
+    """The recipe's section ``compare``.
 
     Raises:
-        RecipeError: nothing.
+        RecipeError: there is none.
     """
     if recipe.compare is None:
         stage = next(reversed(recipe.stages))
@@ -35,7 +35,7 @@ def where(recipe: Recipe, index: int, *path: str | int) -> str:
 
 
 def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
-    """The variant's stage with its changes and ``seed``, and what it starts from as it is; nothing else.
+    """A recipe of the variant's stage with its changes and ``seed``, and of the stages before it, unchanged.
 
     The recipe's own seed still decides how data are divided.
 
@@ -63,7 +63,7 @@ def label(recipe: Recipe, index: int) -> str:
 
 
 def same_names(recipe: Recipe) -> Iterator[str]:
-    """Variants that a table could not tell apart, one line each."""
+    """Faults for variants with the same name, one line each."""
     seen: dict[str, int] = {}
     for index in range(len(recipe.compare.variants) if recipe.compare else 0):
         name = label(recipe, index)
@@ -93,7 +93,7 @@ def written_out(recipe: Recipe, index: int, stage: Stage) -> Variant:
 
 
 def _changed(recipe: Recipe, variant: Variant) -> Stage:
-    """The stage as the variant wants it, on the data that it has."""
+    """The stage with the variant's changes, on the variant's data."""
     stage = recipe.stages[variant.stage]
     changes: dict[str, Any] = {"from_": variant.from_ or parent(recipe, variant.stage)}
     for field in ("task", "adapt", "techniques"):
@@ -105,7 +105,7 @@ def _changed(recipe: Recipe, variant: Variant) -> Stage:
 
 
 def _started(recipe: Recipe, stage: str) -> Stage:
-    """With its start written out: 'the stage before' means nothing where other stages are left out."""
+    """The stage with its start written out: 'the stage before' means nothing where other stages are left out."""
     return recipe.stages[stage].model_copy(update={"from_": parent(recipe, stage)})
 
 

@@ -1,4 +1,4 @@
-"""What differs between two artefacts: recipes, data, versions, scores."""
+"""The differences between two artefacts: recipes, data, versions, scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Shared:
-    """How many rows of a split both were measured on; None where a side has no record of it."""
+    """The number of rows of a split that both were measured on; None where a side has no record of it."""
 
     split: str
     a: int
@@ -48,7 +48,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Difference:
-    """What ``dianji diff`` gives back."""
+    """The result of ``dianji diff``."""
 
     a: Path
     b: Path
@@ -64,7 +64,7 @@ class Difference:
 
     @property
     def same_task(self) -> bool:
-        """Whether both do the same kind of thing."""
+        """Whether both have the same kind of task."""
         return self.tasks[0] == self.tasks[1]
 
     def to_json(self) -> dict[str, Any]:
@@ -73,10 +73,10 @@ class Difference:
 
 
 def diff(a: Path | str, b: Path | str) -> Difference:
-    """Compare two artefacts; what cannot be compared is told, and the rest is.
+    """Compare two artefacts; parts that cannot be compared are noted.
 
     Raises:
-        ArtefactError: one is not an artefact, or a file of it is not what was saved.
+        ArtefactError: one is not an artefact, or one of its files has changed since it was saved.
     """
     one, other = _opened(a), _opened(b)
     metrics = [side.document("metrics")["metrics"] for side in (one, other)]
@@ -116,7 +116,7 @@ def _recipe(side: Subject) -> dict[str, Any]:
 
 
 def _data(side: Subject) -> dict[str, Any]:
-    """What the rows were: digests, and how many of them."""
+    """The rows of both: digests and counts."""
     report = side.document("data")
     return {"digest": report["digest"], **{f"rows.{split}": count for split, count in report["rows"].items()}}
 

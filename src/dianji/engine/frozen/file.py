@@ -1,4 +1,4 @@
-"""A file of states: one tensor in safetensors' format, written as it is computed, and read without being loaded."""
+"""A file of states: one tensor in safetensors' format, written as it is computed, and memory-mapped."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _CHUNK = 1 << 24
 
 
 class Stale(Exception):
-    """A file is not what it should be; says in what way."""
+    """A file is not as expected; the message says how."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file must hold: under which key, how many states of which size."""
+    """The expected contents of a file: its key, and the number, type and size of the states."""
 
     key: str
     dtype: torch.dtype
@@ -45,7 +45,7 @@ class Layout:
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(KINDS[self.dtype][1]).itemsize
 
     def header(self, checksum: int) -> bytes:
-        """As long for every checksum, so that it can be put in when all is written."""
+        """Of equal length for every checksum, so that it can be filled in at the end."""
         tensor = {"dtype": KINDS[self.dtype][0], "shape": list(self.shape), "data_offsets": [0, self.size]}
         told = {"__metadata__": {"key": self.key, "crc32": f"{checksum:08x}"}, _TENSOR: tensor}
         text = json.dumps(told).encode()
@@ -81,7 +81,7 @@ def write(path: Path, layout: Layout, blocks: Iterable[np.ndarray]) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes left of this file; no other process may be writing it."""
+    """Remove the leftovers of killed processes; no other process may be writing this file."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Whether what a frozen part says of the examples is kept, and where: on a disk that has room for it, once."""
+"""Decides whether frozen states are stored, and stores them once on a disk with enough space."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKED = 8  # examples on which both must agree
 
 @dataclass(frozen=True)
 class StateStore:
-    """Where states are kept, and for whom it is said."""
+    """The folder of stored states, and the stage and reporter of messages about them."""
 
     folder: Callable[[str], Path]  # by digest
     stage: str
@@ -41,10 +41,10 @@ class StateStore:
 
 
 def graph_split_of(reader: Reader) -> GraphSplit:
-    """Where the reader's model can be cut.
+    """The split of the reader's model.
 
     Raises:
-        NotSplittable: nowhere; says why.
+        NotSplittable: there is none; the message gives the reason.
     """
     lengths = reader.lengths
     if len(lengths) < CHECKED:
@@ -60,13 +60,13 @@ def graph_split_of(reader: Reader) -> GraphSplit:
 
 
 def stored_states(cut: GraphSplit, reader: Reader, examples: str, store: StateStore) -> StoredStates | Fresh:
-    """The states of all examples, from the disk, or computed and put there; ``Fresh`` where there is no room.
+    """The states of all examples, read from the disk, or computed and stored; ``Fresh`` where the disk is full.
 
     Args:
         cut: of the reader's model.
         reader: of one split.
         examples: a digest that determines the encoded examples.
-        store: where they are kept.
+        store: the place of stored states.
     """
     lengths = reader.lengths
     starts, count = places(cut, lengths)
@@ -87,7 +87,7 @@ def stored_states(cut: GraphSplit, reader: Reader, examples: str, store: StateSt
 
 
 def in_memory(cut: GraphSplit, reader: Reader, reporter: Reporter, title: str) -> StoredStates:
-    """The same without a disk."""
+    """The states of all examples, in main memory."""
     lengths = reader.lengths
     starts, count = places(cut, lengths)
     values = np.empty((count, *cut.item), dtype=KINDS[cut.state.dtype][1])
@@ -105,7 +105,7 @@ def predicted_size(cut: GraphSplit, lengths: np.ndarray) -> int:
 
 
 def no_room(size: int, folder: Path) -> str:
-    """How so many bytes are too many for the disk, and what follows; empty where they are not."""
+    """A message that so many bytes do not fit on the disk; empty where they fit."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -150,7 +150,7 @@ def _blocks(cut: GraphSplit, reader: Reader, meter: Meter) -> Iterator[np.ndarra
 
 
 def _whole(dtype: torch.dtype) -> torch.dtype:
-    """What numpy takes it for."""
+    """The type under which numpy holds it."""
     return torch.uint16 if dtype is torch.bfloat16 else dtype
 
 

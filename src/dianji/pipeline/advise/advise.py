@@ -1,4 +1,4 @@
-"""Which base and which way of tuning to begin with: candidates are timed, and ranked by what is known of them."""
+"""Advises a base and a way of tuning: candidates are timed, ranked, and compared with a budget."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEAST_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may cost, and on what it runs. None: as long as it takes; as much memory as is free."""
+    """The limits of a run, and its device. None: no limit in time; the free memory."""
 
     minutes: float | None = None
     memory_gb: float | None = None
@@ -41,7 +41,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A candidate as a recipe that was resolved."""
+    """A candidate with its resolved recipe."""
 
     candidate: Candidate
     recipe: Mapping[str, Any]
@@ -55,9 +55,9 @@ def advise(
 
     Args:
         seen: the data.
-        store: whose own pre-trained models count as bases at hand.
-        budget: what a run may cost.
-        reporter: hears how it goes.
+        store: its own pre-trained models are candidates too.
+        budget: the limits of a run.
+        reporter: receives messages and progress.
         bases: only these (registered names, folders, Hub ids), and no new networks.
         recipe: where the recipe is to lie; its paths are taken from there.
 
@@ -120,7 +120,7 @@ def _machine(budget: Budget) -> Machine:
 
 
 def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowledge]:
-    """What each pre-trained base knows of the labels, by its card's name."""
+    """The knowledge of each pre-trained base about the labels, by the name of its card."""
     found: dict[str, Knowledge] = {}
     for plan in planned:
         candidate, work = plan.candidate, plan.schedule.works[-1]
@@ -136,7 +136,7 @@ def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowled
 
 
 def _timed(plan: _Planned, budget: Budget, machine: Machine, reasons: Sequence[Message]) -> Option:
-    """The candidate with its forecast; with fewer epochs where that is what the budget allows."""
+    """The candidate with its forecast; with fewer epochs where the budget requires it."""
     candidate = plan.candidate
     option = Option(candidate.name, candidate.base, candidate.adapt, plan.recipe, tuple(reasons))
     try:
@@ -197,7 +197,7 @@ def _rows(seen: Inspection, plan: _Planned) -> DataFacts:
 
 
 def _facts(seen: Inspection, rows: DataFacts) -> dict[str, str]:
-    """What was seen, in words."""
+    """A description of the data."""
     facts = {"kind": rows.modality, "training rows": f"{rows.train:,}"}
     if rows.labels:
         facts["labels"] = f"{rows.labels:,}, {rows.per_label:,.0f} rows each on average"

@@ -1,4 +1,4 @@
-"""How the model learnt: training loss and validation score over the steps."""
+"""The course of training: loss and validation score over the steps."""
 
 from __future__ import annotations
 

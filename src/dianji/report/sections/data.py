@@ -1,4 +1,4 @@
-"""What the model was trained and measured on: rows, labels, lengths, languages, and what to know of them."""
+"""The data of training and evaluation: rows, labels, lengths, languages, warnings."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _lengths(report: Mapping[str, Any]) -> list[Block]:
 
 
 def _varies(quantiles: Mapping[str, Mapping[str, float]]) -> bool:
-    """Whether there is anything to see: pictures count as one token each."""
+    """Whether lengths vary: pictures count as one token each."""
     return any(of and of["min"] < of["max"] for of in quantiles.values())
 
 

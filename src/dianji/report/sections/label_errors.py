@@ -1,4 +1,4 @@
-"""Labels of held-out rows that are probably wrong: the model has not learnt from them, so its record may judge them."""
+"""Labels of held-out rows that are probably wrong, by the record of a model that was not trained on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the model is better and where it is worse: by length, by language, by how much there was to learn from."""
+"""Scores by slice: by length, by language, by the number of training rows of a label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slice:
 
 
 def tell(subject: Subject) -> Sequence[Block] | None:
-    """From the record; slices by what rows hold need the data."""
+    """From the record; slices by the contents of rows need the data."""
     outcome = subject.record.outcome if subject.record else None
     hits = outcome.right() if outcome else None
     if outcome is None or hits is None:
@@ -79,7 +79,7 @@ def by_language(rows: SourceRows) -> Iterator[Slice]:
 
 
 def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slice]:
-    """Groups between the edges, named by the values that occur in them; negative values stand for no value."""
+    """Groups between the edges, named by the values that occur in them; negative values mean no value."""
     group = np.where(values < 0, -1, np.searchsorted(np.unique(edges), values, side="left"))
     for which in np.unique(group[group >= 0]):
         chosen = np.flatnonzero(group == which)
