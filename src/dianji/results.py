@@ -107,7 +107,7 @@ class StageResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``profile`` only where there is one."""
-        told = {
+        document = {
             "name": self.name,
             "digest": self.digest,
             "artefact": str(self.artefact),
@@ -118,7 +118,7 @@ class StageResult:
             "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
             "warnings": list(self.warnings),
         }
-        return told if self.profile is None else {**told, "profile": dict(self.profile)}
+        return document if self.profile is None else {**document, "profile": dict(self.profile)}
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document that ``dianji run --json`` prints."""
-        told = {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
-        return told if self.comparison is None else {**told, "comparison": self.comparison.to_json()}
+        document = {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
+        return document if self.comparison is None else {**document, "comparison": self.comparison.to_json()}
 
 
 @dataclass(frozen=True)

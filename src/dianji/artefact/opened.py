@@ -18,7 +18,7 @@ from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import Evaluator
-from dianji.engine.inference import Asking
+from dianji.engine.inference import Inference
 from dianji.engine.runtime import Precision, choose_precision
 from dianji.errors import ArtefactError, DataError
 from dianji.registry import from_record
@@ -32,7 +32,7 @@ WINDOW = 4096
 
 
 @dataclass(frozen=True)
-class Answered:
+class PredictedRows:
     """Rows beside their predictions, and the truncation of their inputs."""
 
     rows: pa.Table
@@ -92,7 +92,7 @@ class Model:
         """The task's outputs as arrays, one entry per row."""
         return self._answers(self.task.encode(rows, self.base), meter)
 
-    def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[Answered]:
+    def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[PredictedRows]:
         """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
 
         Raises:
@@ -103,7 +103,7 @@ class Model:
                 window = rows.slice(start, WINDOW)
                 examples = self.task.encode(window, self.base)
                 outputs = self._answers(examples, meter)
-                yield Answered(window, self.task.predictions(outputs, window, self.base), truncation(examples))
+                yield PredictedRows(window, self.task.predictions(outputs, window, self.base), truncation(examples))
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.
@@ -153,17 +153,17 @@ class Model:
         return next(name for name, column in self.task.columns.items() if not column.target)
 
     @cached_property
-    def _asking(self) -> Asking:
-        asking = Asking(self.network, self.precision)
+    def _inference(self) -> Inference:
+        inference = Inference(self.network, self.precision)
         if self.precision != "fp32":
             probe = Probe.read(self.folder)
-            with asking.on():
+            with inference.on():
                 said = answer(self.task, self.network, self.base, probe.rows, probe.seed)
             probe.compare(said, self.folder, self.precision)
-        return asking
+        return inference
 
     def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
-        with self._asking.on():
+        with self._inference.on():
             evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
             return evaluator.outputs(examples, "predict", meter)
 

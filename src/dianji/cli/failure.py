@@ -40,8 +40,8 @@ class Failure:
                 return cls(name, f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 1)
             case MemoryError():
                 return cls(name, "The memory is used up. Make batches smaller, or give fewer rows.", 1)
-        told = f"{name}: {error}\nThis is a fault in Dianji. Run again with --debug to see where; please report it."
-        return cls(name, told, 1)
+        message = f"{name}: {error}\nThis is a fault in Dianji. Run again with --debug to see where; please report it."
+        return cls(name, message, 1)
 
     def print(self, *, as_json: bool) -> None:
         """Plain text on stderr; with ``as_json`` also a document on stdout."""

@@ -44,8 +44,8 @@ def list_components(kind: Kind, as_json: Json = False) -> Answer:
         for name, cls in REGISTRY.names(of).items()
     ]
     document = [
-        {"kind": of, "name": name, "version": version, "description": told, "arguments": [_document(a) for a in has]}
-        for of, name, version, told, has in found
+        {"kind": of, "name": name, "version": version, "description": summary, "arguments": [_document(a) for a in has]}
+        for of, name, version, summary, has in found
     ]
     return Answer({"kind": kind, "components": document}, lambda: _show(found, several=len(KINDS[kind]) > 1))
 

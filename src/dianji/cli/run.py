@@ -39,8 +39,8 @@ def run(
 
     loaded = Recipe.load(recipe)
     try:
-        told = reporter(silent=as_json or quiet)
-        result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=told)
+        progress = reporter(silent=as_json or quiet)
+        result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=progress)
     except KeyboardInterrupt as error:
         reason = f"{error}. " if str(error) else ""
         error.args = (f"{reason}Run the same command again to go on.",)

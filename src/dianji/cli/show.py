@@ -26,14 +26,14 @@ def show(artefact: Artefact, lineage: WithLineage = False, as_json: Json = False
     if lineage:
         found = verbs.lineage(artefact)
         return Answer(found.to_json(), lambda: _show_lineage(found))
-    told = verbs.show(artefact)
-    return Answer(told, lambda: _show(told))
+    description = verbs.show(artefact)
+    return Answer(description, lambda: _show(description))
 
 
-def _show(told: Mapping[str, Any]) -> None:
+def _show(description: Mapping[str, Any]) -> None:
     from dianji.cli.tables import print_pairs
 
-    for name, value in told.items():
+    for name, value in description.items():
         if isinstance(value, Mapping):
             pairs = [(key, _line(item)) for key, item in _flat(value)]
             if pairs:

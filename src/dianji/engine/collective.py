@@ -157,8 +157,8 @@ class Collective(Processes):
             self._broadcast(size)
             received = torch.empty(int(size), dtype=torch.uint8)
             self._broadcast(received)
-        told: T = json.loads(received.numpy().tobytes())
-        return told
+        result: T = json.loads(received.numpy().tobytes())
+        return result
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
@@ -230,7 +230,7 @@ def collective(launch: Launch) -> Iterator[Collective]:
         processes.wait()
     except BaseException as error:
         heard = watch.leave(str(error) or type(error).__name__)
-        if not launch.main and (watch.told or (heard and not watch.loss(within=0))):
+        if not launch.main and (watch.reported or (heard and not watch.loss(within=0))):
             error.add_note(TOLD)
         raise
     else:

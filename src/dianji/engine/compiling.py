@@ -59,7 +59,7 @@ class Compilation:
         if self._on or self._position.compiled:
             require_compiler(self._device)
             self._compile()
-        with _told(self._begin, self._end):
+        with _observed(self._begin, self._end):
             try:
                 yield
             finally:
@@ -167,7 +167,7 @@ def _few_operations(values: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _told(begin: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+def _observed(begin: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
     """Calls ``begin`` and ``end`` around every compilation, also around those of backward passes."""
     from torch._dynamo.callback import CallbackArgs, callback_handler  # which takes seconds to import
 

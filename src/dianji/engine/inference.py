@@ -12,7 +12,7 @@ from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.runtime import Precision, choose_precision
 
 
-class Asking:
+class Inference:
     """The precision and the layers with which one model computes its answers.
 
     In fp32 they are computed as they were evaluated, operation by operation. In bf16 matrix products are rounded and

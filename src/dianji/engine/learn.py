@@ -65,7 +65,7 @@ def learn(
             trained = _to_the_optimum(job, plan, cut, reader, folder, store)
             if trained is not None:
                 return dataclasses.replace(trained, seconds=time.monotonic() - began)
-        spared = _spare(job, plan, cut, reader, store)
+        job_with_states = _with_frozen_states(job, plan, cut, reader, store)
     except NotSplittable as reason:
         if plan.to_the_optimum and runtime.processes.count > 1:
             raise CapabilityError(
@@ -76,9 +76,9 @@ def learn(
             raise CapabilityError(_no_lbfgs(job, reason)) from reason
         if str(reason):
             store.reporter.say(f"{job.name}: the whole model runs in every step: {reason}")
-        spared = job
+        job_with_states = job
     before = time.monotonic() - began
-    trained = Training(spared, runtime, folder, store.reporter, clock).run()
+    trained = Training(job_with_states, runtime, folder, store.reporter, clock).run()
     return dataclasses.replace(trained, seconds=trained.seconds + before)
 
 
@@ -136,7 +136,7 @@ def _to_the_optimum(
     return fit(job, head, folder, held_out, store.reporter)
 
 
-def _spare(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> Job:
+def _with_frozen_states(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> Job:
     """The job with frozen states; where nothing is stored they are computed batch by batch, to the same bits."""
 
     def states(split: str, table: pa.Table) -> StoredStates | Fresh:

@@ -162,14 +162,14 @@ def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) ->
         divided = [_judged_on(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts]
         for one in _climb(divided, basis.name):
             reached.append((one, basis))
-            yield one.told
-    best, basis = min(reached, key=lambda one: one[0].told.log_loss_at_temperature)
-    chosen = best.told
+            yield one.tried
+    best, basis = min(reached, key=lambda one: one[0].tried.log_loss_at_temperature)
+    chosen = best.tried
     problem = Problem(FeatureRows(basis.apply(train.features), train.targets), classes)
     products = len(train.targets) * train.features.shape[1] * classes
     exact = torch.float64 if products <= MOST_EXACT else torch.float32
     last = problem.minimise(chosen.inverse_strength, best.runs[0].weights, CONVERGED[exact], exact)
-    iterations = sum(one.told.iterations for one, _ in reached) + last.iterations
+    iterations = sum(one.tried.iterations for one, _ in reached) + last.iterations
     passes = sum(run.passes for one, _ in reached for run in one.runs) + last.passes
     found = basis.undo(last.weights / chosen.temperature)
     yield Fitted(found, chosen, iterations, passes, last.loss, last.gradient)
@@ -179,11 +179,11 @@ def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) ->
 class _Reached:
     """The result of one strength, and the end of the fit of each part of the rows."""
 
-    told: Tried
+    tried: Tried
     runs: list[Minimum]
 
     def is_worse(self, than: _Reached) -> bool:
-        return self.told.log_loss_at_temperature > than.told.log_loss_at_temperature
+        return self.tried.log_loss_at_temperature > than.tried.log_loss_at_temperature
 
 
 def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
@@ -196,8 +196,8 @@ def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterat
         ]
         logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
         iterations = sum(run.iterations for run in runs)
-        told = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
-        return _Reached(_judge(np.concatenate(logits), targets, told), runs)
+        tried = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
+        return _Reached(_judge(np.concatenate(logits), targets, tried), runs)
 
     targets = np.concatenate([rest.targets for _, rest in divided])
     first = best = reach(PATH[MIDDLE], [None] * len(divided))

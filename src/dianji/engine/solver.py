@@ -128,13 +128,13 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
     path: list[dict[str, Any]] = []
     found: Fitted | None = None
     with reporter.work(job.name, None, "strengths") as meter:
-        for told in fit_path(head.train, head.held_out, head.layer.out_features):
-            if isinstance(told, Fitted):
-                found = told
+        for tried in fit_path(head.train, head.held_out, head.layer.out_features):
+            if isinstance(tried, Fitted):
+                found = tried
                 break
-            path.append(asdict(told))
+            path.append(asdict(tried))
             events.write("strength", **path[-1])
-            meter.advance(1, accuracy=told.accuracy)
+            meter.advance(1, accuracy=tried.accuracy)
     if found is None:
         raise TrainingError(f"stage {job.name}: there is nothing to fit")
     _put(head.layer, found.weights)

@@ -68,7 +68,7 @@ class Watch:
         self._over = threading.Event()
         self._loss = ""
         #: Whether process 0 has failed and told a person why.
-        self.told = False
+        self.reported = False
         self._threads = [
             threading.Thread(target=self._wait_for, args=known, daemon=True, name=f"watch-{known[0]}")
             for known in connections.items()
@@ -109,13 +109,13 @@ class Watch:
         found = json.loads(last_words) if last_words.endswith(b"\n") else {}
         if self._over.is_set() or found == {"failure": None}:
             return
-        self.told |= rank == 0 and bool(found)
+        self.reported |= rank == 0 and bool(found)
         self._loss = self._loss or _loss(rank, self._count, found.get("failure"))
         self._noticed.set()
         if not self._over.wait(GRACE):
             # The main thread waits for what will never come, or works on what nobody will use.
             self.leave(self._loss)
-            if not self.told:
+            if not self.reported:
                 print(self._loss, file=sys.stderr, flush=True)  # noqa: T201  # nobody else can tell it any more
             os._exit(1)
 

@@ -52,8 +52,8 @@ def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Compar
             except DianjiError as error:  # what was kept of it is damaged
                 failures[variant.name] = str(error)
     if not finished:
-        told = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
-        raise TrainingError(f"every variant of the comparison failed:\n{told}\nRepair the recipe and run it again.")
+        listed = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
+        raise TrainingError(f"every variant of the comparison failed:\n{listed}\nRepair the recipe and run it again.")
     result = _judged(planned, MetricVerdict.of(_metric(planned), finished, planned.recipe.seed), failures)
     write_json(store.comparison(result.digest), result.to_json())
     return result

@@ -73,7 +73,7 @@ def warnings_of(examples: Mapping[str, pa.Table], train: Train) -> list[str]:
     Raises:
         CapabilityError: no example fits into a batch.
     """
-    found = [describe_truncation(split, told) for split, of in examples.items() if (told := truncation(of))]
+    found = [describe_truncation(split, found_here) for split, of in examples.items() if (found_here := truncation(of))]
     large = over_budget(examples["train"]["length"].to_numpy(), Size(train.batch_size, train.batch_tokens))
     return [*found, large] if large else found
 

@@ -34,8 +34,8 @@ from dianji.pipeline.encoded import encoded, examples_digest, truncation_of, war
 from dianji.pipeline.finished import stage_result
 from dianji.pipeline.measure import Measured, Ruler, held_out, measure_baselines, measure_model
 from dianji.pipeline.plan import Schedule, Work
-from dianji.pipeline.quality import look_closer, quality_of
-from dianji.pipeline.resource_forecast import announced
+from dianji.pipeline.quality import quality_of, write_quality_report
+from dianji.pipeline.resource_forecast import memory_note
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
@@ -71,7 +71,7 @@ def execute(
             if reused:
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
-                for warning in (*work.data.warnings, *processes.on_main(look_closer, work, reporter)):
+                for warning in (*work.data.warnings, *processes.on_main(write_quality_report, work, reporter)):
                     reporter.warn(warning)
                 with clocked(work.step.profiles if profiled and processes.main else None) as clock:
                     _run(work, schedule.upto(work.name).filled(), store, reporter, _How(clock, processes))
@@ -96,7 +96,7 @@ class _How:
 def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How) -> None:
     clock, processes = how.clock, how.processes
     processes.on_main(_begin, work, store)
-    room = announced(work, reporter)
+    memory = memory_note(work, reporter)
     reset_peak()
     with clock.phase("prepare"), processes.main_first():
         ready = _prepare(work, store, reporter)
@@ -122,7 +122,7 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How
         runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
     reporter.say(
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
-        f"on {runtime.describe()}{room}"
+        f"on {runtime.describe()}{memory}"
     )
     course = LearningPlan(work.to_the_optimum, ready.digests)
     trained = learn(job, course, runtime, work.step.folder, StateStore(store.cache, work.name, reporter), clock)

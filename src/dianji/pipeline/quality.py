@@ -20,7 +20,7 @@ from dianji.store.atomic import write_json
 _FILE = "quality.json"
 
 
-def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
+def write_quality_report(work: Work, reporter: Reporter) -> tuple[str, ...]:
     """Write the report into the step; its warnings. A resumed run finds the report that is there.
 
     Raises:
@@ -35,8 +35,8 @@ def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
         if work.stage.evaluate.label_errors:
             report["label_errors"] = label_errors(rows, work.task.modality, _features_of(work), reporter)
             _warn(report["label_errors"], findings)
-        told = [f"data.{work.stage.data}: {warning}" for warning in findings.warnings]
-        write_json(work.step.folder / _FILE, {**report, "warnings": told})
+        warnings = [f"data.{work.stage.data}: {warning}" for warning in findings.warnings]
+        write_json(work.step.folder / _FILE, {**report, "warnings": warnings})
     return tuple(quality_of(work)["warnings"])
 
 
@@ -59,7 +59,7 @@ def _warn(found: Mapping[str, Any], findings: Findings) -> None:
 
 
 def quality_of(work: Work) -> dict[str, Any]:
-    """The report of ``look_closer``; empty where an older version of Dianji ran the step."""
+    """The report of ``write_quality_report``; empty where an older version of Dianji ran the step."""
     path = work.step.folder / _FILE
     if not path.exists():
         return {}

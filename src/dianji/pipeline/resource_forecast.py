@@ -29,7 +29,7 @@ from dianji.reporting import Reporter
 _UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
 
 
-def foresee(work: Work, seen: StagePreview | None = None) -> Forecast | None:
+def forecast_stage(work: Work, seen: StagePreview | None = None) -> Forecast | None:
     """The forecast of a stage on a CPU; None where it is not possible, or where the memory of a GPU counts."""
     if torch.cuda.is_available():
         return None
@@ -39,9 +39,9 @@ def foresee(work: Work, seen: StagePreview | None = None) -> Forecast | None:
         return None
 
 
-def announced(work: Work, reporter: Reporter) -> str:
+def memory_note(work: Work, reporter: Reporter) -> str:
     """``, about 1,754 MB``, for the line that begins a stage; warns of a shortage."""
-    foreseen = foresee(work)
+    foreseen = forecast_stage(work)
     if foreseen is None:
         return ""
     if warning := shortage(work.name, foreseen):
@@ -55,9 +55,9 @@ def shortage(stage: str, foreseen: Forecast) -> str | None:
     if foreseen.total <= free:
         return None
     parts = {field.name: getattr(foreseen, field.name) for field in dataclasses.fields(foreseen)}
-    told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
+    listed = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
     return (
-        f"{stage}: will take about {foreseen.total:,.0f} MB ({told}), and {free:,.0f} MB are free. Lower "
+        f"{stage}: will take about {foreseen.total:,.0f} MB ({listed}), and {free:,.0f} MB are free. Lower "
         "train.batch_size and raise train.accumulate, use gradient_checkpointing: true, a shorter task length, or "
         "adapt: lora."
     )

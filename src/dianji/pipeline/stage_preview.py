@@ -86,7 +86,7 @@ class StagePreview:
         one = self.task.encode(self.work.data.splits["train"].slice(0, 1), self.base)
         if WHOLE not in one.column_names:
             return {}
-        return {split: told for split, sample in self.samples.items() if (told := truncation(sample.examples))}
+        return {split: found for split, sample in self.samples.items() if (found := truncation(sample.examples))}
 
     def collate(self, rows: np.ndarray, purpose: Purpose) -> Batch:
         """A batch of some of the first examples."""

@@ -54,8 +54,8 @@ def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarra
         name = parsed.stages[manifest.stage].data
         loaded = load(parsed.data[name], columns, seed=parsed.seed, name=name)
     except (DianjiError, KeyError) as error:
-        told = str(error).strip().partition("\n")[0]
-        return Words(f"The data could not be read again: {told}", f"无法重新读取数据：{told}")
+        reason = str(error).strip().partition("\n")[0]
+        return Words(f"The data could not be read again: {reason}", f"无法重新读取数据：{reason}")
     return _matched(loaded, columns, digests, changed=loaded.digest != manifest.data.get(name))
 
 

@@ -122,8 +122,8 @@ def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) 
     modality = _modality(recipe, stages)
     kind = f"{modality}-architecture" if modality else kinds[0]
     if kind not in kinds:
-        told = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
-        return [f"{recipe.where(*at, 'new')}: {told}. Known: {', '.join(REGISTRY.names(kind))}."]
+        mismatch = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
+        return [f"{recipe.where(*at, 'new')}: {mismatch}. Known: {', '.join(REGISTRY.names(kind))}."]
     return check_arguments(kind, base.new, base.arguments, recipe.origin, at)
 
 

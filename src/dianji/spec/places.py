@@ -67,9 +67,9 @@ def name_or_path(text: str, folder: Path) -> str:
     A name without a slash is never a folder: a folder beside the recipe must not take the place of a registered base.
     """
     path = Path(text).expanduser()
-    told = text.startswith(("./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
+    is_path = text.startswith(("./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
     there = "/" in text and os.path.lexists(folder / path)
-    return file_path(text, folder) if told or there else text
+    return file_path(text, folder) if is_path or there else text
 
 
 def _places(raw: Mapping[str, Any]) -> Iterator[tuple[_Key, Callable[[str, Path], str]]]:

@@ -101,12 +101,12 @@ def _nothing_to_start_from(recipe: Recipe, stage: str) -> str:
 
 def _circles(recipe: Recipe) -> Iterator[str]:
     """Each circle once, reported at the first of its stages in the recipe."""
-    told: set[str] = set()
+    reported: set[str] = set()
     for name in recipe.stages:
         line = list(lineage(recipe, name))
         circular = len(line) > len(set(line)) and line[-1] == name
-        if circular and not told & set(line):
-            told |= set(line)
+        if circular and not reported & set(line):
+            reported |= set(line)
             yield _circle(recipe, line)
 
 
@@ -114,10 +114,10 @@ def _circle(recipe: Recipe, line: list[str]) -> str:
     where = recipe.where("stages", line[0], "from")
     if len(line) == 2:
         return f"{where}: the stage '{line[0]}' starts from itself. Name an earlier stage or a base."
-    told = " -> ".join(
+    path = " -> ".join(
         f"{name} (no 'from': the stage before)" if _implied(recipe, name) else name for name in line[:-1]
     )
-    return f"{where}: stages start from each other in a circle: {told} -> {line[-1]}. Give one of them another 'from'."
+    return f"{where}: stages start from each other in a circle: {path} -> {line[-1]}. Give one of them another 'from'."
 
 
 def _implied(recipe: Recipe, stage: str) -> bool:

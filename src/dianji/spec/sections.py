@@ -186,8 +186,8 @@ class Data(Section):
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Newer keys are written only where they are set, so that older steps keep their digests."""
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if value or key not in ("names", "stream")}
+        values: dict[str, Any] = plain(self)
+        return {key: value for key, value in values.items() if value or key not in ("names", "stream")}
 
 
 #: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.
@@ -261,8 +261,8 @@ class Evaluate(Section):
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The key ``label_errors`` is written only where it is set, so that older steps keep their digests."""
-        told: dict[str, Any] = plain(self)
-        return told if self.label_errors else {key: value for key, value in told.items() if key != "label_errors"}
+        values: dict[str, Any] = plain(self)
+        return values if self.label_errors else {key: value for key, value in values.items() if key != "label_errors"}
 
 
 class Stage(Section):

@@ -48,8 +48,8 @@ def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
     whole = recipe.model_copy(update={"stages": {**recipe.stages, name: changed}})
     _, *before = lineage(whole, name)
     if name in before:
-        told = f"'{name}' would start from itself. Name another stage or a base."
-        raise RecipeError(f"{where(recipe, index, 'from')}: {told}")
+        reason = f"'{name}' would start from itself. Name another stage or a base."
+        raise RecipeError(f"{where(recipe, index, 'from')}: {reason}")
     data, used = _data(recipe, variant, before)
     stages = {stage: _started(whole, stage) for stage in reversed(before)}
     stages[name] = changed.model_copy(update={"data": used})
@@ -132,27 +132,27 @@ def _data(recipe: Recipe, variant: Variant, before: list[str]) -> tuple[dict[str
 
 def _differences(variant: Variant) -> Iterator[str]:
     if variant.from_ is not None:
-        yield f"from {_told(variant.from_)}"
+        yield f"from {_short(variant.from_)}"
     if variant.task is not None:
-        yield f"task {_told(variant.task)}"
+        yield f"task {_short(variant.task)}"
     if isinstance(variant.data, str):
         yield f"data {variant.data}"
     elif variant.data is not None:
         limit = next(iter(variant.data.values())).limit
         yield "all rows" if limit is None else limit if isinstance(limit, str) else f"{limit} rows"
     if variant.adapt is not None:
-        yield f"adapt {_told(variant.adapt)}"
+        yield f"adapt {_short(variant.adapt)}"
     if variant.train is not None:
         yield from (f"{key} {_plain(getattr(variant.train, key))}" for key in sorted(variant.train.model_fields_set))
     if variant.techniques is not None:
-        yield " and ".join(_told(technique) for technique in variant.techniques) or "no techniques"
+        yield " and ".join(_short(technique) for technique in variant.techniques) or "no techniques"
 
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _told(part: str | Component | NewBase) -> str:
+def _short(part: str | Component | NewBase) -> str:
     if isinstance(part, str):
         return part
     name = f"new {part.new}" if isinstance(part, NewBase) else str(part)

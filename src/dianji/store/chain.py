@@ -95,8 +95,8 @@ def _explained(chain: _Chain, place: int) -> tuple[int, str]:
     if after is not None and after < place and chain.added:
         return after + 1, "was put in by hand"
     if after is not None and after != number:
-        told = f"after what is line {after}" if after else "as the first entry"
-        return number, f"stands where it does not belong: it was written {told}"
+        where = f"after line {after}" if after else "as the first entry"
+        return number, f"stands where it does not belong: it was written {where}"
     if chain.missing:
         return number, "is not the entry that stood here: one or more entries before it were deleted"
     if place == 0 or not chain.confirmed(place):

@@ -158,8 +158,8 @@ def _notes(one: Subject, other: Subject, rows: tuple[Shared, ...]) -> Iterator[s
     labels = [side.manifest.task["arguments"].get("labels") or [] for side in (one, other)]
     if labels[0] != labels[1] and tasks[0] == tasks[1]:
         only = [sorted(set(labels[0]) - set(labels[1])), sorted(set(labels[1]) - set(labels[0]))]
-        told = f"only A has {_few(only[0])}; only B has {_few(only[1])}" if any(only) else "in another order"
-        yield f"different labels: {told}"
+        detail = f"only A has {_few(only[0])}; only B has {_few(only[1])}" if any(only) else "in another order"
+        yield f"different labels: {detail}"
     for split in rows:
         if split.both is None:
             yield f"{split.split}: whether both were measured on the same rows is not recorded"

@@ -102,8 +102,8 @@ def lineage(artefact: Path | str) -> Lineage:
 
 def _begun(entry: Mapping[str, Any]) -> Past:
     parent = Parent(**entry["parent"]) if "parent" in entry else None
-    told = {name: entry[name] for name in ("recipe", "stage", "step")}
-    return Past(entry["time"], **told, state="interrupted", data=entry.get("data", {}), parent=parent)
+    names = {name: entry[name] for name in ("recipe", "stage", "step")}
+    return Past(entry["time"], **names, state="interrupted", data=entry.get("data", {}), parent=parent)
 
 
 def _latest(runs: list[Past], step: str) -> int | None:

@@ -30,12 +30,12 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     """
     from dianji.pipeline.comparison_plan import plan_comparison
     from dianji.pipeline.plan import DataCache, schedule
-    from dianji.pipeline.plan_forecast import with_outlook
+    from dianji.pipeline.plan_forecast import with_forecasts
 
     store = store or Store.default()
     data_cache = DataCache()
     found = schedule(recipe, store, data_cache)
-    plan = with_outlook(found, store)
+    plan = with_forecasts(found, store)
     if recipe.compare is None:
         return plan
     planned = plan_comparison(recipe, store, data_cache)
@@ -73,8 +73,8 @@ def run(
     if recipe.compare is not None and stage is None:
         refuse_several("A recipe's comparison", "Or train the stages with --stage NAME, and compare them afterwards.")
     reporter = (reporter or Silent()) if launch().main else Silent()  # of several processes, one speaks
-    if told := lonely():
-        reporter.warn(told)
+    if warning := lonely():
+        reporter.warn(warning)
     if stage is None and not again and (done := finished(recipe, store)) is not None:
         for one in done.stages:
             reporter.say(f"{one.name}: done before, reused ({one.digest[:12]})")

@@ -105,7 +105,7 @@ def show(artefact: Path | str) -> dict[str, Any]:
     folder = Path(artefact)
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "artefact": str(folder),
         "recipe": manifest.recipe,
         "stage": manifest.stage,
@@ -123,8 +123,8 @@ def show(artefact: Path | str) -> dict[str, Any]:
     }
     for name in ("metrics", "cost"):
         path = folder / "evidence" / f"{name}.json"
-        told[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return told
+        description[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return description
 
 
 def _shown(rows: pa.Table, column: str) -> list[dict[str, Any]]:

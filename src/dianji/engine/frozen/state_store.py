@@ -104,7 +104,7 @@ def predicted_size(cut: GraphSplit, lengths: np.ndarray) -> int:
     return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
 
 
-def no_room(size: int, folder: Path) -> str:
+def lack_of_space(size: int, folder: Path) -> str:
     """A message that so many bytes do not fit on the disk; empty where they fit."""
     while not folder.exists():
         folder = folder.parent
@@ -130,8 +130,8 @@ def _values(
             reporter.say(f"{what} is read from the cache ({_size(layout)})")
             return values
     file.sweep(path)
-    if told := no_room(layout.size, path.parent):
-        reporter.warn(f"{what} would take {told}")
+    if shortage := lack_of_space(layout.size, path.parent):
+        reporter.warn(f"{what} would take {shortage}")
         return None
     began = time.monotonic()
     with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:

@@ -112,11 +112,11 @@ def _machine(budget: Budget) -> Machine:
         raise CapabilityError("--device cuda: torch finds no GPU here. Use --device cpu, or leave it out.")
     if cuda:
         free, _ = torch.cuda.mem_get_info()
-        told = f"{torch.cuda.get_device_name()}, {choose_precision('auto')}"
+        description = f"{torch.cuda.get_device_name()}, {choose_precision('auto')}"
     else:
         free = psutil.virtual_memory().available
-        told = f"cpu, {choose_precision('auto')}, {torch.get_num_threads()} threads"
-    return Machine(told, round(budget.memory_gb or free / 2**30, 1))
+        description = f"cpu, {choose_precision('auto')}, {torch.get_num_threads()} threads"
+    return Machine(description, round(budget.memory_gb or free / 2**30, 1))
 
 
 def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowledge]:
@@ -160,8 +160,8 @@ def _shortened(option: Option, plan: _Planned, trials: Sequence[Trial], seconds:
     if plan.schedule.works[-1].to_the_optimum:  # it has no epochs, and with some it would be another candidate
         return replace(option, obstacle=_too_slow(needed, seconds))
     last, epochs = trials[-1], plan.schedule.works[-1].train.epochs or 1.0
-    spared = needed - last.epochs_seconds
-    possible = int((seconds - spared) / last.epochs_seconds * epochs)
+    one_time = needed - last.epochs_seconds
+    possible = int((seconds - one_time) / last.epochs_seconds * epochs)
     if possible < max(1.0, LEAST_SHARE * epochs):
         return replace(option, obstacle=_too_slow(needed, seconds))
     name = list(plan.recipe["stages"])[-1]

@@ -43,8 +43,8 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         )
         pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), how_many))
     if languages := report.get("languages"):
-        told = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
-        pairs.append((Words("languages", "语言"), told))
+        shares = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
+        pairs.append((Words("languages", "语言"), shares))
     return Facts(tuple(pairs))
 
 

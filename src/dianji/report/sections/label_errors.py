@@ -47,9 +47,11 @@ def _table(found: Sequence[Suspect], rows: SourceRows | None) -> Table:
         Words("probably", "更可能是"),
         Words("its probability", "其概率"),
     )
-    told = [_row(suspect, rows) for suspect in found[:_SHOWN]]
+    cells = [_row(suspect, rows) for suspect in found[:_SHOWN]]
     caption = Words("Likely label errors, the likeliest first", "可能的标注错误，最可能的在前")
-    return Table(caption, header if rows is None else (*header, Words("input", "输入")), tuple(told), frozenset({2, 4}))
+    return Table(
+        caption, header if rows is None else (*header, Words("input", "输入")), tuple(cells), frozenset({2, 4})
+    )
 
 
 def _row(suspect: Suspect, rows: SourceRows | None) -> tuple[Cell, ...]:

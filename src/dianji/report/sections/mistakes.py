@@ -97,12 +97,12 @@ def _table(found: Sequence[Mistake], rows: SourceRows | None) -> Table:
         Words("predicted", "预测"),
         Words("confidence", "置信度"),
     )
-    told = [
+    cells_of = [
         (f"{of.row + 1:,}", of.true, of.given, "–" if of.confidence is None else percent(of.confidence)) for of in found
     ]
     if rows is None:
-        return Table(caption, header, tuple(told), frozenset({3}))
-    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]
+        return Table(caption, header, tuple(cells_of), frozenset({3}))
+    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(cells_of, found, strict=True)]
     return Table(caption, (*header, Words("input", "输入")), tuple(beside), frozenset({3}))
 
 

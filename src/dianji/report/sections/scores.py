@@ -89,8 +89,8 @@ def _table(split: str, metrics: Mapping[str, Mapping[str, Any]], baselines: Mapp
 
 
 def _row(name: str, model: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None]) -> tuple[Text, ...]:
-    told = [f"{number(of['value'])} ({interval(of)})" if of else "" for of in others]
-    return named(name), number(model["value"]), interval(model), *told
+    cells = [f"{number(of['value'])} ({interval(of)})" if of else "" for of in others]
+    return named(name), number(model["value"]), interval(model), *cells
 
 
 SCORES = Section(Words("Scores", "成绩"), tell)

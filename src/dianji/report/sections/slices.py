@@ -45,7 +45,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
         notes = changed(subject.rows)
         found += [*by_length(subject.rows), *by_language(subject.rows)]
     found = [of for of in found if len(of.rows) >= _LEAST]
-    return [*notes, *_told(hits, found)] if found or notes else None
+    return [*notes, *_blocks(hits, found)] if found or notes else None
 
 
 def by_frequency(outcome: Outcome, training: Mapping[str, int]) -> Iterator[Slice]:
@@ -74,8 +74,8 @@ def by_language(rows: SourceRows) -> Iterator[Slice]:
     if (counts >= _LEAST).sum() < 2:
         return
     for name in names.tolist():
-        told = Words("undecided", "无法判定") if name == "und" else name
-        yield Slice(Words("language", "语言"), told, there[languages == name])
+        label = Words("undecided", "无法判定") if name == "und" else name
+        yield Slice(Words("language", "语言"), label, there[languages == name])
 
 
 def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slice]:
@@ -87,7 +87,7 @@ def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slic
         yield Slice(by, f"{low:,} – {high:,}" if low < high else f"{low:,}", chosen)
 
 
-def _told(hits: np.ndarray, found: Sequence[Slice]) -> list[Block]:
+def _blocks(hits: np.ndarray, found: Sequence[Slice]) -> list[Block]:
     if not found:
         return []
     overall = float(hits.mean())
