@@ -15,7 +15,7 @@ class Forecast:
     """The forecast cost of running a candidate, measured on a short part of each of its stages."""
 
     seconds: float  # of the whole run but for baselines
-    #: stage -> seconds of its optimiser steps and of what is read once before them, as a run reports them.
+    #: stage -> seconds of its optimiser steps and of reading frozen states before them, as a run reports them.
     stage_seconds: Mapping[str, float]
     samples_per_second: float  # of the last stage
     peak_memory_mb: float
@@ -114,7 +114,7 @@ class Advice:
     machine: Machine
     options: tuple[Option, ...]
     rule: Message  # by which they are ranked
-    #: base -> what it knows; only bases that could be measured.
+    #: base -> its accuracy before training; only bases that could be measured.
     knowledge: Mapping[str, Knowledge] = field(default_factory=dict)
     #: Bases that were found but cannot be used, and other limits of the advice.
     notes: tuple[Message, ...] = ()

@@ -73,7 +73,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     #: The recipe with every default written out.
     filled: Mapping[str, Any] = field(default_factory=dict)
-    #: What is compared.
+    #: The variants of a comparison.
     variants: tuple[PlannedVariant, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

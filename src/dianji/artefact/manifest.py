@@ -37,7 +37,7 @@ class Manifest:
     task: dict[str, Any]  # registry record with what the task learnt: label names and the like
     adaptation: dict[str, Any]
     techniques: list[dict[str, Any]]
-    base: dict[str, Any]  # the card of what it was trained from
+    base: dict[str, Any]  # the card of its base
     parents: list[Parent]
     data: dict[str, str]  # name -> digest
     training: dict[str, Any]

@@ -37,7 +37,7 @@ def serve() -> None:
     for kind in ("task", "text-architecture", "image-architecture", "base"):
         REGISTRY.discover(kind)
     answers = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints must not pass for an answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answer
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -53,7 +53,7 @@ def _answer(folder: Path) -> dict[str, object]:
         return {"difference": check(folder)}
     except DianjiError as error:
         return {"fault": str(error)}
-    except BaseException:  # noqa: BLE001  # the parent must hear of whatever went wrong in here
+    except BaseException:  # noqa: BLE001  # the parent must learn of every failure here
         return {"fault": traceback.format_exc()}
 
 

@@ -83,7 +83,7 @@ def _recipe(advice: Advice, chosen: Option, out: Path, *, compare: bool) -> str:
     text = "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(
         recipe, sort_keys=False, allow_unicode=True, width=120
     )
-    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read
+    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # the written recipe can be read
     return text
 
 

@@ -31,7 +31,7 @@ def init(
     require_free(out, force=force)
     seen = taken_as(inspect(data), columns_of(column))
     text = draft(seen, out)
-    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read
+    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # the written recipe can be read
     write_text(out, text)
     return Answer({"recipe": str(out), "inspection": seen.to_json()}, lambda: _show(seen, out))
 

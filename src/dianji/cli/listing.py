@@ -13,7 +13,7 @@ from dianji.cli.options import Json
 if TYPE_CHECKING:
     from dianji.spec.arguments import Argument
 
-#: What a person asks for -> the registry's kinds.
+#: The argument of the command -> the registry's kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     "bases": ("base",),
     "architectures": ("text-architecture", "image-architecture"),

@@ -25,11 +25,11 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write .jsonl or .csv instead of printing.", show_default=False),
 ]
-Everything = Annotated[bool, typer.Option("--everything", help="Also what is long, such as all probabilities.")]
+Everything = Annotated[bool, typer.Option("--everything", help="Also long values, such as all probabilities.")]
 
 Precision = Annotated[
     Literal["fp32", "bf16", "fp16", "auto"],
-    typer.Option(help="Of matrix products. fp32 is what was evaluated; auto: bf16 where the hardware is built for it."),
+    typer.Option(help="Of matrix products. fp32 as in the evaluation; auto: bf16 where the hardware is built for it."),
 ]
 
 #: Columns of a terminal that an input may take.

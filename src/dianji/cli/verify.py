@@ -22,7 +22,7 @@ DataFile = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Rows the model was evaluated on: predict them again and compare every one with what was recorded.",
+        help="Rows the model was evaluated on: predict them again and compare every one with the record.",
         show_default=False,
     ),
 ]
@@ -70,7 +70,7 @@ def _show(found: Verification) -> None:
     for split in found.predictions:
         print(f"  {split}")
     if found.ok:
-        print("It is what was evaluated, as far as the folder can tell.")
+        print("It is the evaluated artefact, as far as the folder shows.")
         return
     count = len(found.faults)
     print(f"{count} {'thing is' if count == 1 else 'things are'} wrong:")

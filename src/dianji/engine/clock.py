@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-#: In the order in which they are told. ``other`` is what is left of the whole.
+#: In the order of reports. ``other`` is the rest of the whole.
 PHASES = ("prepare", "data", "forward", "backward", "optimiser", "compile", "evaluation", "checkpoint", "finish")
 OTHER = "other"
 

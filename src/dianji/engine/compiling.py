@@ -26,7 +26,7 @@ Mode = Literal["auto", "on", "off"]
 TIMED, WARM, WARM_COMPILED = 10, 3, 10
 #: Seconds of training that must be left: compiling takes about one minute and seldom saves more than a fifth.
 LEAST_LEFT = 300.0
-#: What a compiled step may take of an eager one; else it is not worth keeping.
+#: The largest time of a compiled step, as a share of an eager one, for which compiling is kept.
 KEPT_BELOW = 0.97
 
 

@@ -56,7 +56,7 @@ def bits(shape: torch.Size, rate: float) -> torch.Tensor:
     seed = int(torch.randint(2**62, ()))
     words = np.random.SFC64(seed).random_raw(-(-elements // 4))
     halves = torch.from_numpy(words.view(np.int16))[:elements].view(shape)
-    bound = LEVELS // 2 - round(rate * LEVELS)  # what is below stays
+    bound = LEVELS // 2 - round(rate * LEVELS)  # values below are kept
     # Three passes of plain arithmetic, where a comparison would leave bytes that must be widened again.
     return halves.clamp_(bound - 1, bound).sub_(bound)
 

@@ -25,7 +25,7 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
 
-#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
+#: Measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
 #: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
 #: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.14, 100.0, 100.0

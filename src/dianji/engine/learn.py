@@ -145,7 +145,7 @@ def _with_frozen_states(job: Job, plan: LearningPlan, cut: GraphSplit, reader: R
             return Fresh(cut, here)
         return stored_states(cut, here, plan.examples[split], _titled(store, split))
 
-    # What is compiled could not be told in each step to leave parts of itself out.
+    # A compiled model could not leave parts of itself out in each step.
     eager = job.train.model_copy(update={"compile": "off"})
     known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
     if job.validation is None:
@@ -159,7 +159,7 @@ def _lean(job: Job, runtime: Runtime) -> LeanPath:
     if job.train.lean == "off" or everything or runtime.precision == "fp32" or runtime.processes.count > 1:
         return LeanPath()
     path = find_lean(job.model.model, runtime.device)
-    path.renew()  # once: what is frozen stays as it is, and what is not is never read
+    path.renew()  # once: frozen weights do not change, and the others are never read
     return path
 
 

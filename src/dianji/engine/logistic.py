@@ -27,7 +27,7 @@ FOLDS = 5
 #: With more rows than these, one of the folds is enough to choose by.
 MANY = 2000
 MOST_ITERATIONS = 2000
-#: What a class's share is at least: numbers below 1e-38 take a processor thirty times as long to multiply.
+#: The least share of a class: numbers below 1e-38 take a processor thirty times as long to multiply.
 LEAST_SHARE = 1e-30
 RARE = 1e-20
 VECTOR = 16

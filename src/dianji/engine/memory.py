@@ -24,7 +24,7 @@ def reset_peak() -> None:
     gc.collect()  # a model that was trained before is in a circle with its hooks
     trim = _glibc("malloc_trim")
     if trim is not None:
-        trim(0)  # what a stage before has kept is not this one's
+        trim(0)  # memory kept by an earlier stage does not count
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -32,7 +32,7 @@ OF_THE_LOOP = (
     "epochs", "steps", "minutes", "batch_size", "batch_tokens", "accumulate", "optimizer", "schedule", "learning_rate",
     "head_learning_rate", "weight_decay", "clip_norm", "evaluate_every",
 )  # fmt: skip
-CHECKED = 16  # examples on which the head must be what it is taken for
+CHECKED = 16  # examples on which the head must compute the expected loss
 
 
 def asked_for(where: str, train: Train, task: Task, adaptation: Adaptation, techniques: Sequence[object]) -> bool:
@@ -191,7 +191,7 @@ def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, 
         raise NotSplittable("its layer is called more than once")
     inputs, logits = (tensor.float().cpu() for tensor in seen[0])
     if inputs.dim() != 2 or not np.array_equal(inputs.numpy(), rows.features[few]):
-        raise NotSplittable("something stands between what is frozen and its layer")
+        raise NotSplittable("another operation stands between the frozen part and its layer")
     entropy = functional.cross_entropy(logits, torch.from_numpy(rows.targets[few].astype(np.int64))).item()
     if not abs(loss - entropy) <= 1e-4 * max(1.0, abs(entropy)):
         raise NotSplittable("the loss is not the cross-entropy of one label per row")

@@ -25,7 +25,7 @@ class Position:
     seconds: float = 0.0
     evaluated_at: int = -1  # the step after which the validation split was scored last
     division: int = 1  # parts that a micro-batch is taken in, since memory ran out
-    compiled: bool | None = None  # what a measurement said of compiling; None: there was none
+    compiled: bool | None = None  # the result of a measurement of compiling; None: there was none
     compile_seconds: float = 0.0  # not part of ``seconds``
 
     @property

@@ -135,5 +135,5 @@ def _loss(rank: int, count: int, failure: str | None) -> str:
         return f"process {rank} (of 0 to {count - 1}) failed, and all stop: {failure}"
     return (
         f"process {rank} (of 0 to {count - 1}) is gone: it was killed, or its machine cannot be reached. All stop; "
-        "what was saved stays. Run the same command again to go on."
+        "saved work stays. Run the same command again to go on."
     )

@@ -49,7 +49,7 @@ def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Compar
         if variant.name not in failures:
             try:
                 finished.append(_finished(variant, planned.split))
-            except DianjiError as error:  # what was kept of it is damaged
+            except DianjiError as error:  # its stored files are damaged
                 failures[variant.name] = str(error)
     if not finished:
         listed = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())

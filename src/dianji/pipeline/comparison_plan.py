@@ -21,7 +21,7 @@ from dianji.spec.sections import Compare, Recipe
 from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
 from dianji.store.steps import Store
 
-#: What a comparison is measured on: the first of these that every variant has.
+#: The split of a comparison: the first of these that every variant has.
 _SPLITS = ("test", "validation")
 
 

@@ -187,7 +187,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     source = None if before else resolve(start, task.modality, seed=recipe.seed)
     card = _card_after(before) if before else _card_of(source)
     require_modality(card, task.modality, key_of(task).name)
-    # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
+    # The recipe's seed decides the splits and a new base's tokenizer, the stage's seed everything else.
     seed = recipe.seed if stage.seed is None else stage.seed
     data = data_cache.load(
         recipe.data[stage.data], task.columns, seed=recipe.seed, name=stage.data, cache=store.home / "cache"

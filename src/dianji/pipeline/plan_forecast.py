@@ -39,7 +39,7 @@ def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, 
     """The stage with its forecast, and warnings."""
     try:
         seen = StagePreview.of(work)
-        memory = forecast_stage(work, seen)  # before more rows are encoded: what is taken already counts
+        memory = forecast_stage(work, seen)  # before more rows are encoded: the memory in use counts
         cuts = seen.cuts()
     except (BaseError, CapabilityError):
         raise
@@ -53,7 +53,7 @@ def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, 
     if memory is not None and (short := shortage(work.name, memory)):
         warnings.append(short)
     if cache is not None and (full := lack_of_space(cache, store.home / "cache")):
-        warnings.append(f"{work.name}: what its frozen part says of the rows would take {full}")
+        warnings.append(f"{work.name}: the frozen states of its rows would take {full}")
     forecast = dataclasses.replace(
         stage,
         memory_mb=None if memory is None else round(memory.total),

@@ -24,7 +24,7 @@ class Words:
         return cls(message.text("en"), message.text("zh"))
 
 
-#: What comes from data, recipes and registries is the same in every language; what Dianji says is ``Words``.
+#: Text from data, recipes and registries is the same in every language; Dianji's own text is ``Words``.
 Text = str | Words
 
 

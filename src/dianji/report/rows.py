@@ -27,7 +27,7 @@ class SourceRows:
 
     table: pa.Table
     column: str  # the task's first input column …
-    kind: str  # … and what it holds: text or image
+    kind: str  # … and its kind: text or image
     place: np.ndarray  # (recorded rows,) int64 into ``table``; -1: it stands there no more
     length: np.ndarray  # (recorded rows,) int64 characters; 0 where the row is gone
     changed: bool  # the data is not, byte for byte, what the model was trained on

@@ -169,7 +169,7 @@ class Data(Section):
     )
     encoding: Literal["auto", "utf-8", "gb18030", "latin-1", "utf-16"] = "auto"
     columns: dict[str, str] = Field(
-        default_factory=dict, description="what a task calls a column -> what the data calls it"
+        default_factory=dict, description="the task's name of a column -> its name in the data"
     )
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
@@ -190,7 +190,7 @@ class Data(Section):
         return {key: value for key, value in values.items() if value or key not in ("names", "stream")}
 
 
-#: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.
+#: Keys of ``Train`` that do not change the result, so that no digest covers them.
 WITHOUT_EFFECT = frozenset({"checkpoint_every", "cache"})
 
 
@@ -227,7 +227,7 @@ class Train(Section):
         description="lbfgs fits a linear head on frozen features to its optimum; auto: where only such a head learns",
     )
     cache: Literal["auto", "off"] = Field(
-        default="auto", description="compute what comes before the first weight that learns once, where that is exact"
+        default="auto", description="compute the frozen part of the model once, where that is exact"
     )
     lean: Literal["auto", "off"] = Field(
         default="auto", description="the same mathematics in fewer operations, for architectures that are known"
@@ -255,7 +255,7 @@ class Evaluate(Section):
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples behind each 95 % interval")
     baselines: bool = True
     label_errors: bool = Field(
-        default=False, description="look for labels that are probably wrong, on frozen features of what is started from"
+        default=False, description="look for labels that are probably wrong, on frozen features of the stage's base"
     )
 
     @model_serializer(mode="wrap")

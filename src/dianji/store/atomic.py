@@ -26,7 +26,7 @@ def translated(path: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             free = shutil.disk_usage(_existing(path)).free // 2**20
             raise StoreError(
-                f"{path}: the disk is full ({free} MiB free). Nothing was half-written; what was there before is. "
+                f"{path}: the disk is full ({free} MiB free). Nothing was half-written; the earlier content is intact. "
                 "Free some space, or set DIANJI_HOME to a folder on another disk, and run the same command again."
             ) from error
         if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:

@@ -30,7 +30,7 @@ class Events:
         """All whole lines; a last line that a kill cut short is left out."""
         if not self.path.exists():
             return []
-        # What follows the last newline was cut short, perhaps inside a character: bytes, not text.
+        # Bytes after the last newline were cut short, perhaps inside a character.
         return [json.loads(line) for line in self.path.read_bytes().split(b"\n")[:-1]]
 
     def rewind(self, step: int) -> None:

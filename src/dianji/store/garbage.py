@@ -14,7 +14,7 @@ from dianji.store.steps import StepFolder, Store
 
 Kind = Literal["encoded set", "interrupted step", "leftover", "finished step"]
 
-#: What ``StepFolder.finish`` drops; in a finished step it is what a kill kept it from dropping.
+#: Files that ``StepFolder.finish`` deletes; a kill may leave them in a finished step.
 _DROPPED = ("checkpoint", "base", "adapter")
 
 
@@ -38,7 +38,7 @@ class Garbage:
 
     home: Path
     items: tuple[Item, ...]
-    #: What was left out and why, one line each.
+    #: Items that were left out, with the reason, one line each.
     kept: tuple[str, ...] = ()
     deleted: bool = False
 

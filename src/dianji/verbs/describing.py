@@ -125,7 +125,7 @@ def _write_markdown(document: Document, target: Path, language: Language) -> tup
     strange = [path.name for path in folder.glob("*") if not re.fullmatch(r"\d{2,}\.(svg|png)", path.name)]
     if strange:
         raise StoreError(
-            f"{folder}: holds what is no picture of a report ({strange[0]}), so it is not replaced. "
+            f"{folder}: holds a file that is no picture of a report ({strange[0]}), so it is not replaced. "
             "Move the folder away, or give the report another name with --out."
         )
     with new_folder(folder) as temporary:

@@ -19,7 +19,7 @@ class Survey:
     """The result of ``dianji data``: reports as plain values."""
 
     data: str
-    #: What a task calls a column -> what the data calls it.
+    #: A task's name of a column -> its name in the data.
     columns: Mapping[str, str]
     report: Mapping[str, Any]
     quality: Mapping[str, Any]

@@ -72,7 +72,7 @@ def predict_file(
                 number += 1
                 yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
     if too_long:
-        reporter.warn(f"{too_long}. The model has seen nothing of what was cut.")
+        reporter.warn(f"{too_long}. The model has not seen the rest of these rows.")
 
 
 def evaluate(
@@ -92,7 +92,7 @@ def evaluate(
     examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
     if too_long := truncation(examples):
-        reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
+        reporter.warn(f"{data}: {too_long}. The figures are of the truncated rows.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:
         evaluator = Evaluator(model.task, model.network, model.base, model.manifest.seed)
         outcome = evaluator.outcome(examples, model.task.measured_for, meter)

@@ -257,7 +257,7 @@ def _require_agreement(
         with cut.replayed(state, check.extent):
             loss, gradients = _loss_and_gradients(cut.model, run, check.batch)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        # Whatever an unknown architecture does with what is missing: it is then trained as a whole.
+        # An unknown architecture may fail in any way without its inputs: it is then trained as a whole.
         raise NotSplittable(f"the model stops there ({type(error).__name__}: {error})") from error
     if not math.isfinite(loss):
         raise NotSplittable("what comes after it needs more than its input")

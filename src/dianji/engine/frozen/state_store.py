@@ -72,15 +72,15 @@ def stored_states(cut: GraphSplit, reader: Reader, examples: str, store: StateSt
     starts, count = places(cut, lengths)
     layout = Layout(_key(cut, reader, examples), cut.state.dtype, (count, *cut.item))
     path = store.folder(layout.key) / "states.safetensors"
-    what = f"{store.stage}: what comes before '{cut.path}' says of {len(lengths):,} examples"
+    what = f"{store.stage}: the frozen states of {len(lengths):,} examples, before '{cut.path}',"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / "lock"):  # who comes second reads what the first has written
+        with FileLock(path.parent / "lock"):  # a second process reads what the first has written
             values = _values(path, layout, cut, reader, store.reporter, what)
     except OSError as error:
         store.reporter.warn(
-            f"{what} cannot be kept ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes on "
-            "without, to the same result, more slowly. Free some space, or set DIANJI_HOME."
+            f"{what} cannot be stored ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes "
+            "on without them, to the same result, more slowly. Free some space, or set DIANJI_HOME."
         )
         return Fresh(cut, reader)
     return Fresh(cut, reader) if values is None else StoredStates(cut, lengths, values, starts, reader.runtime.device)
@@ -113,7 +113,7 @@ def lack_of_space(size: int, folder: Path) -> str:
         return ""
     return (
         f"{size / 1e6:,.1f} MB, and of {free / 1e6:,.0f} MB that are free at {folder} {LEFT_FREE / 1e6:,.0f} MB are "
-        "left to other things: it is not kept. Training goes on without, to the same result, more slowly. Free some "
+        "reserved: they are not stored. Training goes on without them, to the same result, more slowly. Free some "
         "space, or set DIANJI_HOME."
     )
 
@@ -125,9 +125,9 @@ def _values(
         try:
             values = file.read(path, layout)
         except Stale as reason:
-            reporter.warn(f"{path}: {reason}. What it should hold is computed again.")
+            reporter.warn(f"{path}: {reason}. Its states are computed again.")
         else:
-            reporter.say(f"{what} is read from the cache ({_size(layout)})")
+            reporter.say(f"{what} are read from the cache ({_size(layout)})")
             return values
     file.sweep(path)
     if shortage := lack_of_space(layout.size, path.parent):
@@ -136,7 +136,7 @@ def _values(
     began = time.monotonic()
     with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:
         file.write(path, layout, _blocks(cut, reader, meter))
-    reporter.say(f"{what} is computed once and kept: {_size(layout)} in {time.monotonic() - began:.1f} s")
+    reporter.say(f"{what} are computed once and stored: {_size(layout)} in {time.monotonic() - began:.1f} s")
     return file.read(path, layout)
 
 

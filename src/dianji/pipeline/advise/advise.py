@@ -26,7 +26,7 @@ from dianji.reporting import Reporter
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
 
-#: Epochs are cut down to a budget in time by so much at most; with fewer, a candidate is not what it was judged as.
+#: Epochs are reduced to this share at most to fit a budget in time; with fewer, the ranking would not hold.
 LEAST_SHARE = 0.5
 
 
@@ -80,7 +80,7 @@ def advise(
             planned.append(_Planned(candidate, written, schedule(parsed, store, data_cache)))
         except DianjiError as error:
             faults[candidate.name] = error
-    if not planned:  # what is wrong is wrong with the rows, or with all that was asked for
+    if not planned:  # the fault is in the rows, or in every candidate
         raise next(iter(faults.values()))
     known = _known(planned, reporter)
     rows = _rows(seen, planned[0])

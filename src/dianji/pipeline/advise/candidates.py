@@ -114,7 +114,7 @@ def _own(store: Store, modality: Modality) -> Iterator[Found]:
         try:
             manifest = Manifest.read(step.artefact)
         except ArtefactError:
-            continue  # `dianji verify` tells what is wrong with it
+            continue  # `dianji verify` reports its faults
         if str(manifest.task["name"]).partition("@")[0] not in SELF_SUPERVISED:
             continue
         card = resolve(str(step.artefact), modality).card()

@@ -72,7 +72,7 @@ class Trial:
     peak_memory_mb: float
     parameters: int
     trained_parameters: int
-    once_seconds: float = 0.0  # reading what is frozen, before the first step
+    once_seconds: float = 0.0  # reading frozen states, before the first step
 
     @property
     def train_seconds(self) -> float:
@@ -115,7 +115,7 @@ def trial(work: Work, base: str | Mapping[str, Any], device: Device = "auto") ->
         "to_the_optimum": work.to_the_optimum,
         "base": base,
         "rows": {name: split.num_rows for name, split in work.data.splits.items()},
-        # What a run holds in memory besides: the rows that the trial is not given.
+        # A run also holds the rows that the trial lacks.
         "held_mb": (sum(split.nbytes for split in work.data.splits.values()) - table.nbytes) / 2**20,
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +163,7 @@ def main() -> None:
     """Read a request from standard input, answer on standard output."""
     began = psutil.Process().create_time() + time.perf_counter() - time.time()  # imports count, and are over by now
     request = json.load(sys.stdin)
-    with redirect_stdout(sys.stderr):  # whatever a library prints must not pass for an answer
+    with redirect_stdout(sys.stderr):  # output of libraries must not mix with the answer
         try:
             answer: dict[str, Any] = asdict(measure(request, began))
         except DianjiError as error:
@@ -219,7 +219,7 @@ class _Stage:
     encode_seconds: float
     parameters: int
     trained_parameters: int
-    #: What is frozen of its model, and whoever reads the examples with it; None where all of it runs in every step.
+    #: The split of its model, and the reader of its examples; None where the whole model runs in every step.
     frozen: tuple[GraphSplit, Reader] | None
     cut_seconds: float  # to find that
 

@@ -53,7 +53,7 @@ def _warnings(report: Mapping[str, Any]) -> list[Block]:
     items += [f"{reason}: {count:,}" for reason, count in report.get("removed", {}).items() if count]
     if not items:
         return []
-    mind = Words("To mind, and what was left out:", "需要留意的，以及被剔除的：")
+    mind = Words("Warnings, and rows that were left out:", "需要留意的，以及被剔除的：")
     return [Paragraph(mind), Items(tuple(Item(item) for item in items))]
 
 

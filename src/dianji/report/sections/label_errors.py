@@ -32,7 +32,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 def _about(found: int, rows: int, split: Words) -> Words:
     return Words(
         f"{found:,} of the {rows:,} labels of {split.en} are probably wrong, by confident learning (Northcutt et al., "
-        "2021). Only these held-out rows are judged, by what was recorded of them: the model has not learnt from them. "
+        "2021). Only these held-out rows are judged, by their record: the model has not learnt from them. "
         "Look at them before the score is taken for the truth.",
         f"按置信学习（Northcutt 等，2021），{split.zh}的 {rows:,} 个标签中有 {found:,} 个可能标错。"
         "这里只判断留出的行，依据是记录中模型对这些行的预测：模型没有学过它们。在把分数当真之前，请先看看这些行。",
