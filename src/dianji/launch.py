@@ -23,7 +23,7 @@ class Launch:
     count: int = 1
     local_rank: int = 0  # among the processes of this machine
     local_count: int = 1
-    sharded: bool = False  # weights, gradients and optimiser states are divided among the processes (FSDP)
+    sharded: bool = False  # weights, gradients and optimiser states are sharded among the processes (FSDP)
 
     @property
     def main(self) -> bool:

@@ -45,7 +45,7 @@ class Collective(Processes):
         self.launch = launch
         self._watch = watch
         self._group = group
-        self._skeleton: nn.Module | None = None  # of a model whose weights are divided
+        self._skeleton: nn.Module | None = None  # of a model whose weights are sharded
 
     def describe(self) -> str:
         """``, 2 processes``; with another number, sums differ in their last bit."""

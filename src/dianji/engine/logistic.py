@@ -155,12 +155,14 @@ def fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> 
 
 
 def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> Iterator[Tried | Fitted]:
-    parts = [(part, rest, bases(part)) for part, rest in _divided(train, held_out)]
+    parts = [(part, rest, bases(part)) for part, rest in _folds(train, held_out)]
     of_all = parts[0][2] if parts[0][0] is train else bases(train)
     reached: list[tuple[_Reached, Basis]] = []
     for number, basis in enumerate(of_all):
-        divided = [_judged_on(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts]
-        for one in _climb(divided, basis.name):
+        folds = [
+            _problem_and_rest(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts
+        ]
+        for one in _climb(folds, basis.name):
             reached.append((one, basis))
             yield one.tried
     best, basis = min(reached, key=lambda one: one[0].tried.log_loss_at_temperature)
@@ -186,21 +188,21 @@ class _Reached:
         return self.tried.log_loss_at_temperature > than.tried.log_loss_at_temperature
 
 
-def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
+def _climb(folds: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
     """From one of ``PATH`` to the next, each fit from the end of the last, until it gets worse."""
 
     def reach(inverse: float, starts: Sequence[Minimum | None]) -> _Reached:
         runs = [
             part.minimise(inverse, None if start is None else start.weights, ROUGH)
-            for (part, _), start in zip(divided, starts, strict=True)
+            for (part, _), start in zip(folds, starts, strict=True)
         ]
-        logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
+        logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(folds, runs, strict=True)]
         iterations = sum(run.iterations for run in runs)
         tried = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
-        return _Reached(_judge(np.concatenate(logits), targets, tried), runs)
+        return _Reached(_scored(np.concatenate(logits), targets, tried), runs)
 
-    targets = np.concatenate([rest.targets for _, rest in divided])
-    first = best = reach(PATH[MIDDLE], [None] * len(divided))
+    targets = np.concatenate([rest.targets for _, rest in folds])
+    first = best = reach(PATH[MIDDLE], [None] * len(folds))
     yield first
     for way in (PATH[MIDDLE + 1 :], PATH[:MIDDLE][::-1]):
         for inverse in way:
@@ -329,7 +331,7 @@ def seconds_per_pass(rows: FeatureRows, count: int, classes: int) -> float:
     return min(taken) * count / max(1, most)
 
 
-def _divided(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[FeatureRows, FeatureRows]]:
+def _folds(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[FeatureRows, FeatureRows]]:
     """Pairs of rows to fit and rows to judge on. A class with few rows is held out in few turns."""
     if held_out is not None:
         return [(train, held_out)]
@@ -342,13 +344,13 @@ def _divided(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[Fea
     return found or [(train, train)]
 
 
-def _judged_on(part: FeatureRows, rest: FeatureRows, basis: Basis, classes: int) -> tuple[Problem, FeatureRows]:
+def _problem_and_rest(part: FeatureRows, rest: FeatureRows, basis: Basis, classes: int) -> tuple[Problem, FeatureRows]:
     """A problem in a basis of the fitted rows, which must not depend on those of the judgement."""
     problem = Problem(FeatureRows(basis.apply(part.features), part.targets), classes)
     return problem, FeatureRows(basis.apply(rest.features), rest.targets)
 
 
-def _judge(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:
+def _scored(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:
     scores = torch.from_numpy(logits)
     target = torch.from_numpy(targets.astype(np.int64))
 

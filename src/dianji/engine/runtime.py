@@ -82,7 +82,7 @@ def make_runtime(
         torch.use_deterministic_algorithms(True, warn_only=True)
     chosen = choose_precision(precision)
     if chosen == "fp16" and processes.launch.sharded:
-        raise CapabilityError("precision fp16 does not go with weights that are divided (FSDP); use bf16 or fp32")
+        raise CapabilityError("precision fp16 does not go with sharded weights (FSDP); use bf16 or fp32")
     options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track and processes.main else {}
     try:
         with _unseen("ACCELERATE_USE_FSDP"):  # dividing weights is `processes`' business
