@@ -90,7 +90,7 @@ def child(recipe: Path, stage: str) -> dict:
     from dianji.engine.runtime import make_runtime
     from dianji.pipeline import execute
     from dianji.pipeline.plan import schedule
-    from dianji.pipeline.resource_forecast import foresee
+    from dianji.pipeline.resource_forecast import forecast_stage
     from dianji.reporting import Silent
     from dianji.spec.sections import Recipe
     from dianji.store.steps import Store
@@ -99,7 +99,7 @@ def child(recipe: Path, stage: str) -> dict:
     loaded = loaded.model_copy(update={"stages": {stage: loaded.stages[stage]}})
     store = Store(recipe.parent / stage)
     work = schedule(loaded, store).works[0]
-    foreseen = foresee(work)
+    foreseen = forecast_stage(work)
     if foreseen is None:
         raise SystemExit("there is no forecast")
     work.step.folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What ``dianji advise`` gives back: frozen values that a skin prints."""
+"""The result of ``dianji advise``: frozen values that a skin prints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dianji.messages import Message
 
 @dataclass(frozen=True)
 class Forecast:
-    """What running a candidate would cost, told from a little of each of its stages, measured."""
+    """The forecast cost of running a candidate, measured on a short part of each of its stages."""
 
     seconds: float  # of the whole run but for baselines
-    #: stage -> seconds of its optimiser steps and of what is read once before them, as a run reports them.
+    #: stage -> seconds of its optimiser steps and of reading frozen states before them, as a run reports them.
     stage_seconds: Mapping[str, float]
     samples_per_second: float  # of the last stage
     peak_memory_mb: float
@@ -25,13 +25,13 @@ class Forecast:
 
     @property
     def train_seconds(self) -> float:
-        """Of all stages."""
+        """The sum over all stages."""
         return sum(self.stage_seconds.values())
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a pre-trained base knows of these labels before it learns: accuracies of two quick models on held-out rows.
+    """The accuracy of a pre-trained base on the labels before training, beside that of a simple model.
 
     Both are logistic regressions on the same rows: one on the base's frozen features, one on counted words or pixels.
     """
@@ -52,7 +52,7 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Option:
-    """One candidate, judged."""
+    """One candidate with its place in the ranking."""
 
     name: str
     base: str | Mapping[str, Any]
@@ -78,7 +78,7 @@ class Option:
 
     @property
     def begins_from(self) -> str | Mapping[str, Any]:
-        """What the last stage starts from: the stage before it, or the base."""
+        """The start of the last stage: the stage before it, or the base."""
         return next(reversed(self.preparing), self.base)
 
     def to_json(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the trials ran, and so for what the forecasts hold."""
+    """The machine of the trials, for which the forecasts hold."""
 
     device: str  # "cpu, bf16, 2 threads"
     memory_gb: float  # that may be used
@@ -114,7 +114,7 @@ class Advice:
     machine: Machine
     options: tuple[Option, ...]
     rule: Message  # by which they are ranked
-    #: base -> what it knows; only bases that could be measured.
+    #: base -> its accuracy before training; only bases that could be measured.
     knowledge: Mapping[str, Knowledge] = field(default_factory=dict)
     #: Bases that were found but cannot be used, and other limits of the advice.
     notes: tuple[Message, ...] = ()
@@ -126,7 +126,7 @@ class Advice:
 
     @property
     def comparison(self) -> Mapping[str, Any] | None:
-        """The chosen recipe with a comparison of all that fit: what `dianji compare` would run.
+        """The chosen recipe with a comparison of all fitting candidates, for `dianji compare`.
 
         None where fewer than two fit, or where there are no labels: language models with tokenizers of their own have
         no score in common.

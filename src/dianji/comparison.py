@@ -1,4 +1,4 @@
-"""What ``dianji compare`` gives back: frozen values that a skin prints and the store keeps."""
+"""The result of ``dianji compare``: frozen values that a skin prints and the store keeps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class VariantCost:
-    """What one run of a variant cost: mean over its seeds, but for memory, of which the largest counts."""
+    """The cost of one run of a variant: mean over its seeds, except for memory, which is the maximum."""
 
     parameters: int
     trained_parameters: int
@@ -41,7 +41,7 @@ class VariantCost:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """One row of the table. A variant that failed has its failure and nothing else."""
+    """One row of the table. A variant that failed has its failure and no figures."""
 
     name: str
     stage: str
@@ -72,7 +72,7 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Which variant to ship, and the rule that was followed."""
+    """The variant to ship, and the rule of the choice."""
 
     variant: str
     artefact: Path  # of the variant's first seed

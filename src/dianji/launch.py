@@ -1,4 +1,4 @@
-"""How this process was started: alone, or as one of several by torchrun, accelerate or by hand. Imports no torch."""
+"""The launch of this process: alone, or as one of several by torchrun, accelerate or by hand. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Launch:
     count: int = 1
     local_rank: int = 0  # among the processes of this machine
     local_count: int = 1
-    sharded: bool = False  # weights, gradients and optimiser states are divided among the processes (FSDP)
+    sharded: bool = False  # weights, gradients and optimiser states are sharded among the processes (FSDP)
 
     @property
     def main(self) -> bool:
@@ -69,7 +69,7 @@ def refuse_several(what: str, instead: str = "") -> None:
 
 
 def lonely(environment: Mapping[str, str] = os.environ) -> str | None:
-    """What to tell a person who asked for several processes and got one, as ``accelerate launch --cpu`` does."""
+    """A warning for a launch of several processes that started one, as ``accelerate launch --cpu`` does."""
     asked = environment.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_ADDR" in environment
     if not asked or "WORLD_SIZE" in environment:
         return None

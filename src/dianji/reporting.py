@@ -1,4 +1,4 @@
-"""Where long work tells how it goes. The work reports; whoever called decides what a person sees."""
+"""The interface for progress reports. The work reports; the caller decides how it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs give back: frozen values that a skin prints and ``to_json`` writes."""
+"""The results of the verbs: frozen values that a skin prints and ``to_json`` writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def metrics_to_json(metrics: Metrics) -> dict[str, dict[str, dict[str, float | i
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage cost, measured."""
+    """The measured cost of a stage."""
 
     train_seconds: float
     samples_per_second: float  # examples seen by the optimiser per second of training, evaluation left out
@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One step of the plan. ``state`` says what is already in the store."""
+    """One step of the plan. ``state`` is the state of the step in the store."""
 
     name: str
     digest: str
@@ -65,7 +65,7 @@ class PlannedVariant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
+    """The plan that ``dianji check`` prints. ``warnings`` holds leakage, conflicts and the like, one line each."""
 
     recipe: str
     digest: str
@@ -73,7 +73,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     #: The recipe with every default written out.
     filled: Mapping[str, Any] = field(default_factory=dict)
-    #: What is compared.
+    #: The variants of a comparison.
     variants: tuple[PlannedVariant, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage."""
+    """The result of one stage."""
 
     name: str
     digest: str
@@ -107,7 +107,7 @@ class StageResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``profile`` only where there is one."""
-        told = {
+        document = {
             "name": self.name,
             "digest": self.digest,
             "artefact": str(self.artefact),
@@ -118,12 +118,12 @@ class StageResult:
             "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
             "warnings": list(self.warnings),
         }
-        return told if self.profile is None else {**told, "profile": dict(self.profile)}
+        return document if self.profile is None else {**document, "profile": dict(self.profile)}
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What ``dianji run`` gives back."""
+    """The result of ``dianji run``."""
 
     recipe: str
     digest: str
@@ -133,13 +133,13 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document that ``dianji run --json`` prints."""
-        told = {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
-        return told if self.comparison is None else {**told, "comparison": self.comparison.to_json()}
+        document = {"recipe": self.recipe, "digest": self.digest, "stages": [stage.to_json() for stage in self.stages]}
+        return document if self.comparison is None else {**document, "comparison": self.comparison.to_json()}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``dianji evaluate`` gives back: one set of rows, measured."""
+    """The result of ``dianji evaluate``: the scores on one set of rows."""
 
     artefact: Path
     data: str
@@ -160,7 +160,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Reported:
-    """What ``dianji report`` gives back: where the page is and what it tells."""
+    """The result of ``dianji report``: the path of the page, and its content."""
 
     report: Path
     files: tuple[Path, ...]  # the page, and pictures beside it

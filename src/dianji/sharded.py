@@ -1,4 +1,4 @@
-"""Tensors of which each of several processes holds a part (torch's DTensor), beside those that are whole."""
+"""Tensors of which each process holds a part (torch's DTensor), beside whole tensors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 
 def is_sharded(tensor: Tensor) -> bool:
-    """Whether this process holds only a part. Asked without importing what only divided tensors need."""
+    """Whether this process holds only a part. Imports nothing that only sharded tensors need."""
     return hasattr(tensor, "full_tensor")
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """All of it, on every process; all processes must ask, in the same order."""
+    """The whole tensor, on every process; all processes must call this in the same order."""
     return cast(Tensor, tensor.full_tensor()) if is_sharded(tensor) else tensor  # type: ignore[attr-defined]  # a DTensor
 
 
 @torch.no_grad()
 def copy_into(target: Tensor, source: Tensor) -> None:
-    """``target.copy_(source)``; of a whole source, a divided target takes this process's part."""
+    """``target.copy_(source)``; from a whole source, a sharded target takes this process's part."""
     if is_sharded(target) and not is_sharded(source):
         from torch.distributed.tensor import DTensor, distribute_tensor
 

@@ -45,7 +45,7 @@ def test_a_clean_artefact_is_told_and_exits_with_0(capsys):
     assert invoke(["verify", ARTEFACT]) == 0
     out = capsys.readouterr().out
     assert "probe     passed" in out
-    assert "It is what was evaluated, as far as the folder can tell." in out
+    assert "It is the evaluated artefact, as far as the folder shows." in out
     assert documents(capsys, "verify", ARTEFACT)["ok"] is True
 
 

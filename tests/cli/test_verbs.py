@@ -146,7 +146,7 @@ def test_check_prints_the_plan(recipe, tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "intent  text-classification  base minilm  full        rows  train 1,200  to do" in out
     assert "intent will take about 900 MB of memory." in out
-    assert "intent will keep what its frozen part says of the rows: about 12.3 MB on disk." in out
+    assert "intent will store the frozen states of its rows: about 12.3 MB on disk." in out
     assert "warning: data rows: 3 rows twice" in out
     assert f"dianji run {recipe}" in out
     assert invoke(["check", recipe, "--json"]) == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dianji.engine.inference import Asking
+from dianji.engine.inference import Inference
 from dianji.errors import CapabilityError
 from tests.engine.lean.test_layers import batch_of, make
 
@@ -15,7 +15,7 @@ def test_fp32_is_the_plain_model_to_the_bit() -> None:
     model, batch = make("bert").eval(), batch_of("bert")
     with torch.inference_mode():
         plain = model(**batch).last_hidden_state
-        with Asking(model, "fp32").on():
+        with Inference(model, "fp32").on():
             assert torch.equal(model(**batch).last_hidden_state, plain)
 
 
@@ -25,7 +25,7 @@ def test_bf16_rounds_products_with_and_without_a_lean_form(model_type: str) -> N
     batch = batch_of("bert")
     with torch.inference_mode():
         plain = model(**batch).last_hidden_state
-        with Asking(model, "bf16").on():
+        with Inference(model, "bf16").on():
             rounded = model(**batch).last_hidden_state
         assert not torch.equal(rounded, plain)
         real = batch["attention_mask"].bool()
@@ -37,4 +37,4 @@ def test_fp16_needs_a_gpu() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(CapabilityError, match="fp16 needs a GPU"):
-        Asking(make("bert"), "fp16")
+        Inference(make("bert"), "fp16")

@@ -131,8 +131,8 @@ class TestKept:
     def test_a_full_disk_is_warned_of(self, recipe, store, monkeypatch):
         monkeypatch.setattr("shutil.disk_usage", lambda path: Disk(1, 1, LEFT_FREE))
         plan = verbs.check(recipe(classify(adapt="frozen")), store=store)
-        assert any("learn: what its frozen part says of the rows would take" in told for told in plan.warnings)
-        assert any("it is not kept. Training goes on without" in told for told in plan.warnings)
+        assert any("learn: the frozen states of its rows would take" in told for told in plan.warnings)
+        assert any("they are not stored. Training goes on without" in told for told in plan.warnings)
 
     def test_weights_are_not_loaded(self, recipe, store, monkeypatch):
         drawn = torch.nn.init.normal_

@@ -109,12 +109,12 @@ def test_what_is_cut_is_said(artefact, trained, rows, texts, tmp_path):
     told = f"{long} of 70 rows ({long / 70:.1%}) are longer than 8 tokens and are cut; the longest has {lengths.max()}"
     log = Log()
     list(verbs.predict_file(artefact, str(rows), reporter=log))
-    assert log.warned == [f"{told}. The model has seen nothing of what was cut."]
+    assert log.warned == [f"{told}. The model has not seen the rest of these rows."]
     labelled = tmp_path / "labelled.jsonl"
     labelled.write_text("".join(json.dumps({"text": text, "label": "card"}) + "\n" for text in texts))
     log = Log()
     verbs.evaluate(artefact, str(labelled), reporter=log)
-    assert log.warned == [f"{labelled}: {told}. The figures are of what is left of them."]
+    assert log.warned == [f"{labelled}: {told}. The figures are of the truncated rows."]
 
 
 def test_a_run_says_it_before_it_learns_and_keeps_it(trained):

@@ -1,1 +1,1 @@
-"""The folder a stage leaves, and the proof that it is the model that was evaluated."""
+"""The folder that a stage writes, and the proof that it holds the evaluated model."""

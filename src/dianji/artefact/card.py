@@ -1,4 +1,4 @@
-"""The model card: Hugging Face front matter with a model-index, and what a reader must know in plain words."""
+"""The model card: Hugging Face front matter with a model-index, and a summary in plain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dianji.json``: what an artefact is, where it comes from, and the sha256 of every file beside it."""
+"""``dianji.json``: identity and lineage of an artefact, and the sha256 of every file beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Parent:
-    """What a stage started from."""
+    """A parent of an artefact: a base or an earlier stage."""
 
     kind: str  # "base" or "stage"
     name: str
@@ -39,7 +39,7 @@ class Manifest:
     task: dict[str, Any]  # registry record with what the task learnt: label names and the like
     adaptation: dict[str, Any]
     techniques: list[dict[str, Any]]
-    base: dict[str, Any]  # the card of what it was trained from
+    base: dict[str, Any]  # the card of its base
     parents: list[Parent]
     data: dict[str, str]  # name -> digest
     training: dict[str, Any]
@@ -97,7 +97,7 @@ class Manifest:
 
 
 def versions() -> dict[str, str]:
-    """What the run used, for those who want to repeat it."""
+    """The versions of the software of this run, for its reproduction."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for package in ("dianji", "torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "pyarrow"):
         try:

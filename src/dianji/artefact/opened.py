@@ -1,4 +1,4 @@
-"""An artefact, opened: the model that was evaluated, ready to predict."""
+"""An opened artefact: the evaluated model, ready to predict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import Evaluator
-from dianji.engine.inference import Asking
+from dianji.engine.inference import Inference
 from dianji.engine.runtime import Precision, choose_precision
 from dianji.errors import ArtefactError, DataError
 from dianji.registry import from_record
@@ -32,8 +32,8 @@ WINDOW = 4096
 
 
 @dataclass(frozen=True)
-class Answered:
-    """Rows beside what a model says of them, and how many of them were too long."""
+class PredictedRows:
+    """Rows beside their predictions, and the truncation of their inputs."""
 
     rows: pa.Table
     predictions: Sequence[Prediction]
@@ -42,7 +42,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Model:
-    """A task's model from an artefact folder. What it says of a row does not depend on what shares its batch.
+    """A task's model from an artefact folder. Its answer to a row does not depend on the other rows of a batch.
 
     ``precision`` is fp32, in which it was evaluated, unless another one was asked for.
     """
@@ -64,7 +64,7 @@ class Model:
                 Another one than fp32 must reproduce the probe within its rounding before the first answer.
 
         Raises:
-            ArtefactError: not an artefact, or a file is not what was saved.
+            ArtefactError: not an artefact, or a file has changed since it was saved.
             CapabilityError: the precision is not to be had here.
         """
         chosen = choose_precision(precision)
@@ -97,18 +97,18 @@ class Model:
         """The task's outputs as arrays, one entry per row."""
         return self._answers(self.task.encode(rows, self.base), meter)
 
-    def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[Answered]:
+    def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[PredictedRows]:
         """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
 
         Raises:
-            DataError: a row is not of the kind the task reads; what came before it has been given.
+            DataError: a row is not of the kind the task reads; earlier chunks have been yielded.
         """
         for rows in chunks:
             for start in range(0, rows.num_rows, WINDOW):
                 window = rows.slice(start, WINDOW)
                 examples = self.task.encode(window, self.base)
                 outputs = self._answers(examples, meter)
-                yield Answered(window, self.task.predictions(outputs, window, self.base), truncation(examples))
+                yield PredictedRows(window, self.task.predictions(outputs, window, self.base), truncation(examples))
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.
@@ -138,7 +138,7 @@ class Model:
         return target
 
     def reproduce(self) -> float:
-        """Largest difference between the stored probe and what this model says now.
+        """The largest difference between the stored probe and the outputs of this model now.
 
         Raises:
             ArtefactError: more than the tolerance.
@@ -154,21 +154,21 @@ class Model:
 
     @property
     def input_column(self) -> str:
-        """The one column that predicting needs."""
+        """The one column that predictions need."""
         return next(name for name, column in self.task.columns.items() if not column.target)
 
     @cached_property
-    def _asking(self) -> Asking:
-        asking = Asking(self.network, self.precision)
+    def _inference(self) -> Inference:
+        inference = Inference(self.network, self.precision)
         if self.precision != "fp32":
             probe = Probe.read(self.folder)
-            with asking.on():
+            with inference.on():
                 said = answer(self.task, self.network, self.base, probe.rows, probe.seed)
             probe.compare(said, self.folder, self.precision)
-        return asking
+        return inference
 
     def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
-        with self._asking.on():
+        with self._inference.on():
             evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
             return evaluator.outputs(examples, "predict", meter)
 

@@ -50,7 +50,7 @@ class Probe:
 
     @classmethod
     def draw(cls, task: Task, model: nn.Module, base: Base, table: pa.Table, seed: int) -> Probe:
-        """``ROWS`` rows (fewer if there are fewer) by seed, and what the model says of them."""
+        """``ROWS`` rows (fewer if there are fewer) by seed, with the model's outputs."""
         inputs = [name for name, column in task.columns.items() if not column.target]
         chosen = np.sort(generator(seed, 4).permutation(table.num_rows)[:ROWS])
         rows = table.select(inputs).take(pa.array(chosen)).combine_chunks()
@@ -58,7 +58,7 @@ class Probe:
 
     @classmethod
     def invent(cls, task: Task, model: nn.Module, base: Base, seed: int) -> Probe:
-        """``ROWS`` rows that no data set has, drawn by seed, and what the model says of them."""
+        """``ROWS`` invented rows, drawn by seed, with the model's outputs."""
         rows = invented(task.columns, base, ROWS, generator(seed, 4))
         return cls(rows, answer(task, model, base, rows, seed), seed, synthetic=True)
 
@@ -100,7 +100,7 @@ class Probe:
         return cls(pa.table(columns), outputs, described["seed"], described.get("synthetic", False))
 
     def compare(self, outputs: Outputs, where: Path, precision: str = "fp32") -> float:
-        """The largest difference to what is expected, relative where values exceed one.
+        """The largest difference to the expected outputs, relative where values exceed one.
 
         Whole numbers that follow from a comparison (the likeliest token, the boxes that are kept) are compared in fp32
         alone. There they may differ where the probe says that the comparison was a near-tie, which rounding decides.
@@ -134,7 +134,7 @@ class Probe:
 
 
 def _shape(array: Entries) -> tuple[int, ...]:
-    """Of ragged arrays also the length of every entry."""
+    """The shape; of ragged arrays also the length of every entry."""
     return (*array.values.shape, *array.lengths.tolist()) if isinstance(array, Ragged) else array.shape
 
 
@@ -148,5 +148,5 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def answer(task: Task, model: nn.Module, base: Base, rows: pa.Table, seed: int) -> Outputs:
-    """What the model says of the rows, in fp32."""
+    """The model's outputs for the rows, in fp32."""
     return Evaluator(task, model, base, seed).outputs(task.encode(rows, base))

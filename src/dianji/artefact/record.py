@@ -1,4 +1,4 @@
-"""What a model said of every row of a split, beside the truth: kept so that nobody has to take a score on trust."""
+"""A model's answers to every row of a split, beside the truth: scores can be recomputed from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Record:
     rows: np.ndarray  # (rows,) uint64: digests of inputs and targets, as ``dianji.data.content`` makes them
 
     def write(self, folder: Path, split: str) -> None:
-        """``<split>.safetensors``: the outcome's arrays and the rows; what is no array stands in the metadata."""
+        """``<split>.safetensors``: the outcome's arrays and the rows; other values go into the metadata."""
         arrays = tensors.flattened({f"outcome/{name}": value for name, value in self.outcome.arrays().items()})
         plain = json.dumps(self.outcome.plain(), ensure_ascii=False)
         described = {"kind": type(self.outcome).__name__, "plain": plain}

@@ -1,8 +1,8 @@
 """Reproduce a probe in a fresh process: ``python -m dianji.artefact.reproduce FOLDER``.
 
 Importing torch and transformers takes seconds, so a helper process does that while training still runs, and forks for
-each folder it is asked about: the fork has the imports and nothing else. It has seen no model, no data and no state of
-the process that trained. Where there is no fork (Windows), each check starts a new interpreter.
+each folder it is asked about: the fork has the imports and nothing else: no model, no data and no state of
+the training process. Where there is no fork (Windows), each check starts a new interpreter.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def serve() -> None:
     for kind in ("task", "text-architecture", "image-architecture", "base"):
         REGISTRY.discover(kind)
     answers = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints must not pass for an answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answer
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -53,18 +53,18 @@ def _answer(folder: Path) -> dict[str, object]:
         return {"difference": check(folder)}
     except DianjiError as error:
         return {"fault": str(error)}
-    except BaseException:  # noqa: BLE001  # the parent must hear of whatever went wrong in here
+    except BaseException:  # noqa: BLE001  # the parent must learn of every failure here
         return {"fault": traceback.format_exc()}
 
 
 @dataclass
 class FreshProcess:
-    """The asking side. Started early, its imports cost no waiting."""
+    """The parent's side of the helper process. Started early, its imports cost no waiting."""
 
     process: subprocess.Popen[str] | None = field(default=None)
 
     def start(self) -> None:
-        """Begin importing in the background; harmless when it runs already."""
+        """Begin the imports in the background; does nothing if the helper is running."""
         if not hasattr(os, "fork") or (self.process is not None and self.process.poll() is None):
             return
         self.process = subprocess.Popen(
@@ -89,7 +89,7 @@ class FreshProcess:
             self.process = None
 
     def check(self, folder: Path) -> float:
-        """Largest difference to the probe, seen by a process that had only the folder.
+        """The largest difference to the probe, computed by a process that had only the folder.
 
         Raises:
             ArtefactError: the probe is not reproduced, or the fresh process could not open the folder.

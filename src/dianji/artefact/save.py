@@ -1,4 +1,4 @@
-"""Leave an artefact: a Hugging Face folder with everything that proves where it comes from."""
+"""Writes an artefact: a Hugging Face folder with the evidence of its origin."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
     """Write the whole folder beside ``target``, have a fresh process reproduce the probe from it, then rename.
 
     Args:
-        target: becomes the artefact; what is there is replaced.
+        target: becomes the artefact; an existing folder is replaced.
         learnt: the merged model.
         probe: drawn before the merge, so that it proves the merge too.
-        adapter: what ``keep_apart`` wrote.
+        adapter: the folder that ``keep_apart`` wrote.
         manifest: without the files' digests.
         evidence: documents to keep.
 
@@ -81,7 +81,7 @@ def save_parts(folder: Path, manifest: Manifest, documents: Mapping[str, Any], a
 
 
 def draw_probe(learnt: Learnt, table: pa.Table | None, seed: int) -> Probe:
-    """The probe of a model that is not merged yet; without a table its rows are made up."""
+    """The probe of a model that is not merged yet; without a table its rows are invented."""
     if table is None:
         return Probe.invent(learnt.task, learnt.model.model, learnt.base, seed)
     return Probe.draw(learnt.task, learnt.model.model, learnt.base, table, seed)

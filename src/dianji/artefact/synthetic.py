@@ -1,4 +1,4 @@
-"""Rows that no data set has, for a probe that may leave where data may not."""
+"""Invented rows for a probe whose artefact may leave where data may not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def invented(columns: Mapping[str, Column], base: Base, rows: int, rng: np.rando
 
 
 def _texts(base: Base, rows: int, rng: np.random.Generator) -> list[str]:
-    """Of 1 to ``TOKENS`` tokens each, so that padding is part of what is proved."""
+    """Texts of 1 to ``TOKENS`` tokens each, so that the probe covers padding."""
     tokenizer = base.processor
     ordinary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
     lengths = 1 + np.arange(rows) % TOKENS

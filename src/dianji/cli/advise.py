@@ -43,7 +43,7 @@ def advise(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
-    """Time what could be done with data on this machine, rank it, and write the recipe of the first."""
+    """Time candidates for the data on this machine, rank them, and write the recipe of the first."""
     from dianji import verbs
     from dianji.cli.progress import reporter
     from dianji.store.atomic import write_text
@@ -71,7 +71,7 @@ def advise(
 
 
 def _recipe(advice: Advice, chosen: Option, out: Path, *, compare: bool) -> str:
-    """The recipe as YAML, under what led to it."""
+    """The recipe as YAML, with the reasons as comments."""
     import yaml
 
     from dianji.cli.tables import clean
@@ -83,7 +83,7 @@ def _recipe(advice: Advice, chosen: Option, out: Path, *, compare: bool) -> str:
     text = "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(
         recipe, sort_keys=False, allow_unicode=True, width=120
     )
-    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read
+    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # the written recipe can be read
     return text
 
 

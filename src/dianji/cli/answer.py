@@ -1,4 +1,4 @@
-"""What a command gives back: a document for machines and words for people."""
+"""The answer of a command: a document for machines and words for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 
 def _nothing() -> None:
-    """What a command says whose words were said while it worked."""
+    """Prints nothing, for a command that printed while it worked."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def print_json(document: Any) -> None:
 
 
 def use_utf8(*streams: TextIO) -> None:
-    """No text may fail to be printed: files and pipes get UTF-8, and a terminal escapes what it cannot show.
+    """Make every text printable: files and pipes get UTF-8, and a terminal escapes characters that it lacks.
 
-    An escaped lone surrogate is also how JSON writes it, so documents stay valid.
+    JSON escapes a lone surrogate in the same way, so documents stay valid.
     """
     for stream in streams:
         # Test runners and notebooks put streams here that have no encoding to choose.
@@ -48,5 +48,5 @@ def use_utf8(*streams: TextIO) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether stdout is read by a person."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()

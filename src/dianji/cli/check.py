@@ -17,7 +17,7 @@ Filled = Annotated[bool, typer.Option("--filled", help="Print the recipe with ev
 
 
 def check(recipe: RecipeFile, filled: Filled = False, as_json: Json = False) -> Answer:
-    """Find every fault of a recipe before any model is loaded, and show what would be done."""
+    """Find every fault of a recipe before any model is loaded, and show the plan."""
     from dianji import verbs
     from dianji.spec.sections import Recipe
 
@@ -56,9 +56,7 @@ def _show(plan: Plan, recipe: str) -> None:
         if stage.memory_mb is not None:
             print(f"{stage.name} will take about {stage.memory_mb:,.0f} MB of memory.")
         if stage.cache_mb is not None:
-            print(
-                f"{stage.name} will keep what its frozen part says of the rows: about {stage.cache_mb:,.1f} MB on disk."
-            )
+            print(f"{stage.name} will store the frozen states of its rows: about {stage.cache_mb:,.1f} MB on disk.")
     for warning in plan.warnings:
         print(f"warning: {clean(warning)}")
     print(f"Next: dianji run {recipe}")

@@ -1,4 +1,4 @@
-"""``dianji compare``: what did each choice buy, and which variant to ship."""
+"""``dianji compare``: runs the variants of a recipe, and recommends one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def compare(recipe: RecipeFile, as_json: Json = False, quiet: Quiet = False) -> 
     try:
         result = verbs.compare(loaded, reporter=reporter(silent=as_json or quiet))
     except KeyboardInterrupt as error:
-        told = f"{error}. " if str(error) else ""
-        raise KeyboardInterrupt(f"{told}Run the same command again to go on.") from None
+        reason = f"{error}. " if str(error) else ""
+        raise KeyboardInterrupt(f"{reason}Run the same command again to go on.") from None
     return Answer(result.to_json(), lambda: show(result))
 
 

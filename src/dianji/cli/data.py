@@ -1,4 +1,4 @@
-"""``dianji data``: everything there is to know of data before a model learns from it."""
+"""``dianji data``: examines data before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``dianji diff``: what differs between two artefacts."""
+"""``dianji diff``: the differences between two artefacts."""
 
 from __future__ import annotations
 

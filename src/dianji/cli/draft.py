@@ -1,4 +1,4 @@
-"""A first recipe for data that was looked at: runs as it stands, and says in comments what may be changed."""
+"""A first recipe for inspected data: it runs as it stands, and its comments name alternatives."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _data(seen: Inspection, recipe: Path) -> Iterator[str]:
 def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
     given = [f"{count:,} {name}" for name, count in seen.splits.items()]
     if given:
-        yield f"    # The data comes divided: {', '.join(given)}. What is missing is taken from the training rows."
+        yield f"    # The data comes divided: {', '.join(given)}. Missing splits are taken from the training rows."
     if not split:
         return
     values = ", ".join(f"{key}: {_scalar(value) if isinstance(value, str) else value}" for key, value in split.items())

@@ -1,4 +1,4 @@
-"""What went wrong, in words and as an exit code."""
+"""Failures in words and as exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        """What to tell of an exception."""
+        """The failure for an exception."""
         name = type(error).__name__
         match error:
             case DianjiError():
@@ -40,8 +40,8 @@ class Failure:
                 return cls(name, f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 1)
             case MemoryError():
                 return cls(name, "The memory is used up. Make batches smaller, or give fewer rows.", 1)
-        told = f"{name}: {error}\nThis is a fault in Dianji. Run again with --debug to see where; please report it."
-        return cls(name, told, 1)
+        message = f"{name}: {error}\nThis is a fault in Dianji. Run again with --debug to see where; please report it."
+        return cls(name, message, 1)
 
     def print(self, *, as_json: bool) -> None:
         """Plain text on stderr; with ``as_json`` also a document on stdout."""
@@ -51,7 +51,7 @@ class Failure:
 
 
 def _usage(error: TyperException) -> str:
-    """The parser's message, and where to read more. Without arguments the message is the whole help."""
+    """The parser's message, and a pointer to the help. Without arguments the message is the whole help."""
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is None or message.startswith("Usage:"):

@@ -1,4 +1,4 @@
-"""``dianji gc``: what can be deleted. Asks first."""
+"""``dianji gc``: lists and deletes dispensable files. Asks first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Finished = Annotated[
 
 
 def gc(yes: Yes = False, dry_run: Dry = False, finished: Finished = False, as_json: Json = False) -> Answer:
-    """List what the store can do without, with sizes, and delete it if you say so. A step in use is never touched.
+    """List dispensable files of the store with sizes, and delete them on confirmation. A step in use is never touched.
 
     Without --yes nothing is deleted where nobody can be asked (--json, a pipe).
     """

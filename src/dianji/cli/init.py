@@ -31,7 +31,7 @@ def init(
     require_free(out, force=force)
     seen = taken_as(inspect(data), columns_of(column))
     text = draft(seen, out)
-    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # what is written can be read
+    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # the written recipe can be read
     write_text(out, text)
     return Answer({"recipe": str(out), "inspection": seen.to_json()}, lambda: _show(seen, out))
 
@@ -47,7 +47,7 @@ def _show(seen: Inspection, out: Path) -> None:
             print(f"{name}: {value}")
     print(f"{seen.rows:,} rows of {seen.format}:")
     roles = {seen.text: "text", seen.image: "image", seen.label: "label", seen.group: "group", seen.time: "time"}
-    rows = [[column.name, column.kind, roles.get(column.name, ""), _told(column)] for column in seen.columns]
+    rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in seen.warnings:
         print(f"warning: {clean(warning)}")
@@ -56,7 +56,7 @@ def _show(seen: Inspection, out: Path) -> None:
     print(f"Written: {out}\nNext: dianji run {shlex.quote(str(out))}")
 
 
-def _told(column: Inspected) -> str:
+def _summary(column: Inspected) -> str:
     from dianji.cli.tables import shorten
 
     missing = f", {column.missing:,} missing" if column.missing else ""

@@ -1,4 +1,4 @@
-"""``dianji list``: what a recipe may name."""
+"""``dianji list``: the components that a recipe may name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dianji.cli.options import Json
 if TYPE_CHECKING:
     from dianji.spec.arguments import Argument
 
-#: What a person asks for -> the registry's kinds.
+#: The argument of the command -> the registry's kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     "bases": ("base",),
     "architectures": ("text-architecture", "image-architecture"),
@@ -45,8 +45,8 @@ def list_components(kind: Kind, as_json: Json = False) -> Answer:
         for name, cls in REGISTRY.names(of).items()
     ]
     document = [
-        {"kind": of, "name": name, "version": version, "description": told, "arguments": [_document(a) for a in has]}
-        for of, name, version, told, has in found
+        {"kind": of, "name": name, "version": version, "description": summary, "arguments": [_document(a) for a in has]}
+        for of, name, version, summary, has in found
     ]
     return Answer({"kind": kind, "components": document}, lambda: _show(found, several=len(KINDS[kind]) > 1))
 

@@ -1,4 +1,4 @@
-"""``dianji log``: what was run, when, on what, from which parents."""
+"""``dianji log``: the runs of a store, with dates, inputs and parents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIGITS = 12
 
 
 def log(last: Few = None, as_json: Json = False) -> Answer:
-    """Show what was run in the store, oldest first: when, on what, from which parents, with what result."""
+    """Show the runs of the store, oldest first, with dates, inputs, parents and results."""
     from dianji import verbs
 
     runs = verbs.log()

@@ -1,4 +1,4 @@
-"""``dianji predict``: what an artefact says of texts, a file, or standard input."""
+"""``dianji predict``: predictions for texts, a file, or standard input."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write .jsonl or .csv instead of printing.", show_default=False),
 ]
-Everything = Annotated[bool, typer.Option("--everything", help="Also what is long, such as all probabilities.")]
+Everything = Annotated[bool, typer.Option("--everything", help="Also long values, such as all probabilities.")]
 
 Precision = Annotated[
     Literal["fp32", "bf16", "fp16", "auto"],
-    typer.Option(help="Of matrix products. fp32 is what was evaluated; auto: bf16 where the hardware is built for it."),
+    typer.Option(help="Of matrix products. fp32 as in the evaluation; auto: bf16 where the hardware is built for it."),
 ]
 
 #: Columns of a terminal that an input may take.
@@ -81,9 +81,9 @@ def _file(
     from dianji import verbs
     from dianji.cli.progress import reporter
 
-    told = reporter(silent=silent)
+    progress = reporter(silent=silent)
     return verbs.predict_file(
-        artefact, source, everything=everything, columns=columns, precision=precision, reporter=told
+        artefact, source, everything=everything, columns=columns, precision=precision, reporter=progress
     )
 
 
@@ -99,13 +99,13 @@ def _show(rows: Iterable[Mapping[str, Any]]) -> None:
     from dianji.cli.rows import flat
     from dianji.cli.tables import clean, print_table, shorten
 
-    told = (_cells(flat(row)) for row in rows)
+    lines = (_cells(flat(row)) for row in rows)
     if on_terminal():
-        table = list(told)
+        table = list(lines)
         header = list(dict.fromkeys(name for row in table for name in row))
         print_table(header, [[shorten(row.get(name, ""), _WIDE) for name in header] for row in table])
         return
-    for row in told:
+    for row in lines:
         print("\t".join(clean(cell) for cell in row.values()))
 
 

@@ -1,4 +1,4 @@
-"""How long work is told: a bar on a terminal, a line now and then elsewhere. On stderr, so that results stay apart."""
+"""Progress of long work: a bar on a terminal, an occasional line elsewhere. On stderr, apart from results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Lines:
 
     @contextmanager
     def work(self, title: str, total: int | None, unit: str, done: int = 0) -> Iterator[Meter]:
-        """A line at most every ten seconds, and one at the end of what took that long to be noticed."""
+        """A line at most every ten seconds, and one at the end of work that took at least a second."""
         meter = _LineMeter(self, title, total, unit, done)
         yield meter
         meter.end()
@@ -57,26 +57,26 @@ class _LineMeter:
 
     def __post_init__(self) -> None:
         self.first = self.done
-        self.told = self.done
-        self.began = self.told_at = monotonic()
+        self.shown = self.done
+        self.began = self.shown_at = monotonic()
 
     def advance(self, amount: int = 1, **figures: float) -> None:
         self.done += amount
         self.figures.update(figures)
         if self.done == self.total:
             return  # the end has a line of its own
-        quiet_for = monotonic() - self.told_at
-        much = self.total is None or self.done - self.told >= self.total / 10
+        quiet_for = monotonic() - self.shown_at
+        much = self.total is None or self.done - self.shown >= self.total / 10
         if quiet_for >= SELDOM or (quiet_for >= OFTEN and much):
             self._tell(left=True)
 
     def end(self) -> None:
-        if self.done > self.told and monotonic() - self.began >= 1.0:
+        if self.done > self.shown and monotonic() - self.began >= 1.0:
             self._tell(left=False)
 
     def _tell(self, *, left: bool) -> None:
-        self.told, self.told_at = self.done, monotonic()
-        seconds = self.told_at - self.began
+        self.shown, self.shown_at = self.done, monotonic()
+        seconds = self.shown_at - self.began
         speed = (self.done - self.first) / seconds if seconds else 0.0
         share = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
         parts = [
@@ -149,7 +149,7 @@ def _progress() -> Progress:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Where nobody knows how much there is, at least how fast it goes."""
+        """The rate alone, where the total is unknown."""
 
         def render(self, task: Task) -> Text:
             known = task.total is not None or not task.speed
@@ -171,11 +171,11 @@ def _progress() -> Progress:
 
 def _figures(figures: dict[str, float]) -> list[str]:
     """``{"loss": 0.5, "samples_per_second": 412.0}`` -> ``["loss 0.5", "412 samples/s"]``."""
-    told = []
+    parts = []
     for name, value in figures.items():
         noun, _, per = name.partition("_per_")
-        told.append(f"{value:,.0f} {noun}/{per[0]}" if per else f"{name.replace('_', ' ')} {value:.4g}")
-    return told
+        parts.append(f"{value:,.0f} {noun}/{per[0]}" if per else f"{name.replace('_', ' ')} {value:.4g}")
+    return parts
 
 
 def clock(seconds: float) -> str:

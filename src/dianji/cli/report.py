@@ -1,4 +1,4 @@
-"""``dianji report``: what is known of a model, as a page."""
+"""``dianji report``: a report on a model, as a page."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _FORMATS = (".jsonl", ".csv")
 
 
 def require_format(path: Path) -> None:
-    """Refuse an ending that says no format, before anything is predicted.
+    """Refuse an ending that names no format, before any prediction.
 
     Raises:
         DataError: neither .jsonl nor .csv.
@@ -31,7 +31,7 @@ def require_format(path: Path) -> None:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write one row after the other; how many there were. A failure leaves what was at ``path`` before.
+    """Write one row after the other; returns their number. A failure leaves an earlier file at ``path``.
 
     Raises:
         StoreError: the disk is full or the folder cannot be written.
@@ -41,7 +41,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with the prediction's parts as columns of their own; what is nested in them as JSON."""
+    """A row with the prediction's parts as columns of their own; nested values as JSON."""
     parts = {**{name: value for name, value in row.items() if name != "prediction"}, **row["prediction"]}
     return {
         name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -1,4 +1,4 @@
-"""``dianji run``: do what a recipe says, and show what came of it."""
+"""``dianji run``: runs a recipe, and shows its results."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
-    """Run what is missing of a recipe. Finished stages are reused; an interrupted one goes on where it was."""
+    """Run the missing stages of a recipe. Finished stages are reused; an interrupted one is resumed."""
     from dianji import verbs
     from dianji.cli.progress import reporter
     from dianji.spec.sections import Recipe
 
     loaded = Recipe.load(recipe)
     try:
-        told = reporter(silent=as_json or quiet)
-        result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=told)
+        progress = reporter(silent=as_json or quiet)
+        result = verbs.run(loaded, stage=stage, again=again, profile=profile, reporter=progress)
     except KeyboardInterrupt as error:
         reason = f"{error}. " if str(error) else ""
         error.args = (f"{reason}Run the same command again to go on.",)

@@ -1,4 +1,4 @@
-"""``dianji show``: what an artefact is."""
+"""``dianji show``: describes an artefact."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _FEW = 12
 
 
 def show(artefact: Artefact, lineage: WithLineage = False, as_json: Json = False) -> Answer:
-    """Show what an artefact is: task, labels, base, parents, metrics, cost, versions, files."""
+    """Describe an artefact: task, labels, base, parents, metrics, cost, versions, files."""
     from dianji import verbs
 
     if lineage:
         found = verbs.lineage(artefact)
         return Answer(found.to_json(), lambda: _show_lineage(found))
-    told = verbs.show(artefact)
-    return Answer(told, lambda: _show(told))
+    description = verbs.show(artefact)
+    return Answer(description, lambda: _show(description))
 
 
-def _show(told: Mapping[str, Any]) -> None:
+def _show(description: Mapping[str, Any]) -> None:
     from dianji.cli.tables import print_pairs
 
-    for name, value in told.items():
+    for name, value in description.items():
         if isinstance(value, Mapping):
             pairs = [(key, _line(item)) for key, item in _flat(value)]
             if pairs:
@@ -60,7 +60,7 @@ def _link(link: Ancestor) -> str:
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested keys joined by dots, down to what fits on a line; without figures per class, which fill pages."""
+    """Nested keys joined by dots, down to values that fit on a line; without figures per class, which fill pages."""
     for key, item in value.items():
         name = f"{above}{key}"
         if isinstance(item, Mapping) and not _is_estimate(item):

@@ -66,7 +66,7 @@ def estimate(value: Estimate) -> tuple[str, str]:
 
 
 def near(path: Path) -> str:
-    """The path as a person here would type it."""
+    """The path in its shortest form for the current folder."""
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
 

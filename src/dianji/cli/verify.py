@@ -1,4 +1,4 @@
-"""``dianji verify``: is this folder what was evaluated, and is the ledger whole?"""
+"""``dianji verify``: checks that a folder is the evaluated artefact, or that the ledger is whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DataFile = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Rows the model was evaluated on: predict them again and compare every one with what was recorded.",
+        help="Rows the model was evaluated on: predict them again and compare every one with the record.",
         show_default=False,
     ),
 ]
@@ -45,15 +45,15 @@ def verify(
     from dianji import verbs
     from dianji.cli.progress import reporter
 
-    told = verbs.verify_ledger() if ledger else None
-    if artefact is None and told is not None:
-        return Answer(told.to_json(), lambda: _show_ledger(told), exit_code=0 if told.ok else 1)
+    checked = verbs.verify_ledger() if ledger else None
+    if artefact is None and checked is not None:
+        return Answer(checked.to_json(), lambda: _show_ledger(checked), exit_code=0 if checked.ok else 1)
     found = verbs.verify(
         str(artefact), data=data, columns=columns_of(column), reporter=reporter(silent=as_json or quiet)
     )
-    document: dict[str, Any] = {**found.to_json(), **({"ledger": told.to_json()} if told else {})}
-    right = found.ok and (told is None or told.ok)
-    return Answer(document, lambda: _show_both(found, told), exit_code=0 if right else 1)
+    document: dict[str, Any] = {**found.to_json(), **({"ledger": checked.to_json()} if checked else {})}
+    right = found.ok and (checked is None or checked.ok)
+    return Answer(document, lambda: _show_both(found, checked), exit_code=0 if right else 1)
 
 
 def _show_both(found: Verification, ledger: LedgerVerification | None) -> None:
@@ -70,7 +70,7 @@ def _show(found: Verification) -> None:
     for split in found.predictions:
         print(f"  {split}")
     if found.ok:
-        print("It is what was evaluated, as far as the folder can tell.")
+        print("It is the evaluated artefact, as far as the folder shows.")
         return
     count = len(found.faults)
     print(f"{count} {'thing is' if count == 1 else 'things are'} wrong:")
@@ -87,11 +87,11 @@ def _remark(check: Check) -> str:
     return f"{faults} {'fault' if faults == 1 else 'faults'}" if faults else "; ".join(check.notes) or check.about
 
 
-def _show_ledger(told: LedgerVerification) -> None:
-    print(f"{told.ledger}: {told.entries:,} entries")
-    for note in told.notes:
+def _show_ledger(checked: LedgerVerification) -> None:
+    print(f"{checked.ledger}: {checked.entries:,} entries")
+    for note in checked.notes:
         print(f"  {note}")
-    if told.ok:
+    if checked.ok:
         print("  each carries the sha256 of the one before; none was edited, deleted or put elsewhere")
     else:
-        print(f"  line {told.line} {told.fault}" if told.line is not None else f"  {told.fault}")
+        print(f"  line {checked.line} {checked.fault}" if checked.line is not None else f"  {checked.fault}")

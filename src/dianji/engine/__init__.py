@@ -1,1 +1,1 @@
-"""How training is done: the loop and its parts."""
+"""Training: the loop and its parts."""

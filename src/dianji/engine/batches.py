@@ -1,4 +1,4 @@
-"""Which examples make a batch, and in which order: length-bucketed, random, and a function of seed and epoch alone.
+"""Batches of examples: length-bucketed, random, and a function of seed and epoch alone.
 
 Padding is work for nothing, so examples of one length should share a batch; learning wants batches that are drawn at
 random. Both can be had, because there are far more examples than lengths:
@@ -10,7 +10,7 @@ random. Both can be had, because there are far more examples than lengths:
    is the longest, counted in tokens the shortest, since windows of a long text are all as long as can be.
 5. The batches of all pools are permuted, so that lengths come in random order.
 
-What is not random is only that a batch's examples are of similar length. An example is in exactly one batch of an
+Only one property is not random: a batch's examples are of similar length. An example is in exactly one batch of an
 epoch. Measured with the tokenizer of all-MiniLM-L6-v2, padding is 3.6 % of the tokens on BANKING77 (batches of 64),
 4.1 % on the contexts of XQuAD (windows for masked language, 2,048 tokens) and 0.03 % on novels; in random order it is
 70 %, 28 % and 0.03 %.
@@ -51,7 +51,7 @@ class Size:
 
 
 def size_of(train: Train, device: str, *, coupled: bool = False) -> Size:
-    """What a recipe asks for, on a device. Examples that are ``coupled`` by their loss are never taken in parts."""
+    """The size that a recipe asks for, on a device. Examples that their loss couples are never taken in parts."""
     return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" and not coupled else None)
 
 
@@ -82,10 +82,10 @@ def in_order(lengths: np.ndarray, size: Size) -> list[np.ndarray]:
 
 
 def over_budget(lengths: np.ndarray, size: Size) -> str:
-    """What to say of examples that are larger than a whole batch may be; empty where there are none.
+    """A warning about examples that exceed the size of a whole batch; empty where there are none.
 
     Raises:
-        CapabilityError: all of them are, so that the budget cannot be what was meant.
+        CapabilityError: all of them do, so that the budget must be a mistake.
     """
     if size.tokens is None or not len(lengths) or int(lengths.max()) <= size.tokens:
         return ""
@@ -142,7 +142,7 @@ class BatchOrder:
         return [[part for batch in step for part in self._parts(batch)] for step in steps]
 
     def tokens(self, step: Sequence[np.ndarray]) -> int:
-        """In the micro-batches of a step, padding included."""
+        """The tokens in the micro-batches of a step, padding included."""
         return sum(int(self.lengths[batch].max()) * len(batch) for batch in step)
 
     def _parts(self, batch: np.ndarray) -> list[np.ndarray]:
@@ -153,7 +153,7 @@ class BatchOrder:
         return np.array_split(batch, min(parts, len(batch))) if parts > 1 else [batch]
 
     def total(self, epochs: float) -> int:
-        """Optimiser steps in so many epochs; at least one."""
+        """The number of optimiser steps in so many epochs; at least one."""
         whole = int(epochs)
         if self.size.examples is not None:  # every epoch has the same number of steps
             each = len(self.steps(0))

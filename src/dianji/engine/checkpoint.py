@@ -1,4 +1,4 @@
-"""Checkpoints: tensors in safetensors, the rest in JSON, each file's digest beside it, the two newest kept."""
+"""Checkpoints: tensors in safetensors, other values in JSON, a digest of each file; the two newest are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEPT = 2
 
 @dataclass
 class Snapshot:
-    """Everything a run needs to go on: named tensors and plain values."""
+    """The state of a run: named tensors and plain values."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Snapshot:
         self.values[prefix] = values
 
     def part(self, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What ``add`` put there."""
+        """The tensors and values that ``add`` put under the prefix."""
         start = f"{prefix}/"
         tensors = {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
         return tensors, self.values[prefix]
@@ -63,7 +63,7 @@ def write(folder: Path, step: int, snapshot: Snapshot) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """The newest sound checkpoint, and the damaged ones that were passed over."""
+    """The newest sound checkpoint, and the damaged ones that were skipped."""
 
     step: int
     snapshot: Snapshot
@@ -143,12 +143,12 @@ def _plain(value: object) -> bool:
 
 
 def _tuples(group: dict[str, Any]) -> dict[str, Any]:
-    """JSON turns the betas into a list; ``params`` must stay one."""
+    """Restores tuples such as the betas, which JSON turns into lists; ``params`` must stay a list."""
     return {key: tuple(value) if isinstance(value, list) and key != "params" else value for key, value in group.items()}
 
 
 def learnt(model: torch.nn.Module) -> dict[str, Tensor]:
-    """What training may have changed: parameters that learn, and buffers such as running statistics."""
+    """The tensors that training may have changed: parameters that learn, and buffers such as running statistics."""
     kept: dict[str, Tensor] = {name: p.data for name, p in model.named_parameters() if p.requires_grad}
     kept.update({name: buffer for name, buffer in model.named_buffers() if buffer is not None})
     return kept

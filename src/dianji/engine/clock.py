@@ -1,4 +1,4 @@
-"""Where the time of a stage went: phases that are entered and left, whatever happens inside them."""
+"""Measures the time of a stage by phases."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-#: In the order in which they are told. ``other`` is what is left of the whole.
+#: In the order of reports. ``other`` is the rest of the whole.
 PHASES = ("prepare", "data", "forward", "backward", "optimiser", "compile", "evaluation", "checkpoint", "finish")
 OTHER = "other"
 
 
 class Clock:
-    """Phases may lie within phases: the time of the inner one is not counted to the outer one, so that all add up.
+    """Phases may be nested: the time of the inner one is not counted to the outer one, so that all add up.
 
     Entering and leaving a phase takes two microseconds, so a clock always runs. On a GPU, where work is handed over and
-    done later, a phase is what handing over took, unless ``settle`` waits for the device.
+    done later, a phase measures the hand-over, unless ``settle`` waits for the device.
     """
 
     def __init__(self, settle: Callable[[], None] | None = None, now: Callable[[], float] = time.perf_counter) -> None:
@@ -53,7 +53,7 @@ class Clock:
         self._open.pop()
 
     def _charge(self) -> None:
-        """What passed since the last change of phase belongs to the innermost open one."""
+        """Add the time since the last change of phase to the innermost open one."""
         if self._settle is not None:
             self._settle()
         now = self._now()

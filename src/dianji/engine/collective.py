@@ -37,7 +37,7 @@ BUCKET = 2**25  # bytes of gradients that are sent at once
 
 
 class Collective(Processes):
-    """One of several. Raises TrainingError from every method where another one is lost."""
+    """One of several processes. Every method raises TrainingError when another process is lost."""
 
     echo = 5.0
 
@@ -45,14 +45,14 @@ class Collective(Processes):
         self.launch = launch
         self._watch = watch
         self._group = group
-        self._skeleton: nn.Module | None = None  # of a model whose weights are divided
+        self._skeleton: nn.Module | None = None  # of a model whose weights are sharded
 
     def describe(self) -> str:
-        """``, 2 processes``; with other ones, sums come out otherwise in their last bit."""
+        """``, 2 processes``; with another number, sums differ in their last bit."""
         return f", {self.count} processes{' that share the weights' if self.launch.sharded else ''}"
 
     def unite(self, model: nn.Module) -> None:
-        """The main process's weights, for all."""
+        """All processes get the main process's weights."""
         with self._translated():
             for tensor in (*model.parameters(), *model.buffers()):
                 self._broadcast(tensor.detach())
@@ -60,14 +60,14 @@ class Collective(Processes):
                 self._skeleton = sharding.shard(model, self.count)
 
     def whole(self, model: nn.Module) -> None:
-        """In the main process; the others are left without. Nothing is done where each process holds all."""
+        """The main process gets the whole weights, the others none. Does nothing unless weights are sharded."""
         if self._skeleton is not None:
             with self._translated():
                 sharding.gather(model, self._skeleton, keep=self.main)
             self._skeleton = None
 
     def collected(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One after the other into main memory, so that a GPU never holds more than one of them whole."""
+        """Tensors go into main memory one after the other, so that a GPU holds at most one of them whole."""
         kept: dict[str, Tensor] = {}
         with self._translated():
             for name, tensor in tensors.items():
@@ -90,11 +90,11 @@ class Collective(Processes):
         return Share({name: tensor[self.launch.rank :: self.count] for name, tensor in batch.items()})
 
     def seed(self, *where: int) -> None:
-        """Seeded by the rank besides."""
+        """The seed includes the rank."""
         seed_everything(derive(*where, self.launch.rank))
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """In buckets. What is divided among the processes was summed in the backward pass."""
+        """Sums in buckets. Sharded gradients were summed in the backward pass."""
         if self.launch.sharded:
             return
         # A process whose rows did not reach a weight has no gradient for it, and must take part all the same.
@@ -120,7 +120,7 @@ class Collective(Processes):
                 self._broadcast(buffer)
 
     def total(self, items: int, value: float) -> tuple[int, float]:
-        """In fp64, in which a count of items is exact."""
+        """In fp64, which represents the count of items exactly."""
         both = torch.tensor([items, value], dtype=torch.float64)
         with self._translated():
             self._reduce(both, dist.ReduceOp.SUM)
@@ -157,12 +157,12 @@ class Collective(Processes):
             self._broadcast(size)
             received = torch.empty(int(size), dtype=torch.uint8)
             self._broadcast(received)
-        told: T = json.loads(received.numpy().tobytes())
-        return told
+        result: T = json.loads(received.numpy().tobytes())
+        return result
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Two waits: for the main process, then for the others, so that it does not run ahead."""
+        """Two barriers: one for the main process, one for the others, so that it does not run ahead."""
         if not self.main:
             self.wait()
         yield
@@ -172,13 +172,13 @@ class Collective(Processes):
 
     @contextmanager
     def hold(self, lock: AbstractContextManager[None]) -> Iterator[None]:
-        """Until all are through."""
+        """Until all processes have left the block."""
         with lock if self.main else nullcontext():
             yield
             self.wait()
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Until all processes are here."""
         with self._translated():
             self._reduce(torch.zeros(1), dist.ReduceOp.SUM)
 
@@ -199,7 +199,7 @@ class Collective(Processes):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Around whatever needs the other processes: torch's errors say which connection broke, not who is gone."""
+        """Around communication: torch's errors name the broken connection, not the process that is lost."""
         try:
             yield
         except RuntimeError as error:
@@ -211,7 +211,7 @@ class Collective(Processes):
 
 @contextmanager
 def collective(launch: Launch) -> Iterator[Collective]:
-    """All processes of a launch, from here on until the block ends.
+    """All processes of a launch, until the block ends.
 
     A process that leaves by an error takes the others with it: they raise TrainingError, and within 30 seconds all have
     ended.
@@ -230,7 +230,7 @@ def collective(launch: Launch) -> Iterator[Collective]:
         processes.wait()
     except BaseException as error:
         heard = watch.leave(str(error) or type(error).__name__)
-        if not launch.main and (watch.told or (heard and not watch.loss(within=0))):
+        if not launch.main and (watch.reported or (heard and not watch.loss(within=0))):
             error.add_note(TOLD)
         raise
     else:
@@ -241,7 +241,7 @@ def collective(launch: Launch) -> Iterator[Collective]:
 
 
 def _group(launch: Launch) -> dist.ProcessGroup:
-    """Over which everything is sent: Gloo between CPUs, NCCL between GPUs where each process has its own."""
+    """The process group: Gloo between CPUs, NCCL between GPUs where each process has its own."""
     gpus = torch.cuda.device_count() if os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true" else 0
     if gpus:
         torch.cuda.set_device(launch.local_rank % gpus)

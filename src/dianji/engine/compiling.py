@@ -1,4 +1,4 @@
-"""``train.compile``: torch.compile for the training steps, with its own time apart, and kept where it pays.
+"""``train.compile``: torch.compile for the training steps, timed separately, and kept where it pays.
 
 ``auto`` is off on a CPU: compiling a small encoder took 42 s and gained nothing there (AMD Zen 4, bf16, 16 tokens), and
 a choice by the clock would cost runs their equal bytes. On a GPU it is measured in the run itself.
@@ -26,12 +26,12 @@ Mode = Literal["auto", "on", "off"]
 TIMED, WARM, WARM_COMPILED = 10, 3, 10
 #: Seconds of training that must be left: compiling takes about one minute and seldom saves more than a fifth.
 LEAST_LEFT = 300.0
-#: What a compiled step may take of an eager one; else it is not worth keeping.
+#: The largest time of a compiled step, as a share of an eager one, for which compiling is kept.
 KEPT_BELOW = 0.97
 
 
 class Compilation:
-    """Compiles one run's model in place, so that names of weights stay what they are, and gives it back as it was."""
+    """Compiles one run's model in place, so that names of weights do not change, and undoes it at the end."""
 
     def __init__(self, mode: Mode, progress: Progress, position: Position, reporter: Reporter, clock: Clock) -> None:
         self._model = progress.model
@@ -59,7 +59,7 @@ class Compilation:
         if self._on or self._position.compiled:
             require_compiler(self._device)
             self._compile()
-        with _told(self._begin, self._end):
+        with _observed(self._begin, self._end):
             try:
                 yield
             finally:
@@ -70,7 +70,7 @@ class Compilation:
                     )
 
     def eager(self) -> AbstractContextManager[None]:
-        """Around what is not training: other modes and shapes would be compiled anew for a few batches."""
+        """Outside training steps: other modes and shapes would be compiled anew for a few batches."""
         if not self.compiled:
             return nullcontext()
         stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")  # at once: enter it at once
@@ -87,7 +87,7 @@ class Compilation:
         return seconds
 
     def after_step(self, seconds: float, tokens: int) -> None:
-        """Measure and decide, where that is asked for. A run that a clock ends is left alone.
+        """Measure a step and decide, in mode ``auto``. A run with a budget in minutes is left alone.
 
         Args:
             seconds: the step took, without compiling.
@@ -149,7 +149,7 @@ def require_compiler(device: torch.device) -> None:
     """Have torch compile a few operations, which takes some seconds the first time.
 
     Raises:
-        CapabilityError: it cannot; says what to install.
+        CapabilityError: it cannot; the message names the packages to install.
     """
     try:
         torch.compile(_few_operations)(torch.ones(8, device=device))
@@ -167,7 +167,7 @@ def _few_operations(values: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _told(begin: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+def _observed(begin: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
     """Calls ``begin`` and ``end`` around every compilation, also around those of backward passes."""
     from torch._dynamo.callback import CallbackArgs, callback_handler  # which takes seconds to import
 

@@ -46,7 +46,7 @@ class RunContext:
         """Place the model on the device and put its faster layers in place. The optimizer is made afterwards.
 
         Args:
-            job: what to train.
+            job: the training to run.
             runtime: where to compute.
             folder: of the step.
             reporter: receives messages and progress.

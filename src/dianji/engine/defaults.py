@@ -1,9 +1,9 @@
-"""What a recipe leaves open about training, filled from the base, the adaptation and the number of rows.
+"""Fills training values that a recipe leaves open, from the base, the adaptation and the number of rows.
 
 The learning rate for full fine-tuning of a pre-trained transformer falls with the square of its width: 2e-4 at 384
 (measured on BANKING77 with all-MiniLM-L6-v2), which gives 5e-5 at 768 and 2.8e-5 at 1024, the values that Devlin et al.
 (2019, arXiv:1810.04805, A.3) recommend for BERT-base and -large. It does not rise for narrower ones when labels are
-learnt: what pre-training has built must survive the first steps of a new head.
+learnt: the pre-trained weights must survive the first steps of a new head.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_EPOCHS = 30
 
 
 def fill(train: Train, task: Task, card: Card, adaptation: Adaptation, rows: int) -> Train:
-    """``train`` with every open value written out. What the recipe says is never changed.
+    """``train`` with every open value written out. Values in the recipe are never changed.
 
     Args:
         train: as the recipe has it.
@@ -68,7 +68,7 @@ def _batch(rows: int) -> int:
 
 
 def _tokens(rows: int) -> int:
-    """Little text gives few steps, and smaller ones give more of them for the same work."""
+    """The token budget of a batch: little text gives few steps, and smaller batches give more of them."""
     return 4096 if rows >= 10_000 else 2048
 
 
@@ -85,7 +85,7 @@ def _rate(card: Card, supervised: bool) -> float:
 
 
 def _head_rate(rate: float, card: Card, adaptation: Adaptation, supervised: bool) -> float:
-    """A new head on a pre-trained trunk starts from nothing and may move ten times as fast, capped where Adam jumps."""
+    """The head's rate: a new head on a pre-trained trunk may move ten times as fast, with a cap for Adam."""
     if not (supervised and card.pretrained):
         return rate
     return max(rate, min(10 * rate / adaptation.learning_rate_factor, 5e-3))

@@ -1,4 +1,4 @@
-"""Batches of any shape on their way to a device."""
+"""Moves batches of any shape to a device."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def cheap_dropout() -> Iterator[None]:
 
     Takes the place of torch's functions, so every architecture has it without being changed; it must span the backward
     pass too, in which checkpointed layers run again. Each mask is seeded by torch's own generator: seeding, resuming
-    and activation checkpointing behave as with torch's dropout. What it does not know (a tensor on a GPU, work in
-    place, grouped queries, a tiny rate, a model that is being compiled) goes to torch unchanged.
+    and activation checkpointing behave as with torch's dropout. Unsupported calls (a tensor on a GPU, work in
+    place, grouped queries, a tiny rate, a model that is being compiled) go to torch unchanged.
     """
     _count(1)
     try:
@@ -42,7 +42,7 @@ def cheap_dropout() -> Iterator[None]:
 
 
 def mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros with probability ``rate``, else what keeps the mean: 1 / (1 - rate). Seeded by torch's generator.
+    """Zeros with probability ``rate``, else 1 / (1 - rate), which keeps the mean. Seeded by torch's generator.
 
     The rate is rounded to a multiple of 2^-16, and the scale follows the rounded one, so that the mean is exact.
     """
@@ -51,12 +51,12 @@ def mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
 
 
 def bits(shape: torch.Size, rate: float) -> torch.Tensor:
-    """int16: zero with probability ``rate``, else -1, which is all bits, so that ``and`` lays it over a tensor."""
+    """int16: zero with probability ``rate``, else -1, which is all bits, so that ``and`` applies it to a tensor."""
     elements = shape.numel()
     seed = int(torch.randint(2**62, ()))
     words = np.random.SFC64(seed).random_raw(-(-elements // 4))
     halves = torch.from_numpy(words.view(np.int16))[:elements].view(shape)
-    bound = LEVELS // 2 - round(rate * LEVELS)  # what is below stays
+    bound = LEVELS // 2 - round(rate * LEVELS)  # values below are kept
     # Three passes of plain arithmetic, where a comparison would leave bytes that must be widened again.
     return halves.clamp_(bound - 1, bound).sub_(bound)
 

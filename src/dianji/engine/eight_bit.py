@@ -1,4 +1,4 @@
-"""torchao's AdamW with 8-bit moments, made to behave as torch's optimizers do. Needs the extra ``memory``."""
+"""torchao's AdamW with 8-bit moments, adapted to the interface of torch's optimizers. Needs the extra ``memory``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model over a whole split, some rows at a time: outputs in the order of the rows, outcomes, plain metric values."""
+"""Evaluates a model on a split, some rows at a time: outputs in the order of the rows, outcomes, metric values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXAMPLES = 256
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A task's model that is asked about examples. It is left in the mode (training or evaluation) it was in.
+    """Runs a task's model on examples. The model keeps its mode (training or evaluation).
 
     Random draws (masks) follow from ``seed`` and the batch's number, so that two calls on the same rows agree.
     """

@@ -1,4 +1,4 @@
-"""How much memory training will take, told from tensors that have shapes and no contents.
+"""Forecasts the memory of training from tensors that have shapes and no contents.
 
 A step of the real model runs on such tensors (torch's fake ones): every allocation is counted, nothing is computed and
 no weight is loaded, so that it takes about a second whatever the size of the model and however unusual its layers.
@@ -25,7 +25,7 @@ from dianji.registry import REGISTRY
 from dianji.spec.sections import Component
 from dianji.tasks.base import Batch
 
-#: What was measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
+#: Measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator
 #: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
 #: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.14, 100.0, 100.0
@@ -36,7 +36,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Forecast:
-    """MiB at the moment when they are most, by what takes them."""
+    """MiB at the peak, by purpose."""
 
     process: float  # before training: Python, torch, the data
     weights: float
@@ -55,7 +55,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Load:
-    """What a stage will do, as far as it matters for memory.
+    """The properties of a stage that decide its memory.
 
     ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
     are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape;
@@ -78,7 +78,7 @@ def forecast(load: Load, process: float) -> Forecast:
     """Count a step, an evaluation and a checkpoint.
 
     Args:
-        load: what will be done. Its model is used up.
+        load: the stage's load. Its model is used up.
         process: MiB that are taken already.
 
     Raises:
@@ -108,7 +108,7 @@ def forecast(load: Load, process: float) -> Forecast:
 
 
 def foreseen_graph_split(model: nn.Module, probes: tuple[SizedBatch, SizedBatch], *, bf16: bool) -> GraphSplit:
-    """Where what is frozen ends, most likely, and what it will say of an example: its kind and size.
+    """The most likely end of the frozen part, with the kind and size of its states.
 
     Args:
         model: as that of a ``Load``; it is used up.
@@ -126,7 +126,7 @@ def foreseen_graph_split(model: nn.Module, probes: tuple[SizedBatch, SizedBatch]
 
 
 def state_bytes(optimizer: Component) -> float:
-    """What the optimizer remembers of each weight: one step of it on a small matrix, counted."""
+    """Bytes of optimizer state for each weight, counted in one step on a small matrix."""
     weight = nn.Parameter(torch.zeros(256, 256))
     made = REGISTRY.build("optimizer", optimizer.name, optimizer.arguments).build([{"params": [weight], "lr": 1e-3}])
     weight.grad = torch.ones_like(weight)
@@ -179,7 +179,7 @@ def _products(*, bf16: bool) -> AbstractContextManager[Any]:
 
 
 def _materialise(model: nn.Module) -> None:
-    """Fake weights on the CPU in the place of those on "meta", which mixed precision would pass over."""
+    """Fake weights on the CPU in the place of those on "meta", which mixed precision would skip."""
     made: dict[int, nn.Parameter] = {}
     for module in model.modules():
         for name, weight in module._parameters.items():
@@ -193,7 +193,7 @@ def _materialise(model: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What a model is given, and at how many positions a language model is asked (None: it is none)."""
+    """The inputs of a model, and the number of positions that a language model predicts (None: no language model)."""
 
     tensors: Batch
     asked: int | None
@@ -207,7 +207,7 @@ class _Inputs:
         return cls({name: batch[name] for name in batch if name in names and name != "labels"}, asked)
 
     def logits(self, model: nn.Module, mode: FakeTensorMode) -> Tensor:
-        """Of a language model only at the positions that are asked for, as its task computes them."""
+        """The logits; of a language model only at the positions that its task predicts."""
         inputs = {name: mode.from_tensor(value) for name, value in self.tensors.items()}
         trunk = getattr(model, "base_model", model)
         narrowed = self.asked is not None and trunk is not model

@@ -1,4 +1,4 @@
-"""A model that is asked rather than trained, in the precision that was chosen."""
+"""Runs a trained model in a chosen precision."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.runtime import Precision, choose_precision
 
 
-class Asking:
-    """How one model computes its answers.
+class Inference:
+    """The precision and the layers with which one model computes its answers.
 
     In fp32 they are computed as they were evaluated, operation by operation. In bf16 matrix products are rounded and
     layers take their lean form: several times as fast where the hardware is built for it, equal within the rounding.

@@ -1,4 +1,4 @@
-"""How a process joins the others that its launcher started."""
+"""Joins a process to the others of its launch."""
 
 from __future__ import annotations
 

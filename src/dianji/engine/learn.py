@@ -1,4 +1,4 @@
-"""How a job learns: what is frozen is computed once, a linear head goes to its optimum, all else through the loop."""
+"""Chooses how a job learns: frozen states computed once, a linear head fitted to its optimum, or the loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dianji.tasks.base import Task
 
 @dataclass(frozen=True)
 class LearningPlan:
-    """What a recipe says of the way."""
+    """The method that a recipe asks for."""
 
     #: Whether a linear head is to be fitted to its optimum.
     to_the_optimum: bool = False
@@ -40,14 +40,14 @@ class LearningPlan:
 def learn(
     job: Job, plan: LearningPlan, runtime: Runtime, folder: Path, store: StateStore, clock: Clock | None = None
 ) -> Trained:
-    """Train the job's model, the shortest way that leads to the same result.
+    """Train the job's model, by the shortest way to the same result.
 
     Args:
-        job: what to train.
-        plan: what is asked for.
+        job: the training to run.
+        plan: the method to use.
         runtime: where to compute.
         folder: of the step.
-        store: where states are kept, and who hears of it.
+        store: where states are stored, and who receives messages.
         clock: notes where the time goes.
 
     Raises:
@@ -65,7 +65,7 @@ def learn(
             trained = _to_the_optimum(job, plan, cut, reader, folder, store)
             if trained is not None:
                 return dataclasses.replace(trained, seconds=time.monotonic() - began)
-        spared = _spare(job, plan, cut, reader, store)
+        job_with_states = _with_frozen_states(job, plan, cut, reader, store)
     except NotSplittable as reason:
         if plan.to_the_optimum and runtime.processes.count > 1:
             raise CapabilityError(
@@ -76,9 +76,9 @@ def learn(
             raise CapabilityError(_no_lbfgs(job, reason)) from reason
         if str(reason):
             store.reporter.say(f"{job.name}: the whole model runs in every step: {reason}")
-        spared = job
+        job_with_states = job
     before = time.monotonic() - began
-    trained = Training(spared, runtime, folder, store.reporter, clock).run()
+    trained = Training(job_with_states, runtime, folder, store.reporter, clock).run()
     return dataclasses.replace(trained, seconds=trained.seconds + before)
 
 
@@ -86,7 +86,7 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
     """Refuse a model that has no frozen part which could be computed once.
 
     Raises:
-        NotSplittable: says why, with nothing where all of it learns.
+        NotSplittable: the message gives the reason; it is empty where all of the model learns.
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
         raise NotSplittable("")  # which goes without saying
@@ -99,21 +99,21 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
 
 
 def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
-    """Whether what is frozen is kept: read once only, it is not worth a file. ``to_the_optimum`` is by ``fit``."""
+    """Whether frozen states are stored: a single pass is not worth a file. ``to_the_optimum`` is by ``fit``."""
     once = train.epochs is not None and train.epochs <= 1
     return train.cache == "auto" and (to_the_optimum or not once)
 
 
 def reader_of(job: Job, runtime: Runtime) -> Reader:
-    """Reads the training examples with what is frozen of the job's model, which is on its device."""
+    """A reader of the training examples, for the frozen part of the job's model, which is on its device."""
     return Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
 
 
 def frozen_part(job: Job, reader: Reader) -> GraphSplit:
-    """Where what is frozen of the job's model ends.
+    """The end of the frozen part of the job's model.
 
     Raises:
-        NotSplittable: it has no frozen part that could be computed once; says why, with nothing where all of it learns.
+        NotSplittable: it has no frozen part that could be computed once; the message is empty where all of it learns.
     """
     require_settled(reader.model, job.task, job.train)
     if reader.runtime.processes.count > 1:
@@ -138,8 +138,8 @@ def _to_the_optimum(
     return fit(job, head, folder, held_out, store.reporter)
 
 
-def _spare(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> Job:
-    """The job, which knows what is frozen; where nothing is kept it is computed batch by batch, to the same bits."""
+def _with_frozen_states(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> Job:
+    """The job with frozen states; where nothing is stored they are computed batch by batch, to the same bits."""
 
     def states(split: str, table: pa.Table) -> StoredStates | Fresh:
         here = _of(reader, table)
@@ -147,7 +147,7 @@ def _spare(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store:
             return Fresh(cut, here)
         return stored_states(cut, here, plan.examples[split], _titled(store, split))
 
-    # What is compiled could not be told in each step to leave parts of itself out.
+    # A compiled model could not leave parts of itself out in each step.
     eager = job.train.model_copy(update={"compile": "off"})
     known = dataclasses.replace(job, states=states("train", job.examples), train=eager)
     if job.validation is None:
@@ -156,17 +156,17 @@ def _spare(job: Job, plan: LearningPlan, cut: GraphSplit, reader: Reader, store:
 
 
 def _lean(job: Job, runtime: Runtime) -> LeanPath:
-    """In fp32 none: there what is said of an example must not depend on its company, to the last bit."""
+    """No fast layers in fp32: there the states of an example must not depend on the batch, to the last bit."""
     everything = all(parameter.requires_grad for parameter in job.model.model.parameters())
     if job.train.lean == "off" or everything or runtime.precision == "fp32" or runtime.processes.count > 1:
         return LeanPath()
     path = find_lean(job.model.model, runtime.device)
-    path.renew()  # once: what is frozen stays as it is, and what is not is never read
+    path.renew()  # once: frozen weights do not change, and the others are never read
     return path
 
 
 def _all(job: Job, split: str, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> StoredStates:
-    """Every state of a split, in main memory where they are not to be kept on the disk."""
+    """Every state of a split, in main memory where the disk is not used."""
     if on_the_disk(job.train, to_the_optimum=True) and split in plan.examples:
         found = stored_states(cut, reader, plan.examples[split], _titled(store, split))
         if isinstance(found, StoredStates):

@@ -27,7 +27,7 @@ FOLDS = 5
 #: With more rows than these, one of the folds is enough to choose by.
 MANY = 2000
 MOST_ITERATIONS = 2000
-#: What a class's share is at least: numbers below 1e-38 take a processor thirty times as long to multiply.
+#: The least share of a class: numbers below 1e-38 take a processor thirty times as long to multiply.
 LEAST_SHARE = 1e-30
 RARE = 1e-20
 VECTOR = 16
@@ -52,7 +52,7 @@ class FeatureRows:
     targets: np.ndarray
 
     def take(self, chosen: np.ndarray) -> FeatureRows:
-        """Some of them."""
+        """Some of the rows."""
         return FeatureRows(self.features[chosen], self.targets[chosen])
 
 
@@ -60,7 +60,7 @@ class FeatureRows:
 class Basis:
     """Coordinates of features, in which all have one penalty: ``(features - mean) @ matrix``.
 
-    Which coordinates are best depends on how many rows there are to tell noise from meaning, so two are tried. On
+    The best coordinates depend on the number of rows, so two bases are tried. On
     BANKING77 with all-MiniLM-L6-v2, test accuracy in plain and in whitened ones: 0.769 and 0.766 of 5 rows per label,
     0.928 and 0.933 of 9,503 rows. Dividing each feature by its own deviation changed nothing.
     """
@@ -79,16 +79,16 @@ class Basis:
         return found
 
     def undo(self, weights: np.ndarray) -> np.ndarray:
-        """Weights (width + 1, classes) for features as they were before."""
+        """Weights (width + 1, classes) for features in their original coordinates."""
         plain = self.matrix @ weights[:-1]
         return np.vstack([plain, weights[-1] - self.mean @ plain])
 
 
 def bases(rows: FeatureRows) -> list[Basis]:
-    """Plain: centred and divided by one number, so that strengths mean the same for every base. And whitened.
+    """Plain: centred and divided by one number, so that strengths are comparable between bases. And whitened.
 
-    That is by the covariance within classes, drawn halfway to a multiple of the identity: what tells rows of one class
-    apart is noise to a classifier.
+    Whitening uses the covariance within classes, shrunk halfway to a multiple of the identity: differences between rows
+    of one class are noise to a classifier.
     """
     count, width = rows.features.shape
     classes = int(rows.targets.max(initial=0)) + 1
@@ -112,7 +112,7 @@ def bases(rows: FeatureRows) -> list[Basis]:
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of one inverse strength on held-out rows."""
+    """The result of one inverse strength on held-out rows."""
 
     basis: str
     inverse_strength: float
@@ -136,7 +136,7 @@ class Fitted:
 
 
 def fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> Iterator[Tried | Fitted]:
-    """Fit some of ``PATH`` in each basis, until it gets worse, telling of each strength; the last item is the best fit.
+    """Fit some of ``PATH`` in each basis, until it gets worse; yields each strength tried, and the best fit last.
 
     The best is that of the lowest log-loss on held-out rows at the best temperature: accuracy of few rows is coarse,
     and plain log-loss prefers weak penalties because strong ones make a model doubt. The weights that come out are
@@ -155,21 +155,23 @@ def fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> 
 
 
 def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) -> Iterator[Tried | Fitted]:
-    parts = [(part, rest, bases(part)) for part, rest in _divided(train, held_out)]
+    parts = [(part, rest, bases(part)) for part, rest in _folds(train, held_out)]
     of_all = parts[0][2] if parts[0][0] is train else bases(train)
     reached: list[tuple[_Reached, Basis]] = []
     for number, basis in enumerate(of_all):
-        divided = [_judged_on(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts]
-        for one in _climb(divided, basis.name):
+        folds = [
+            _problem_and_rest(part, rest, found[min(number, len(found) - 1)], classes) for part, rest, found in parts
+        ]
+        for one in _climb(folds, basis.name):
             reached.append((one, basis))
-            yield one.told
-    best, basis = min(reached, key=lambda one: one[0].told.log_loss_at_temperature)
-    chosen = best.told
+            yield one.tried
+    best, basis = min(reached, key=lambda one: one[0].tried.log_loss_at_temperature)
+    chosen = best.tried
     problem = Problem(FeatureRows(basis.apply(train.features), train.targets), classes)
     products = len(train.targets) * train.features.shape[1] * classes
     exact = torch.float64 if products <= MOST_EXACT else torch.float32
     last = problem.minimise(chosen.inverse_strength, best.runs[0].weights, CONVERGED[exact], exact)
-    iterations = sum(one.told.iterations for one, _ in reached) + last.iterations
+    iterations = sum(one.tried.iterations for one, _ in reached) + last.iterations
     passes = sum(run.passes for one, _ in reached for run in one.runs) + last.passes
     found = basis.undo(last.weights / chosen.temperature)
     yield Fitted(found, chosen, iterations, passes, last.loss, last.gradient)
@@ -177,30 +179,30 @@ def _fit_path(train: FeatureRows, held_out: FeatureRows | None, classes: int) ->
 
 @dataclass(frozen=True)
 class _Reached:
-    """What came of one strength, and where the fit of each part of the rows ended."""
+    """The result of one strength, and the end of the fit of each part of the rows."""
 
-    told: Tried
+    tried: Tried
     runs: list[Minimum]
 
     def is_worse(self, than: _Reached) -> bool:
-        return self.told.log_loss_at_temperature > than.told.log_loss_at_temperature
+        return self.tried.log_loss_at_temperature > than.tried.log_loss_at_temperature
 
 
-def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
-    """From one of ``PATH`` to the next, each fit from where the last ended, until it gets worse."""
+def _climb(folds: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterator[_Reached]:
+    """From one of ``PATH`` to the next, each fit from the end of the last, until it gets worse."""
 
     def reach(inverse: float, starts: Sequence[Minimum | None]) -> _Reached:
         runs = [
             part.minimise(inverse, None if start is None else start.weights, ROUGH)
-            for (part, _), start in zip(divided, starts, strict=True)
+            for (part, _), start in zip(folds, starts, strict=True)
         ]
-        logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(divided, runs, strict=True)]
+        logits = [_logits(rest.features, run.weights) for (_, rest), run in zip(folds, runs, strict=True)]
         iterations = sum(run.iterations for run in runs)
-        told = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
-        return _Reached(_judge(np.concatenate(logits), targets, told), runs)
+        tried = Tried(basis, inverse, iterations, 0.0, 0.0, 1.0, 0.0)
+        return _Reached(_scored(np.concatenate(logits), targets, tried), runs)
 
-    targets = np.concatenate([rest.targets for _, rest in divided])
-    first = best = reach(PATH[MIDDLE], [None] * len(divided))
+    targets = np.concatenate([rest.targets for _, rest in folds])
+    first = best = reach(PATH[MIDDLE], [None] * len(folds))
     yield first
     for way in (PATH[MIDDLE + 1 :], PATH[:MIDDLE][::-1]):
         for inverse in way:
@@ -215,7 +217,7 @@ def _climb(divided: Sequence[tuple[Problem, FeatureRows]], basis: str) -> Iterat
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where L-BFGS ended."""
+    """The end of an L-BFGS run."""
 
     weights: np.ndarray
     iterations: int
@@ -235,7 +237,7 @@ class Problem:
         self.gram = self._gram()
 
     def zeros(self) -> np.ndarray:
-        """Weights to begin with."""
+        """Initial weights."""
         return np.zeros((self.features.shape[1] + 1, self.classes))
 
     def minimise(
@@ -318,7 +320,7 @@ class Problem:
 
 
 def seconds_per_pass(rows: FeatureRows, count: int, classes: int) -> float:
-    """What it takes to read ``count`` rows like these once, as a fit does at least as often as it iterates."""
+    """Seconds to read ``count`` rows like these once; a fit reads them at least once per iteration."""
     most = min(count, ROWS)
     problem = Problem(rows.take(np.arange(most) % len(rows.targets)), classes)
     taken = []
@@ -329,8 +331,8 @@ def seconds_per_pass(rows: FeatureRows, count: int, classes: int) -> float:
     return min(taken) * count / max(1, most)
 
 
-def _divided(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[FeatureRows, FeatureRows]]:
-    """What is fitted, and on what it is judged. A class with few rows is held out in few turns."""
+def _folds(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[FeatureRows, FeatureRows]]:
+    """Pairs of rows to fit and rows to judge on. A class with few rows is held out in few turns."""
     if held_out is not None:
         return [(train, held_out)]
     turn = np.empty(len(train.targets), dtype=np.int64)
@@ -342,13 +344,13 @@ def _divided(train: FeatureRows, held_out: FeatureRows | None) -> list[tuple[Fea
     return found or [(train, train)]
 
 
-def _judged_on(part: FeatureRows, rest: FeatureRows, basis: Basis, classes: int) -> tuple[Problem, FeatureRows]:
-    """In a basis of the rows that are fitted, which must not know those on which it is judged."""
+def _problem_and_rest(part: FeatureRows, rest: FeatureRows, basis: Basis, classes: int) -> tuple[Problem, FeatureRows]:
+    """A problem in a basis of the fitted rows, which must not depend on those of the judgement."""
     problem = Problem(FeatureRows(basis.apply(part.features), part.targets), classes)
     return problem, FeatureRows(basis.apply(rest.features), rest.targets)
 
 
-def _judge(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:
+def _scored(logits: np.ndarray, targets: np.ndarray, tried: Tried) -> Tried:
     scores = torch.from_numpy(logits)
     target = torch.from_numpy(targets.astype(np.int64))
 

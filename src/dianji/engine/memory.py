@@ -1,4 +1,4 @@
-"""Memory of a stage: its peak, measured by the operating system rather than sampled, and pages that are kept."""
+"""Memory of a stage: its peak as the operating system measures it, and reuse of freed pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reset_peak() -> None:
     gc.collect()  # a model that was trained before is in a circle with its hooks
     trim = _glibc("malloc_trim")
     if trim is not None:
-        trim(0)  # what a stage before has kept is not this one's
+        trim(0)  # memory kept by an earlier stage does not count
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -45,10 +45,10 @@ def peak_mb() -> float:
 
 
 def keep_pages() -> None:
-    """From now on, what is freed is kept by the C library for what comes next; without glibc nothing is kept.
+    """From now on the C library keeps freed pages for later use; without glibc nothing changes.
 
     By default it gives large blocks back to the system at once, which must then clear every page of them anew: about a
-    tenth of a step of a small encoder on a CPU. Peak memory stays what it was.
+    tenth of a step of a small encoder on a CPU. Peak memory does not change.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
@@ -58,7 +58,7 @@ def keep_pages() -> None:
 
 @contextmanager
 def steady_memory() -> Iterator[None]:
-    """Around a training loop: what a step frees is kept for the next, and Python's collector has less to look at."""
+    """Around a training loop: freed memory is reused by the next step, and Python's collector has less to scan."""
     keep_pages()
     gc.collect()
     gc.freeze()  # imported libraries hold a million objects that outlive training anyway

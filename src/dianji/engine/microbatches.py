@@ -1,4 +1,4 @@
-"""Out of memory: the step is taken again in smaller micro-batches, and so are all that follow."""
+"""Out of memory: repeats the step with smaller micro-batches, and uses them from then on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MicroBatches:
         self._coupled = coupled
 
     def attempt(self, batches: Sequence[np.ndarray], passes: Callable[[list[np.ndarray]], Answer]) -> Answer:
-        """What ``passes`` (forward and backward) gives for a step's micro-batches, as finely cut as memory asks for.
+        """The result of ``passes`` (forward and backward) for a step's micro-batches, as finely cut as memory requires.
 
         ``passes`` is called again from the start: gradients are dropped and buffers are put back before.
 
@@ -62,10 +62,10 @@ class MicroBatches:
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                told = str(error).partition("\n")[0]
+                reason = str(error).partition("\n")[0]
             # Outside the handler: while it runs, the error's frames hold the activations.
             self._forget(buffers)
-            self._divide(max(map(len, parts)), told)
+            self._divide(max(map(len, parts)), reason)
 
     def _forget(self, buffers: list[tuple[Tensor, Tensor]]) -> None:
         self._model.zero_grad(set_to_none=True)
@@ -76,7 +76,7 @@ class MicroBatches:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _divide(self, largest: int, told: str) -> None:
+    def _divide(self, largest: int, reason: str) -> None:
         advice = (
             "Use gradient_checkpointing: true, a shorter task length, fewer layers that learn (adapt: lora, "
             "last-layers) or a smaller base"
@@ -84,17 +84,17 @@ class MicroBatches:
         if largest <= 1:
             raise TrainingError(
                 f"stage {self._name}: memory is too small for a forward and backward pass of one example "
-                f"({told:.200}). {advice}; or free memory, and run the same command again."
+                f"({reason:.200}). {advice}; or free memory, and run the same command again."
             )
         if self._coupled:
             raise TrainingError(
-                f"stage {self._name}: memory is too small for {largest} examples in one pass ({told:.200}). The loss "
+                f"stage {self._name}: memory is too small for {largest} examples in one pass ({reason:.200}). The loss "
                 "of each example depends on the others of its batch, so a batch is not divided. Lower the number of "
                 f"examples that the task computes at a time, if it has such an argument, or train.batch_size. {advice}."
             )
         if self._processes > 1:
             raise TrainingError(
-                f"stage {self._name}: memory is too small for {largest} examples in one pass ({told:.200}). With "
+                f"stage {self._name}: memory is too small for {largest} examples in one pass ({reason:.200}). With "
                 f"several processes micro-batches are not cut by themselves: halve train.batch_size (or batch_tokens) "
                 f"and double train.accumulate. {advice}."
             )

@@ -13,7 +13,7 @@ from dianji.engine.native.adamw import CompiledAdamW, knows
 from dianji.errors import CapabilityError
 from dianji.registry import component
 
-#: Parameter groups as torch takes them: ``params``, ``lr``, ``weight_decay`` and whatever their maker adds.
+#: Parameter groups as torch takes them: ``params``, ``lr``, ``weight_decay`` and keys of their maker.
 Groups = list[dict[str, Any]]
 
 Decay = Annotated[float, Field(ge=0, lt=1)]

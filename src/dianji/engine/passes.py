@@ -19,7 +19,7 @@ from dianji.techniques.base import Step
 
 
 class Passes:
-    """Computes losses, and adds gradients up in the weights."""
+    """Computes losses, and accumulates gradients in the weights."""
 
     def __init__(self, context: RunContext, compilation: Compilation) -> None:
         self.context = context
@@ -29,7 +29,7 @@ class Passes:
         """The losses of a step's micro-batches; their gradients are in the weights afterwards."""
         context, share, losses = self.context, self.shared(batches), []
         for number, rows in enumerate(batches):
-            # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
+            # The frozen part has layers of its own: in fp32 its bits must not depend on the other rows of a batch.
             lean = context.lean.on(compiled=self.compilation.compiled)
             with context.runtime.training(), context.job.states.of(rows), lean:
                 losses.append(self._micro_batch(number, rows, share=share))

@@ -1,6 +1,6 @@
-"""The processes that train together, as the loop sees them. There is one, unless a launcher started several.
+"""The interface of the processes that train together. There is one, unless a launcher started several.
 
-``Processes`` is the single one, where everything is what it would be without it; ``collective.py`` has the other case.
+``Processes`` is a single process and changes nothing; ``collective.py`` has the other case.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True)
 class Share:
-    """A process's rows of a batch. Where there are fewer rows than processes, some take one to no effect."""
+    """A process's rows of a batch. With fewer rows than processes, some compute one row that does not count."""
 
     batch: Batch
     counts: bool = True
 
     def counted(self, loss: Loss) -> Loss:
-        """The loss of these rows; of no items if they are only taken so that all processes take the same steps."""
+        """The loss of these rows; of no items if they are only computed so that all processes take the same steps."""
         return loss if self.counts else loss._replace(items=0)
 
 
 class Processes:
-    """A process alone."""
+    """A single process."""
 
     launch = Launch()
     #: Seconds in which a signal may come twice: from the terminal, and handed on by the launcher.
@@ -40,30 +40,30 @@ class Processes:
 
     @property
     def count(self) -> int:
-        """How many train together."""
+        """The number of processes that train together."""
         return self.launch.count
 
     @property
     def main(self) -> bool:
-        """Whether this process writes, and speaks for all."""
+        """Whether this process writes and reports for all."""
         return self.launch.main
 
     def describe(self) -> str:
-        """What is added to where a run computes."""
+        """An addition to the description of device and precision."""
         return ""
 
     def unite(self, model: nn.Module) -> None:
-        """Give every process the same weights, divided among them if that was asked for."""
+        """Give every process the same weights, sharded among them if that was asked for."""
 
     def whole(self, model: nn.Module) -> None:
-        """Put weights that were divided together again."""
+        """Put sharded weights together again."""
 
     def collected(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """For the main process to write: the tensors, whole. The others get none."""
+        """The whole tensors, for the main process to write. The others get none."""
         return tensors
 
     def share(self, batch: Batch) -> Share:
-        """This process's rows of a batch that every process has made alike.
+        """This process's rows of a batch; every process has made the same batch.
 
         Raises:
             CapabilityError: the batch is not made of rows.
@@ -71,24 +71,24 @@ class Processes:
         return Share(batch)
 
     def seed(self, *where: int) -> None:
-        """What is drawn from here on (dropout) is this process's own."""
+        """Seed the random numbers from here on (dropout) for this process."""
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Gradients become the sum over all processes."""
+        """Replace gradients by their sum over all processes."""
 
     def follow(self, model: nn.Module) -> None:
-        """Running statistics, which each process has of its own rows, become those of the main process."""
+        """Replace running statistics, which each process computes on its own rows, by those of the main process."""
 
     def total(self, items: int, value: float) -> tuple[int, float]:
         """Sums over all processes."""
         return items, value
 
     def slowest(self, seconds: float) -> float:
-        """The most that a process took."""
+        """The maximum over all processes."""
         return seconds
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """For each flag, whether it is up in some process."""
+        """For each flag, whether it is set in some process."""
         return flags
 
     def require_same(self, what: str, value: int) -> None:
@@ -99,12 +99,12 @@ class Processes:
         """
 
     def on_main(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """What ``work`` gives in the main process. The others wait for it, and are given the same plain JSON values."""
+        """The result of ``work`` in the main process. The others wait for it, and get the same plain JSON values."""
         return work(*arguments)
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The main process goes through the block before the others do, who find what it has written."""
+        """The main process goes through the block before the others, which find the files that it has written."""
         yield
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""``dianji run --profile``: where the time of a stage went, and a trace of some of its steps."""
+"""``dianji run --profile``: the time of a stage by phases, and a trace of some of its steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEFORE, TRACED = 1, 5
 def clocked(folder: Path | None) -> Iterator[Clock]:
     """A clock for one stage. With a folder, ``time.json`` and ``trace.json`` are written there, however the work ends.
 
-    They are about this process: a stage that goes on after an interruption tells of what it did from there.
+    Both cover this process: a resumed stage reports its work since the resumption.
     """
     if folder is None:
         yield Clock()
@@ -88,5 +88,5 @@ class Traced(Clock):
 
 
 def _action(step: int) -> ProfilerAction:
-    """Recording ends when it is stopped."""
+    """Record until the profiler is stopped."""
     return ProfilerAction.RECORD if step else ProfilerAction.WARMUP

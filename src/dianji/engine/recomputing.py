@@ -1,4 +1,4 @@
-"""Activation checkpointing: layers are computed again in the backward pass, and only their inputs are kept until then.
+"""Activation checkpointing: the backward pass computes layers again, and only their inputs are kept until then.
 
 The same mathematics: each layer's random draws are repeated too (Chen et al., 2016, arXiv:1604.06174). Costs about a
 third more time.
@@ -13,10 +13,10 @@ from dianji.errors import CapabilityError
 
 
 def require_support(architecture: str) -> None:
-    """Refuse an architecture (transformers' ``model_type``) that is known not to be able to; loads no weights.
+    """Refuse an architecture (transformers' ``model_type``) that does not support it; loads no weights.
 
     Raises:
-        CapabilityError: says what to do.
+        CapabilityError: with advice.
     """
     try:
         config: PretrainedConfig = AutoConfig.for_model(architecture)

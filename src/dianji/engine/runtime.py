@@ -1,4 +1,4 @@
-"""Where and in which precision a run computes."""
+"""Device and precision of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class Runtime:
-    """Device, precision and accelerate's part in them. One per stage."""
+    """Device, precision, and accelerate's handling of both. One per stage."""
 
     accelerator: Accelerator
     precision: Precision
@@ -33,7 +33,7 @@ class Runtime:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """The device of the model."""
         device: torch.device = self.accelerator.device
         return device
 
@@ -82,7 +82,7 @@ def make_runtime(
         torch.use_deterministic_algorithms(True, warn_only=True)
     chosen = choose_precision(precision)
     if chosen == "fp16" and processes.launch.sharded:
-        raise CapabilityError("precision fp16 does not go with weights that are divided (FSDP); use bf16 or fp32")
+        raise CapabilityError("precision fp16 does not go with sharded weights (FSDP); use bf16 or fp32")
     options: dict[str, Any] = {"log_with": list(track), "project_dir": str(folder)} if track and processes.main else {}
     try:
         with _unseen("ACCELERATE_USE_FSDP"):  # dividing weights is `processes`' business
@@ -107,7 +107,7 @@ def _unseen(variable: str) -> Iterator[None]:
 
 
 def choose_precision(precision: str) -> Precision:
-    """What ``precision`` of a recipe means on this machine.
+    """The meaning of ``precision`` in a recipe on this machine.
 
     Raises:
         CapabilityError: it is not to be had here.

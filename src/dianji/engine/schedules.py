@@ -19,9 +19,9 @@ class Schedule(Protocol):
     warmup: float
 
     def factor(self, step: int, total: int) -> float:
-        """What step ``step`` (the first one is 0) of ``total`` multiplies the peak with, in [0, 1].
+        """The factor of the peak rate in step ``step`` (the first one is 0) of ``total``, in [0, 1].
 
-        No step before ``total`` is wasted on a rate of zero; what lies beyond stays at the value of the end.
+        No step before ``total`` is wasted on a rate of zero; steps beyond keep the last value.
         """
         ...
 
@@ -82,7 +82,7 @@ class Exponential:
 @component("schedule", "polynomial")
 @dataclass(frozen=True)
 class Polynomial:
-    """A power of what is left, to ``final`` times the peak at the end; power 1 is a line."""
+    """A power of the remaining share, to ``final`` times the peak at the end; power 1 is a line."""
 
     warmup: Fraction = 0.06
     power: Annotated[float, Field(gt=0)] = 2.0
@@ -95,7 +95,7 @@ class Polynomial:
 
 
 def _phase(step: int, total: int, warmup: float) -> tuple[float, float]:
-    """(how far up the warm-up has come, how much of what follows is done), each in [0, 1]."""
+    """(progress of the warm-up, progress of the rest), each in [0, 1]."""
     rising = int(total * warmup)
     climb = min(1.0, (step + 1) / (rising + 1))
     progress = (step - rising) / max(1, total - rising)

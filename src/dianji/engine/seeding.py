@@ -1,4 +1,4 @@
-"""Random numbers that need no saving: every draw follows from the seed and where in the run it happens."""
+"""Random numbers that need no saving: every draw follows from the seed and its place in the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed % 2**32)
     if torch.accelerator.is_available():
         torch.manual_seed(seed)
-    else:  # what it asks of devices that are not there takes longer than all else of a step's Python
+    else:  # its queries of absent devices take longer than the rest of a step's Python
         torch.default_generator.manual_seed(seed)
 
 

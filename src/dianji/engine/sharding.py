@@ -1,4 +1,4 @@
-"""Weights divided among processes (FSDP; Zhao et al., 2023, arXiv:2304.11277), so that a model need not fit into one.
+"""Weights sharded among processes (FSDP; Zhao et al., 2023, arXiv:2304.11277), so that a model need not fit into one.
 
 Each process holds a part of every weight, with its gradient and its optimiser state. A block's weights are brought
 together while the block computes, and its gradients are summed and divided again in the backward pass.
@@ -19,7 +19,7 @@ from dianji.sharded import whole
 
 
 def shard(model: nn.Module, count: int) -> nn.Module:
-    """Divide a model's weights among ``count`` processes, in place; what is given back lets ``gather`` undo it.
+    """Shard a model's weights among ``count`` processes, in place; returns the argument of ``gather``, which undoes it.
 
     Args:
         model: on its device, the same in every process.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: remembered, so that the loop can end at a step's boundary with everything saved."""
+"""Ctrl-C and SIGTERM: noted, so that the loop can end at a step's boundary with everything saved."""
 
 from __future__ import annotations
 

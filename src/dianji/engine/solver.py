@@ -32,7 +32,7 @@ OF_THE_LOOP = (
     "epochs", "steps", "minutes", "batch_size", "batch_tokens", "accumulate", "optimizer", "schedule", "learning_rate",
     "head_learning_rate", "weight_decay", "clip_norm", "evaluate_every",
 )  # fmt: skip
-CHECKED = 16  # examples on which the head must be what it is taken for
+CHECKED = 16  # examples on which the head must compute the expected loss
 
 
 def asked_for(where: str, train: Train, task: Task, adaptation: Adaptation, techniques: Sequence[object]) -> bool:
@@ -95,7 +95,7 @@ def find_head(job: Job, reader: Reader, states: StoredStates, held_out: StoredSt
         held_out: of the validation examples.
 
     Raises:
-        NotSplittable: it is something else; says what.
+        NotSplittable: it is something else; the message names it.
     """
     layer = _only_layer(job.model.model)
     if states.cut.ragged:
@@ -115,7 +115,7 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
         head: of the job.
         folder: the step's, for its event log.
         states: of the validation examples.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
 
     Raises:
         TrainingError: features are not finite.
@@ -128,13 +128,13 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
     path: list[dict[str, Any]] = []
     found: Fitted | None = None
     with reporter.work(job.name, None, "strengths") as meter:
-        for told in fit_path(head.train, head.held_out, head.layer.out_features):
-            if isinstance(told, Fitted):
-                found = told
+        for tried in fit_path(head.train, head.held_out, head.layer.out_features):
+            if isinstance(tried, Fitted):
+                found = tried
                 break
-            path.append(asdict(told))
+            path.append(asdict(tried))
             events.write("strength", **path[-1])
-            meter.advance(1, accuracy=told.accuracy)
+            meter.advance(1, accuracy=tried.accuracy)
     if found is None:
         raise TrainingError(f"stage {job.name}: there is nothing to fit")
     _put(head.layer, found.weights)
@@ -170,7 +170,7 @@ def _only_layer(model: nn.Module) -> nn.Linear:
 
 
 def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
-    """(examples,) class numbers, as the task tells them beside its outputs."""
+    """(examples,) class numbers, as the task's outputs give them."""
     truth = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(examples, "score").truth()
     if truth is None or len(truth) != len(states.lengths):
         raise NotSplittable("examples do not have one label each")
@@ -178,7 +178,7 @@ def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
 
 
 def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, rows: FeatureRows) -> None:
-    """The layer reads the states themselves, and the loss is the cross-entropy of what it says."""
+    """The layer must read the states themselves, and the loss must be the cross-entropy of its output."""
     few = np.arange(min(CHECKED, len(states.lengths)))
     seen: list[tuple[Tensor, Tensor]] = []
     handle = layer.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
@@ -191,7 +191,7 @@ def _require_regression(reader: Reader, layer: nn.Linear, states: StoredStates, 
         raise NotSplittable("its layer is called more than once")
     inputs, logits = (tensor.float().cpu() for tensor in seen[0])
     if inputs.dim() != 2 or not np.array_equal(inputs.numpy(), rows.features[few]):
-        raise NotSplittable("something stands between what is frozen and its layer")
+        raise NotSplittable("another operation stands between the frozen part and its layer")
     entropy = functional.cross_entropy(logits, torch.from_numpy(rows.targets[few].astype(np.int64))).item()
     if not abs(loss - entropy) <= 1e-4 * max(1.0, abs(entropy)):
         raise NotSplittable("the loss is not the cross-entropy of one label per row")

@@ -1,4 +1,4 @@
-"""What a run must remember to go on exactly: what its parts have become, and where it stands."""
+"""The state of a run: its parts, and its position. Restoring it resumes the run exactly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dianji.techniques.base import Listener, Progress, State
 
 @dataclass
 class Position:
-    """Where in the data a run stands, and what it took to get there. Changes from step to step."""
+    """The place of a run in the data, and the cost so far. Changes from step to step."""
 
     epoch: int = 0  # whole epochs done
     step: int = 0  # optimiser steps done in this epoch
@@ -25,7 +25,7 @@ class Position:
     seconds: float = 0.0
     evaluated_at: int = -1  # the step after which the validation split was scored last
     division: int = 1  # parts that a micro-batch is taken in, since memory ran out
-    compiled: bool | None = None  # what a measurement said of compiling; None: there was none
+    compiled: bool | None = None  # the result of a measurement of compiling; None: there was none
     compile_seconds: float = 0.0  # not part of ``seconds``
 
     @property
@@ -36,7 +36,7 @@ class Position:
 
 @dataclass(frozen=True)
 class RunState:
-    """The parts of a run that change. Law: ``unpack`` of what ``pack`` gave leaves them as they were then."""
+    """The parts of a run that change. Law: ``unpack`` of ``pack``'s snapshot restores them."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -65,7 +65,7 @@ class RunState:
         return snapshot
 
     def unpack(self, snapshot: Snapshot) -> str:
-        """Put everything back; says what the snapshot was computed on (``cpu, bf16, 2 threads``)."""
+        """Put everything back; returns the description of the snapshot's device (``cpu, bf16, 2 threads``)."""
         checkpoint.put_back(self.model, snapshot.part("model")[0])
         checkpoint.unpack_optimizer(self.optimizer, *snapshot.part("optimizer"))
         for number, listener in enumerate(self.listeners):

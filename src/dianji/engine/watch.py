@@ -1,4 +1,4 @@
-"""Which of several processes are still there: one that is lost is noticed at once, whatever the others are doing.
+"""Notices the loss of a process at once, whatever the others are doing.
 
 Process 0 keeps a connection to every other one, and nothing is sent over it before the end. The operating system closes
 it when a process goes, however it goes, so a thread that waits for bytes learns of it, also while the main thread
@@ -68,7 +68,7 @@ class Watch:
         self._over = threading.Event()
         self._loss = ""
         #: Whether process 0 has failed and told a person why.
-        self.told = False
+        self.reported = False
         self._threads = [
             threading.Thread(target=self._wait_for, args=known, daemon=True, name=f"watch-{known[0]}")
             for known in connections.items()
@@ -77,12 +77,12 @@ class Watch:
             thread.start()
 
     def loss(self, within: float) -> str:
-        """Who is lost and why, as soon as it is known; empty if nobody is within so many seconds."""
+        """The name of a lost process and the reason, as soon as they are known; empty if none is lost in time."""
         self._noticed.wait(within)
         return self._loss
 
     def leave(self, failure: str | None) -> bool:
-        """Tell the others that this process ends, and why if it failed; whether some of them heard it."""
+        """Tell the others that this process ends, and why if it failed; whether some of them received it."""
         heard = False
         for connection in self._connections.values():
             try:
@@ -94,7 +94,7 @@ class Watch:
         return heard
 
     def end(self) -> None:
-        """Nothing that happens to the others matters any more."""
+        """Stop watching."""
         self._over.set()
         for connection in self._connections.values():
             with suppress(OSError):  # the other end is gone
@@ -109,13 +109,13 @@ class Watch:
         found = json.loads(last_words) if last_words.endswith(b"\n") else {}
         if self._over.is_set() or found == {"failure": None}:
             return
-        self.told |= rank == 0 and bool(found)
+        self.reported |= rank == 0 and bool(found)
         self._loss = self._loss or _loss(rank, self._count, found.get("failure"))
         self._noticed.set()
         if not self._over.wait(GRACE):
             # The main thread waits for what will never come, or works on what nobody will use.
             self.leave(self._loss)
-            if not self.told:
+            if not self.reported:
                 print(self._loss, file=sys.stderr, flush=True)  # noqa: T201  # nobody else can tell it any more
             os._exit(1)
 
@@ -135,5 +135,5 @@ def _loss(rank: int, count: int, failure: str | None) -> str:
         return f"process {rank} (of 0 to {count - 1}) failed, and all stop: {failure}"
     return (
         f"process {rank} (of 0 to {count - 1}) is gone: it was killed, or its machine cannot be reached. All stop; "
-        "what was saved stays. Run the same command again to go on."
+        "saved work stays. Run the same command again to go on."
     )

@@ -1,1 +1,1 @@
-"""From a recipe to steps, from steps to artefacts."""
+"""Plans a recipe as steps, and runs the steps to artefacts."""

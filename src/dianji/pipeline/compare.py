@@ -1,8 +1,8 @@
-"""Run a comparison: what is missing of every variant and seed, then what came of it.
+"""Runs a comparison: the missing variants and seeds, then the differences and the recommendation.
 
-Finished steps are found by digest, so that a comparison that was interrupted goes on where it was, and what variants
-share runs once. Seeds go round: every variant with the first seed, then with the second, so that whatever disturbs a
-machine for a while disturbs all variants alike, and a variant that fails does so early.
+Finished steps are found by digest: an interrupted comparison is resumed, and steps that variants share run once. All
+variants run with the first seed, then with the second, so that a temporary disturbance of the machine affects all of
+them alike, and a variant that fails does so early.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Compar
         if variant.name not in failures:
             try:
                 finished.append(_finished(variant, planned.split))
-            except DianjiError as error:  # what was kept of it is damaged
+            except DianjiError as error:  # its stored files are damaged
                 failures[variant.name] = str(error)
     if not finished:
-        told = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
-        raise TrainingError(f"every variant of the comparison failed:\n{told}\nRepair the recipe and run it again.")
+        listed = "\n".join(f"  {name}: {failure}" for name, failure in failures.items())
+        raise TrainingError(f"every variant of the comparison failed:\n{listed}\nRepair the recipe and run it again.")
     result = _judged(planned, MetricVerdict.of(_metric(planned), finished, planned.recipe.seed), failures)
     write_json(store.comparison(result.digest), result.to_json())
     return result
 
 
 def digest_of(planned: ComparisonPlan) -> str:
-    """Under which a comparison lies in the store: of everything that is compared, and how."""
+    """The digest of a comparison: of every compared step, and of the method."""
     steps = [[variant.name, *(work.step.digest for work in variant.works)] for variant in planned.variants]
     return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
 
 
 def _run(planned: ComparisonPlan, store: Store, reporter: Reporter) -> dict[str, str]:
-    """Execute what is missing; name -> what went wrong."""
+    """Execute the missing steps; returns name -> failure."""
     failures: dict[str, str] = {}
     said: set[str] = set()
     for number, seed in enumerate(planned.seeds):
@@ -173,7 +173,7 @@ def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[Message]
 
 @dataclass
 class _VariantReporter:
-    """A reporter that says of which variant and seed; what was said before of the same step or data is left out."""
+    """A reporter that names the variant and the seed; a message about a shared step or data is passed on once."""
 
     reporter: Reporter
     name: str

@@ -1,4 +1,4 @@
-"""What came of a comparison, read back from the store."""
+"""Reads the result of a comparison back from the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dianji.store.steps import Store
 
 
 def cached_comparison(planned: ComparisonPlan, store: Store) -> Comparison | None:
-    """What ``compare`` gave for the same plan, whenever that was; None where it has not been run.
+    """The stored result of ``compare`` for the same plan; None where the comparison has not been run.
 
     Raises:
         StoreError: the file is damaged.

@@ -1,4 +1,4 @@
-"""A comparison, planned: each variant and seed as a schedule of steps, and that all of them can be compared at all.
+"""Plans a comparison: each variant and seed as a schedule of steps; refuses variants that cannot be compared.
 
 Every variant gets the same seeds: the recipe's own and those that follow it. A seed is the compared stage's alone.
 The recipe's seed divides the data for all of them, so that the test rows (and the rows to train on, where they are
@@ -21,7 +21,7 @@ from dianji.spec.sections import Compare, Recipe
 from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
 from dianji.store.steps import Store
 
-#: What a comparison is measured on: the first of these that every variant has.
+#: The split of a comparison: the first of these that every variant has.
 _SPLITS = ("test", "validation")
 
 
@@ -39,7 +39,7 @@ class VariantPlan:
         return tuple(planned.works[-1] for planned in self.schedules)
 
     def planned(self) -> PlannedVariant:
-        """What a person is shown."""
+        """The summary for a plan."""
         steps = tuple(work.step.digest for work in self.works)
         return PlannedVariant(self.name, self.works[0].name, steps, sum(w.step.state == "done" for w in self.works))
 
@@ -99,7 +99,7 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
 
 
 def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -> Iterator[str]:
-    """Why variants cannot be set beside the first one."""
+    """The reasons why variants cannot be compared with the first one."""
     if not variants:
         return
     first = variants[0]

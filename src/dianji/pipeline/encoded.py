@@ -50,12 +50,12 @@ def encoded(store: Store, task: Task, base: Base, table: pa.Table, digest: str, 
 
 
 def examples_digest(task: Task, key: list[str]) -> str:
-    """Of a split's examples; ``key`` holds digests and names that together determine base and table."""
+    """The digest of a split's examples; ``key`` holds digests and names that together determine base and table."""
     return digest_value([FORMAT, record_of(task), *key])
 
 
 def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | None = None) -> Iterator[pa.Table]:
-    """What ``task.encode`` makes of the table, in pieces of bounded size; ``row`` counts through all of them."""
+    """The encoded examples of the table, in pieces of bounded size; ``row`` counts through all of them."""
     first = 0
     for piece in slices(table, _ROWS, _BYTES):
         examples = task.encode(piece, base)
@@ -79,7 +79,7 @@ def warnings_of(task: Task, examples: Mapping[str, pa.Table], train: Train) -> l
 
 
 def describe_truncation(rows: str, found: Truncation) -> str:
-    """What a person should know of rows that are cut, and what to do; ``rows`` says of which split they are."""
+    """A warning about truncated rows, with advice; ``rows`` names the split."""
     return f"{rows}: {found}. {_ADVICE}"
 
 

@@ -1,4 +1,4 @@
-"""Run what is missing: one stage after the other, each into its own step of the store."""
+"""Runs the missing stages, one after the other, each into its own step of the store."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from dianji.pipeline.finish import finish
 from dianji.pipeline.finished import stage_result
 from dianji.pipeline.identity import data_of, folder_of, parent_of, sections_of
 from dianji.pipeline.plan import Schedule, Work
-from dianji.pipeline.quality import look_closer, warnings_of_quality
+from dianji.pipeline.quality import warnings_of_quality, write_quality_report
 from dianji.pipeline.ready import Ready
-from dianji.pipeline.resource_forecast import announced
+from dianji.pipeline.resource_forecast import memory_note
 from dianji.pipeline.rounds import Place, run_rounds
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
@@ -50,11 +50,11 @@ def execute(
     """Run every stage that is not done.
 
     Args:
-        schedule: what to do.
+        schedule: the stages to run.
         store: where it lies.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
         again: a stage to run although it is done.
-        profiled: tell where the time of each stage that is run went, and trace some steps, in its folder.
+        profiled: measure the time of each stage by phases, and trace some steps, in its folder.
         processes: that do the work together.
     """
     results = []
@@ -64,7 +64,7 @@ def execute(
             if reused:
                 reporter.say(f"{work.name}: done before, reused ({work.step.digest[:12]})")
             else:
-                for warning in (*work.data.warnings, *processes.on_main(look_closer, work, reporter)):
+                for warning in (*work.data.warnings, *processes.on_main(write_quality_report, work, reporter)):
                     reporter.warn(warning)
                 with clocked(work.step.profiles if profiled and processes.main else None) as clock:
                     _run(work, schedule.upto(work.name).filled(), store, reporter, _How(clock, processes))
@@ -80,7 +80,7 @@ def _done(work: Work, again: bool) -> bool:
 
 @dataclass(frozen=True)
 class _How:
-    """How a stage is run: who does it, and who looks at the clock."""
+    """The processes and the clock of a stage's run."""
 
     clock: Clock
     processes: Processes
@@ -89,7 +89,7 @@ class _How:
 def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How) -> None:
     clock, processes = how.clock, how.processes
     processes.on_main(_begin, work, store)
-    room = announced(work, reporter)
+    memory = memory_note(work, reporter)
     reset_peak()
     with clock.phase("prepare"), processes.main_first():
         ready = _prepare(work, store, reporter)
@@ -103,7 +103,7 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How
         runtime.accelerator.init_trackers(f"{work.recipe}-{work.name}")
     reporter.say(
         f"{work.name}: {examples['train'].num_rows} examples, {trainable:,} of {parameters:,} parameters learn, "
-        f"on {runtime.describe()}{room}"
+        f"on {runtime.describe()}{memory}"
     )
     trained = run_rounds(work, ready, Place(runtime, store, reporter, clock))
     if tracked:
@@ -184,5 +184,5 @@ def _result(work: Work, reused: bool) -> StageResult:
 
 
 def artefact_of(result: RunResult) -> Path:
-    """Of the last stage."""
+    """The artefact of the last stage."""
     return result.stages[-1].artefact

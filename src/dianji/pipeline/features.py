@@ -1,4 +1,4 @@
-"""What a base that learns nothing says of rows: its last hidden states, averaged."""
+"""Frozen features of rows: the last hidden states of a base without training, averaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dianji.tasks.base import Batch, Outputs, Task
 
 
 class Pooling:
-    """Stands in for a task where only the backbone's averaged states are wanted."""
+    """Takes the place of a task where only the backbone's averaged states are needed."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -1,8 +1,8 @@
-"""Runs that were finished before, recognised without torch, without a model and without parsing the data.
+"""Recognises finished runs without torch, without a model and without parsing the data.
 
-To plan a recipe takes seconds: libraries are imported, tables are parsed, checked and divided. Where the recipe, the
-bytes of its data, the bytes of its bases and the program itself are what they were when all of its steps were done, the
-plan is the same, and what came of it lies in the store.
+Planning a recipe takes seconds: libraries are imported, tables are parsed, checked and divided. If the recipe, the
+bytes of its data, the bytes of its bases and the program have not changed since all of its steps were done, the plan is
+the same, and its results lie in the store.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FORMAT = 1
 
 
 def finished(recipe: Recipe, store: Store) -> RunResult | None:
-    """What came of the recipe; None where a step is missing or it cannot be told without planning."""
+    """The result of the recipe; None where a step is missing or recognition needs planning."""
     path = _note(recipe, store)
     if path is None or not path.is_file():
         return None
@@ -51,7 +51,7 @@ def finished(recipe: Recipe, store: Store) -> RunResult | None:
 
 
 def remember(schedule: Schedule, store: Store, result: RunResult) -> None:
-    """Note that the recipe is done, where it can be recognised later by what lies in files."""
+    """Note that the recipe is done, where files alone can identify it later."""
     path = _note(schedule.recipe, store)
     if path is None or not all(_recognisable(work, schedule.recipe) for work in schedule.works):
         return
@@ -68,7 +68,7 @@ def remember(schedule: Schedule, store: Store, result: RunResult) -> None:
 
 
 def stage_result(step: StepFolder, name: str, primary: str, warnings: Sequence[str], *, reused: bool) -> StageResult:
-    """What the store holds of a step that is done."""
+    """The stored result of a step that is done."""
     found = step.metrics()
     if reused:
         step.sweep()
@@ -87,7 +87,7 @@ def stage_result(step: StepFolder, name: str, primary: str, warnings: Sequence[s
 
 
 def _note(recipe: Recipe, store: Store) -> Path | None:
-    """Where it is noted; None where something that decides the result is not in files."""
+    """The path of the note; None where the result depends on anything else than files."""
     if recipe.compare is not None:
         return None
     try:
@@ -114,7 +114,7 @@ def _recognisable(work: Work, recipe: Recipe) -> bool:
 
 
 def _program() -> list[Any]:
-    """The program's version, its files as they lie here (a checkout changes without a new version), its plug-ins."""
+    """The program's version, its files (a checkout changes without a new version), and its plug-ins."""
     plugins = sorted(
         f"{entry.name} {entry.value}" for kind in registry.HOMES for entry in entry_points(group=f"dianji.{kind}")
     )

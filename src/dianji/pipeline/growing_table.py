@@ -1,4 +1,4 @@
-"""Tables that grow on the disk, chunk by chunk, and end as one record batch: rows are taken from one chunk quickly.
+"""Tables that grow on the disk, chunk by chunk, and end as one record batch, from which rows are taken quickly.
 
 Taking 64 rows from 16 chunks of a memory-mapped file takes two hundred milliseconds, from one chunk a twentieth of one
 (pyarrow 22): it joins the chunks each time. Joining them once in memory would need the memory. Here every buffer of
@@ -15,11 +15,11 @@ import pyarrow as pa
 
 
 class UnsupportedColumn(Exception):
-    """A column is of a type that does not grow in this way, or has nulls."""
+    """A column has nulls, or a type that cannot be appended to in this way."""
 
 
 class GrowingTable:
-    """Tables of one schema, one below the other, in files below ``folder``."""
+    """Tables of one schema, concatenated in files below ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class GrowingTable:
 
 
 def slices(table: pa.Table, rows: int, size: int) -> Iterator[pa.Table]:
-    """The table in pieces of at most ``rows`` rows and about ``size`` bytes; one without rows for one without."""
+    """Pieces of the table of at most ``rows`` rows and about ``size`` bytes; one piece for an empty table."""
     start = 0
     while start < max(1, table.num_rows):
         count = rows
@@ -62,7 +62,7 @@ def slices(table: pa.Table, rows: int, size: int) -> Iterator[pa.Table]:
 
 
 class _Column:
-    """A column: its arrays go to files, which are one array in the end."""
+    """A column, whose arrays are appended to files and become one array."""
 
     def __init__(self, kind: pa.DataType) -> None:
         self.kind = kind
@@ -101,7 +101,7 @@ class _Fixed(_Column):
 
 
 class _Bits(_Column):
-    """True and false: a byte each while they come, a bit in the end."""
+    """Booleans: a byte each while they are appended, a bit each at the end."""
 
     def __init__(self, kind: pa.DataType, path: Path) -> None:
         super().__init__(kind)
@@ -115,7 +115,7 @@ class _Bits(_Column):
 
 
 class _Lists(_Column):
-    """Lists: where each ends, and a column of what is in them."""
+    """Lists: the end of each, and a column of their values."""
 
     def __init__(self, kind: pa.DataType, path: Path) -> None:
         super().__init__(kind)
@@ -133,7 +133,7 @@ class _Lists(_Column):
 
 
 class _Bytes(_Column):
-    """Texts and bytes: where each ends, and all of them one after the other."""
+    """Texts and bytes: the end of each, and their concatenation."""
 
     def __init__(self, kind: pa.DataType, path: Path) -> None:
         super().__init__(kind)
@@ -156,7 +156,7 @@ class _Bytes(_Column):
 
 
 class _File:
-    """Bytes that are appended, then memory-mapped. It is open only while it is written to."""
+    """Bytes that are appended, then memory-mapped. The file is open only while it is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: a logistic regression on a base's frozen features, and confident learning."""
+"""Finds labels that are probably wrong: a logistic regression on frozen features, and confident learning."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _TASKS = {"text": "text-classification", "image": "image-classification"}
 
 
 def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Reporter) -> dict[str, Any]:
-    """The report: how many labels are probably wrong, which, and what they should be.
+    """The report: the number of probable errors, their rows, and the suggested labels.
 
     Args:
         rows: with a column ``label``, and ``text`` or ``image``.
-        modality: which of the two.
+        modality: ``text`` or ``image``.
         source: the base.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
 
     Raises:
         DataError: there are not two labels with at least ``FOLDS`` rows each.
@@ -65,7 +65,7 @@ def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Report
 
 
 def out_of_fold(features: np.ndarray, labels: np.ndarray, advance: Callable[[], None] | None = None) -> np.ndarray:
-    """Probabilities (rows, classes) for every row by a regression that has not seen it; each class has FOLDS rows."""
+    """Probabilities (rows, classes) of each row by a regression fitted without it; each class has FOLDS rows."""
     features = standardised(features)
     classes = int(labels.max()) + 1
     fold = folds(labels)
@@ -87,7 +87,7 @@ def standardised(features: np.ndarray) -> np.ndarray:
 
 
 def folds(labels: np.ndarray) -> np.ndarray:
-    """(rows,) the fold of each row; every label is spread over all folds as evenly as can be."""
+    """(rows,) the fold of each row; every label is spread evenly over all folds."""
     drawn = np.random.Generator(np.random.PCG64(0)).permutation(len(labels))
     order = np.lexsort((drawn, labels))
     sizes = np.bincount(labels)
@@ -98,7 +98,7 @@ def folds(labels: np.ndarray) -> np.ndarray:
 
 
 def _chosen(rows: Rows) -> np.ndarray:
-    """Filled rows with labels common enough, at most MOST_ROWS: drawn by what they hold, in the order of the table."""
+    """Filled rows with common labels, at most MOST_ROWS, drawn by their content, in the order of the table."""
     filled = np.flatnonzero(~rows.content.empty)
     drawn = np.sort(filled[np.argsort(rows.content.order[filled], kind="stable")[:MOST_ROWS]])
     counts = np.bincount(rows.content.target[drawn]) if len(drawn) else np.zeros(0, dtype=np.int64)
@@ -123,7 +123,7 @@ def _entry(rows: Rows, row: int, names: Sequence[str], probabilities: np.ndarray
 
 
 def _confusions(expected: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The pairs of labels that stand for each other most often, by estimate."""
+    """The pairs of labels with the most estimated confusions."""
     off = expected * ~np.eye(len(expected), dtype=bool)
     pairs = np.argsort(-off, axis=None, kind="stable")[:PAIRS]
     found = [(*divmod(int(pair), len(off)), float(off.flat[pair])) for pair in pairs]

@@ -1,4 +1,4 @@
-"""Metrics with intervals on every held-out split, beside the baselines: the worth of a finished model."""
+"""Metrics with intervals on every held-out split, beside the baselines."""
 
 from __future__ import annotations
 

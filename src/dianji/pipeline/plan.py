@@ -1,4 +1,4 @@
-"""From a recipe to steps with digests: everything that can be wrong is found here, before any model is loaded."""
+"""Plans a recipe as steps with digests; reports every fault before any model is loaded."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Work:
 
     @property
     def parent_digest(self) -> str:
-        """Of the earlier stage's step, or of the base."""
+        """The digest of the earlier stage's step, or of the base."""
         return str(self.spec["parent"])
 
     def ancestors(self) -> list[dict[str, Any]]:
@@ -79,11 +79,11 @@ class Work:
         return [before.as_ancestor(), *before.ancestors()] if before else []
 
     def as_ancestor(self) -> dict[str, Any]:
-        """What a later stage's artefact keeps of this one."""
+        """The entry for this stage in the lineage of a later stage."""
         return {"stage": self.name, "digest": self.step.digest, "spec": dict(self.spec)}
 
     def planned(self) -> PlannedStage:
-        """What a person is shown."""
+        """The summary for a plan."""
         return PlannedStage(
             name=self.name,
             digest=self.step.digest,
@@ -99,18 +99,18 @@ class Work:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All stages of a recipe in the order in which they can run."""
+    """All stages of a recipe, in an order in which they can run."""
 
     recipe: Recipe
     works: tuple[Work, ...]
 
     @property
     def digest(self) -> str:
-        """Of everything the recipe asks for: its steps."""
+        """The digest of all steps."""
         return digest_value([work.step.digest for work in self.works])
 
     def plan(self) -> Plan:
-        """What ``dianji check`` prints."""
+        """The plan that ``dianji check`` prints."""
         warnings = [warning for work in self.works for warning in work.data.warnings]
         return Plan(
             recipe=self.recipe.name,
@@ -121,9 +121,9 @@ class Schedule:
         )
 
     def filled(self) -> Recipe:
-        """The planned part of the recipe with every default written out, also what follows from base and data.
+        """The planned part of the recipe with every default written out, also those that follow from base and data.
 
-        What is compared is not part of it: its variants are recipes of their own. Run again, it gives the same digests.
+        The comparison is not part of it: variants are recipes of their own. The filled recipe gives the same digests.
         """
         recipe = components.fill(self.recipe)
         stages = {}
@@ -137,7 +137,7 @@ class Schedule:
         return recipe.model_copy(update={"stages": stages, "compare": None})
 
     def upto(self, stage: str) -> Schedule:
-        """Only ``stage`` and what it starts from."""
+        """The schedule of ``stage`` and its ancestors alone."""
         wanted, work = {stage}, next(work for work in self.works if work.name == stage)
         while work.parent is not None:
             work = work.parent
@@ -146,7 +146,7 @@ class Schedule:
 
 
 class DataCache:
-    """Data that were read while recipes were planned: the variants of a comparison share most of theirs."""
+    """Data sets read while recipes are planned: the variants of a comparison share most of theirs."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Loaded] = {}
@@ -154,7 +154,7 @@ class DataCache:
     def load(
         self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, cache: Path | None = None
     ) -> Loaded:
-        """As ``dianji.data.read.load``; the same request gets the same rows without reading them again."""
+        """``dianji.data.read.load``; an equal request returns the same rows without reading them again."""
         asked = digest_value([spec.model_dump(mode="json"), {key: repr(of) for key, of in columns.items()}, seed, name])
         if asked not in self._loaded:
             self._loaded[asked] = load(spec, columns, seed=seed, name=name, cache=cache)
@@ -165,7 +165,7 @@ def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None) 
     """Resolve a recipe.
 
     Args:
-        recipe: what is asked for.
+        recipe: the recipe to plan.
         store: where steps lie.
         data_cache: data that were read for other recipes; default: none.
 
@@ -331,13 +331,13 @@ def _digest_of(source: BaseSource | None) -> str:
 
 
 def _filled_train(train: Train) -> dict[str, Any]:
-    """Without what does not change what is learnt; components get their defaults."""
+    """The section without keys that do not change the result; components get their defaults."""
     parts = {kind: record_of(_build(kind, getattr(train, kind))) for kind in ("optimizer", "schedule")}
     return {**train.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)), **parts}
 
 
 def _without_paths(data: Data) -> dict[str, Any]:
-    """What is done to the rows. Where they lie is not part of it: their bytes are in the digest."""
+    """The section without paths: the digest covers the bytes of the files instead."""
     told = data.model_dump(mode="json", exclude={"path", "strict"})
     split = {
         key: "a file" if key in {"validation", "test"} and isinstance(value, str) else value

@@ -19,7 +19,7 @@ from dianji.reporting import Reporter
 from dianji.store.atomic import write_json
 
 
-def look_closer(work: Work, reporter: Reporter) -> tuple[str, ...]:
+def write_quality_report(work: Work, reporter: Reporter) -> tuple[str, ...]:
     """Write the report into the step; its warnings. A resumed run finds the report that is there.
 
     Raises:
@@ -46,7 +46,7 @@ def _report(work: Work, part: WorkPart, reporter: Reporter) -> dict[str, Any]:
 
 
 def _features_of(work: Work) -> BaseSource:
-    """What the stage starts from: an earlier stage is done by now."""
+    """The base of the stage; an earlier stage is done at this point."""
     if work.parent is not None:
         return FolderBase(work.parent.step.artefact)
     if work.source is None:
@@ -64,7 +64,7 @@ def _warn(found: Mapping[str, Any], findings: Findings) -> None:
 
 
 def quality_of(work: Work, part: str = "") -> dict[str, Any]:
-    """What ``look_closer`` wrote; empty where an older version of Dianji ran the step."""
+    """The report of ``write_quality_report``; empty where an older version of Dianji ran the step."""
     path = _file(work, part)
     if not path.exists():
         return {}

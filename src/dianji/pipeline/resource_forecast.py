@@ -1,4 +1,4 @@
-"""Whether a stage has room in this machine's memory and on its disk, told before its weights are loaded."""
+"""Forecasts the memory and the disk space of a stage before its weights are loaded."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from dianji.reporting import Reporter
 _UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
 
 
-def foresee(work: Work, seen: StagePreview | None = None) -> Forecast | None:
-    """What the stage will take, on a CPU; None where it cannot be told, or where a GPU's memory is what counts."""
+def forecast_stage(work: Work, seen: StagePreview | None = None) -> Forecast | None:
+    """The forecast of a stage on a CPU; None where it is not possible, or where the memory of a GPU counts."""
     if torch.cuda.is_available():
         return None
     try:
@@ -39,9 +39,9 @@ def foresee(work: Work, seen: StagePreview | None = None) -> Forecast | None:
         return None
 
 
-def announced(work: Work, reporter: Reporter) -> str:
-    """``, about 1,754 MB``, for the line that begins a stage; warns where that is too much."""
-    foreseen = foresee(work)
+def memory_note(work: Work, reporter: Reporter) -> str:
+    """``, about 1,754 MB``, for the line that begins a stage; warns of a shortage."""
+    foreseen = forecast_stage(work)
     if foreseen is None:
         return ""
     if warning := shortage(work.name, foreseen):
@@ -50,21 +50,21 @@ def announced(work: Work, reporter: Reporter) -> str:
 
 
 def shortage(stage: str, foreseen: Forecast) -> str | None:
-    """A warning, where there is less memory than that."""
+    """A warning if less memory is free than the forecast."""
     free = psutil.virtual_memory().available / MIB + psutil.Process().memory_info().rss / MIB
     if foreseen.total <= free:
         return None
     parts = {field.name: getattr(foreseen, field.name) for field in dataclasses.fields(foreseen)}
-    told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
+    listed = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items())
     return (
-        f"{stage}: will take about {foreseen.total:,.0f} MB ({told}), and {free:,.0f} MB are free. Lower "
+        f"{stage}: will take about {foreseen.total:,.0f} MB ({listed}), and {free:,.0f} MB are free. Lower "
         "train.batch_size and raise train.accumulate, use gradient_checkpointing: true, a shorter task length, or "
         "adapt: lora."
     )
 
 
 def cache_size(seen: StagePreview) -> int | None:
-    """Bytes that a stage will keep of what its frozen part says; None where it keeps nothing, or it cannot be told."""
+    """Bytes of frozen states that a stage will store; None where it stores none, or without a forecast."""
     work = seen.work
     if not on_the_disk(work.train, to_the_optimum=work.to_the_optimum) or seen.first.num_rows < CHECKED:
         return None
@@ -118,7 +118,7 @@ def _load(seen: StagePreview) -> Load:
 
 
 def _idle(seen: StagePreview, model: nn.Module) -> int:
-    """Numbers in word vectors that occur in none of the first examples, if the optimiser will not see them."""
+    """Numbers in word vectors that occur in none of the first examples, if the optimizer will not see them."""
     if seen.work.train.lean == "off" or not table_shrinks(seen.work.train.optimizer.name, seen.task):
         return 0
     rows = rows_that_occur(model, seen.first, special_tokens(seen.base))

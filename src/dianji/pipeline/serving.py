@@ -1,4 +1,4 @@
-"""What a prediction costs: milliseconds for a row that comes alone, measured once for each step."""
+"""The cost of a prediction: milliseconds for a single row, measured once for each step."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FORMAT = 1
 
 
 def milliseconds(step: StepFolder) -> float:
-    """Median time of a prediction from row to words, rows of the probe one at a time, on one thread of the CPU.
+    """Median time of a prediction from row to answer, rows of the probe one at a time, on one thread of the CPU.
 
-    Kept beside the artefact: a comparison that is asked for again says the same.
+    Stored beside the artefact, so that a repeated comparison gives the same figure.
 
     Raises:
         ArtefactError: the artefact is damaged.

@@ -1,4 +1,4 @@
-"""What a recipe has to say of data that were looked at: its data section, the task, the language a new base reads."""
+"""Drafts a recipe for inspected data: its data section, the task, the language of a new base."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def require_learnable(seen: Inspection) -> None:
 
 
 def has_labelled_images(seen: Inspection) -> bool:
-    """Whether images are what is learnt from."""
+    """Whether there are images with labels."""
     return seen.image is not None and seen.label is not None
 
 
 def modality(seen: Inspection) -> Literal["text", "image"]:
-    """What a base must read."""
+    """The modality of the base."""
     return "image" if has_labelled_images(seen) else "text"
 
 
@@ -73,7 +73,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
 
 
 def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
-    """What learns the labels; None where there are none."""
+    """The task for the labels; None where there are none."""
     if has_labelled_images(seen):
         return "image-classification"
     if seen.label is None:

@@ -1,4 +1,4 @@
-"""What is known of a stage before it begins: its task, its base without the weights, some of its rows as examples."""
+"""A preview of a stage before it begins: its task, its base without the weights, examples of some rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RowSample:
 
 @dataclass(frozen=True)
 class StagePreview:
-    """Of one stage. The base is what the first stage before it starts from: it has the same shape and tokenizer."""
+    """One stage. Its base is the one that the first stage in the chain starts from: shape and tokenizer are equal."""
 
     work: Work
     task: Task  # fitted
@@ -70,7 +70,7 @@ class StagePreview:
 
     @cached_property
     def samples(self) -> Mapping[str, RowSample]:
-        """Of every split.
+        """Examples of every split.
 
         Raises:
             DianjiError: the base does not take such rows, or not at the length that is asked for.
@@ -78,7 +78,7 @@ class StagePreview:
         return {split: self._sample(table) for split, table in self.work.data.splits.items()}
 
     def cuts(self) -> dict[str, Truncation]:
-        """What of the samples is longer than the task reads, by split; nothing where the task cuts nothing.
+        """The truncation of the samples, by split; empty where the task truncates nothing.
 
         Raises:
             DianjiError: see ``samples``.
@@ -86,14 +86,14 @@ class StagePreview:
         one = self.task.encode(self.work.data.splits["train"].slice(0, 1), self.base)
         if WHOLE not in one.column_names:
             return {}
-        return {split: told for split, sample in self.samples.items() if (told := truncation(sample.examples))}
+        return {split: found for split, sample in self.samples.items() if (found := truncation(sample.examples))}
 
     def collate(self, rows: np.ndarray, purpose: Purpose) -> Batch:
         """A batch of some of the first examples."""
         return self.task.collate(self.first.take(pa.array(rows)), self.base, np.random.default_rng(0), purpose=purpose)
 
     def model(self) -> TaskModel:
-        """The headed, adapted model, with shapes and no contents (torch's device "meta")."""
+        """The model with head and adaptation, with shapes and without contents (torch's device "meta")."""
         with torch.device("meta"):
             model = self.task.model(dataclasses.replace(self.base, folder=None, new_weights=[]))
             self.work.adaptation.attach(model)

@@ -1,4 +1,4 @@
-"""What a comparison says: who is better than whom, and which variant to ship."""
+"""The verdict of a comparison: which variants are better, and which one to ship."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class MetricVerdict:
-    """A metric and everything that it says of the variants."""
+    """A metric with the replicates of all variants, their differences and the recommendation."""
 
     metric: Metric
     finished: tuple[Finished, ...]
@@ -49,12 +49,12 @@ class MetricVerdict:
 
     @property
     def rows(self) -> int:
-        """That were compared."""
+        """The number of compared rows."""
         return self.finished[0].models[0].outcome.rows
 
     @property
     def best(self) -> Finished:
-        """The variant with the best score; of equals the first."""
+        """The variant with the best score; the first of equals."""
         return max(self.finished, key=lambda variant: self._sign * self.replicates[variant.name].value)
 
     def against(self, to: Finished) -> dict[str, Difference]:
@@ -91,7 +91,7 @@ class MetricVerdict:
         return 1 if self.metric.higher_is_better else -1
 
     def _tests(self, to: Finished, other: Finished) -> dict[str, float]:
-        """Test -> p: the bootstrap over rows and seeds, and the exact test where a row is right or wrong."""
+        """Test -> p: the bootstrap over rows and seeds, and the exact test where an answer is right or wrong."""
         drawn = self.replicates[other.name].drawn - self.replicates[to.name].drawn
         tests = {"paired-bootstrap": resampled(drawn)}
         # The exact test takes rows for independent, which those of one resampling unit are not.
@@ -107,7 +107,7 @@ class MetricVerdict:
 
 
 def _right(variant: Finished) -> np.ndarray | None:
-    """(seeds, rows) bool, the rows sorted by their digests; None where rows are not simply right or wrong."""
+    """(seeds, rows) bool, the rows sorted by their digests; None where answers are not right or wrong."""
     answers = []
     for model in variant.models:
         right = model.outcome.right()
@@ -125,7 +125,7 @@ def _is_cheaper(chosen: Finished, best: Finished, against_best: Mapping[str, Dif
 
 
 def _saving(cost: VariantCost, best: VariantCost) -> Message:
-    """In which respects one variant is cheaper than the best; the number of parameters only where nothing else is."""
+    """The advantages in cost over the best variant; the number of parameters only without any other advantage."""
     ratios = {
         "predicts": best.milliseconds / cost.milliseconds,
         "trains": best.train_seconds / max(cost.train_seconds, 1e-9),

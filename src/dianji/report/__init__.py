@@ -1,1 +1,1 @@
-"""What is known of a model, as a page that people read: sections tell, writers write."""
+"""Reports about models as pages for people: sections make blocks, writers write them."""

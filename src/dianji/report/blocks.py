@@ -1,4 +1,4 @@
-"""What a report is made of: words in two languages, and blocks that every writer knows how to write."""
+"""The contents of a report: words in two languages, and blocks that every writer can write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Words:
         return cls(message.text("en"), message.text("zh"))
 
 
-#: What comes from data, recipes and registries is the same in every language; what Dianji says is ``Words``.
+#: Text from data, recipes and registries is the same in every language; Dianji's own text is ``Words``.
 Text = str | Words
 
 
@@ -33,7 +33,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufff
 
 
 def said(text: Text, language: Language) -> str:
-    """The text in that language; a replacement character stands for what no page can hold."""
+    """The text in that language; a replacement character stands for characters that no page can hold."""
     spoken = text if isinstance(text, str) else {"en": text.en, "zh": text.zh}[language]
     return _FORBIDDEN.sub("\ufffd", spoken)
 
@@ -59,7 +59,7 @@ Cell = Text | Thumbnail
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Prose. A note is set apart: what is missing, and what to mind."""
+    """Prose. A note is set apart: missing parts, and limits."""
 
     text: Text
     note: bool = False
@@ -67,7 +67,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Facts:
-    """A few figures at a glance: what – how much."""
+    """A few figures at a glance: name and value."""
 
     pairs: tuple[tuple[Text, Text], ...]
 
@@ -85,7 +85,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its caption; ``alt`` tells what it shows to those who cannot see it."""
+    """A drawing with its caption; ``alt`` describes it for readers who cannot see it."""
 
     drawing: Drawing
     caption: Text

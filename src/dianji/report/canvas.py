@@ -1,4 +1,4 @@
-"""Where figures are drawn: one pair of axes by matplotlib, in colours and words that the page decides on."""
+"""Draws figures: one pair of axes by matplotlib; the page decides on colours and words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STYLE: dict[str, Any] = {
 
 
 class Lettering:
-    """Gives a stand-in for a text, so that matplotlib needs no font for it and no text is taken for mathematics."""
+    """Replaces a text by a placeholder, so that matplotlib needs no font for it and takes no text for mathematics."""
 
     def __init__(self) -> None:
         self.words: list[Text] = []
@@ -62,10 +62,10 @@ Paint = Callable[[Any, Lettering], None]
 
 
 def draw(paint: Paint, *, height: int, left: int = 46) -> Drawing:
-    """What ``paint`` paints, as SVG.
+    """The SVG document of a drawing by ``paint``.
 
     Args:
-        paint: is given the axes, and what turns words into stand-ins.
+        paint: draws; receives the axes and the function that replaces words by placeholders.
         height: of the whole figure, in points; the width is ``WIDTH``.
         left: of the axes, in points; see ``margin``.
 
@@ -85,7 +85,7 @@ def draw(paint: Paint, *, height: int, left: int = 46) -> Drawing:
 
 
 def margin(names: Iterable[Text]) -> int:
-    """Points that names to the left of an axis take, in the language that is longer."""
+    """The width in points of names to the left of an axis, in the longer language."""
     spoken = [shorten(said(name, language), _MOST_LETTERS) for name in names for language in LANGUAGES]
     return round(14 + max((_ems(name) for name in spoken), default=0.0) * _LETTERS)
 

@@ -1,4 +1,4 @@
-"""What a recipe's comparison says, as a chapter: scores, costs, both in one figure, and what to ship."""
+"""The chapter about a recipe's comparison: scores, costs, both in one figure, and the recommendation."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _VERDICTS = {
 
 
 def comparison_chapter(comparison: Comparison | None) -> Chapter:
-    """The chapter of a recipe that compares variants; None: that has not been run."""
-    return Chapter(_TITLE, (Paragraph(_NOT_RUN),) if comparison is None else tuple(_told(comparison)))
+    """The chapter of a recipe that compares variants; None: the comparison has not been run."""
+    return Chapter(_TITLE, (Paragraph(_NOT_RUN),) if comparison is None else tuple(_blocks(comparison)))
 
 
-def _told(comparison: Comparison) -> Iterator[Block]:
+def _blocks(comparison: Comparison) -> Iterator[Block]:
     finished = [variant for variant in comparison.variants if variant.score is not None]
     if comparison.recommendation is not None:
         yield Paragraph(Words.of(comparison.recommendation.message))
@@ -41,8 +41,8 @@ def _told(comparison: Comparison) -> Iterator[Block]:
         yield Paragraph(Words(f"The rule: {by.en}", f"推荐的规则：{by.zh}"))
     for variant in comparison.variants:
         if variant.failure is not None:
-            told = Words(f"'{variant.name}' failed {variant.failure}", f"“{variant.name}”运行失败：{variant.failure}")
-            yield Paragraph(told, note=True)
+            failed = Words(f"'{variant.name}' failed {variant.failure}", f"“{variant.name}”运行失败：{variant.failure}")
+            yield Paragraph(failed, note=True)
     for note in comparison.notes:
         yield Paragraph(Words.of(note), note=True)
 
@@ -136,9 +136,9 @@ def _figure(comparison: Comparison, finished: Sequence[VariantResult]) -> Figure
         f"{metric.en} and time to train, with 95 % intervals: {side.en} and to the left is better{stands_out.en}",
         f"{metric.zh}与训练时间，附 95% 区间：越靠左{side.zh}越好{stands_out.zh}",
     )
-    told = list(zip(values, seconds, strict=True))
-    english = "; ".join(f"{of.name} {number(of.value)} after {second:,.1f} s" for of, second in told)
-    chinese = "；".join(f"{of.name} {number(of.value)}，训练 {second:,.1f} s" for of, second in told)
+    points = list(zip(values, seconds, strict=True))
+    english = "; ".join(f"{of.name} {number(of.value)} after {second:,.1f} s" for of, second in points)
+    chinese = "；".join(f"{of.name} {number(of.value)}，训练 {second:,.1f} s" for of, second in points)
     alt = Words(f"{metric.en} by time to train: {english}", f"训练时间与{metric.zh}：{chinese}")
     across = Words("seconds of training (logarithmic)", "训练秒数（对数坐标）")
     return Figure(tradeoff(values, seconds, across, metric), caption, alt)

@@ -1,4 +1,4 @@
-"""From subjects to a document: every section is asked, and those that have something to tell become chapters."""
+"""Makes a document of subjects: every section that applies becomes a chapter."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def of_recipe(
         unfinished: names of the other stages.
         compared: the chapter on the recipe's comparison, which comes first; None: it compares nothing.
     """
-    told, names = len(subjects), ", ".join(unfinished)
+    count, names = len(subjects), ", ".join(unfinished)
     left = Words(f" Not finished yet: {names}.", f"尚未完成：{names}。") if unfinished else Words("", "")
-    lead = Words(f"Finished stages: {told}.{left.en}", f"已完成的阶段：{told} 个。{left.zh}")
+    lead = Words(f"Finished stages: {count}.{left.en}", f"已完成的阶段：{count} 个。{left.zh}")
     first = () if compared is None else (compared,)
     stages = (Chapter(of.manifest.stage, (Paragraph(headline(of)),), chapters(of)) for of in subjects)
     return Document(name, lead, (*first, *stages))
@@ -37,12 +37,12 @@ def of_recipe(
 
 def chapters(subject: Subject) -> tuple[Chapter, ...]:
     """One for each section that applies."""
-    told = [(section.title, section.tell(subject)) for section in SECTIONS]
-    return tuple(Chapter(title, tuple(blocks)) for title, blocks in told if blocks)
+    blocks_of = [(section.title, section.tell(subject)) for section in SECTIONS]
+    return tuple(Chapter(title, tuple(blocks)) for title, blocks in blocks_of if blocks)
 
 
 def headline(subject: Subject) -> Words:
-    """What the model is worth, in one sentence."""
+    """The model's main result in one sentence."""
     if subject.split is None or subject.primary is None:
         return Words("Nothing was measured.", "没有评测结果。")
     found = subject.measured["metrics"][subject.split][subject.primary]

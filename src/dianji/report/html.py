@@ -61,14 +61,14 @@ def _style() -> str:
 
 
 class Page:
-    """Writes blocks in one language; numbers what needs a name of its own."""
+    """Writes blocks in one language; numbers the elements that need an id."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
         self.numbers = count(1)
 
     def text(self, text: Text) -> str:
-        """Escaped, fit for elements and attributes."""
+        """Escaped for elements and attributes."""
         return escape(said(text, self.language))
 
     def contents(self, chapters: Sequence[Chapter]) -> str:

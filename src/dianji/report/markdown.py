@@ -47,7 +47,7 @@ def to_markdown(document: Document, language: Language, folder: str) -> Written:
     """The whole text.
 
     Args:
-        document: what to write.
+        document: the document to write.
         language: of Dianji's own words.
         folder: where the pictures will lie, as the text names it; they are named without it in the result.
     """

@@ -128,7 +128,7 @@ def matrix(shares: np.ndarray, names: Sequence[Text], down: Text, across: Text) 
 
 
 def reliability(bins: Sequence[Span], confidences: Sequence[float], across: Text, up: Text) -> Drawing:
-    """How often a model is right (``bins``) at how sure it is (``confidences``); on the diagonal both agree."""
+    """The share of right answers (``bins``) by confidence (``confidences``); on the diagonal both agree."""
 
     def paint(axes: Any, letters: Lettering) -> None:
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, dashes=(4, 3))

@@ -1,4 +1,4 @@
-"""The rows behind a record: the data is read again as the recipe says, and matched row by row by digest."""
+"""The rows behind a record: reads the data again as the recipe describes, and matches rows by digest."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Rows of all splits, and where each recorded row stands among them."""
+    """Rows of all splits, and the place of each recorded row among them."""
 
     table: pa.Table
     column: str  # the task's first input column …
-    kind: str  # … and what it holds: text or image
+    kind: str  # … and its kind: text or image
     place: np.ndarray  # (recorded rows,) int64 into ``table``; -1: it stands there no more
     length: np.ndarray  # (recorded rows,) int64 characters; 0 where the row is gone
     changed: bool  # the data is not, byte for byte, what the model was trained on
 
     def value(self, row: int) -> Any:
-        """The input of a recorded row: a text or the bytes of an image; None where it is gone."""
+        """The input of a recorded row: a text or the bytes of an image; None where the row is gone."""
         place = int(self.place[row])
         return self.table[self.column][place].as_py() if place >= 0 else None
 
 
 def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> SourceRows | Words:
-    """The rows with these digests, or why they cannot be had: moved, changed, or made by a plug-in that is not here.
+    """The rows with these digests, or the reason why they are missing: moved, changed, or a plug-in is not installed.
 
     Args:
         manifest: of the artefact.
@@ -54,8 +54,8 @@ def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarra
         name = parsed.stages[manifest.stage].tasks[manifest.part].data
         loaded = load(parsed.data[name], columns, seed=parsed.seed, name=name)
     except (DianjiError, KeyError) as error:
-        told = str(error).strip().partition("\n")[0]
-        return Words(f"The data could not be read again: {told}", f"无法重新读取数据：{told}")
+        reason = str(error).strip().partition("\n")[0]
+        return Words(f"The data could not be read again: {reason}", f"无法重新读取数据：{reason}")
     return _matched(loaded, columns, digests, changed=loaded.digest != manifest.data.get(name))
 
 

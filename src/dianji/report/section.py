@@ -11,7 +11,7 @@ from dianji.report.subject import Subject
 
 @dataclass(frozen=True)
 class Section:
-    """``tell`` gives None where the section does not apply; what is missing for it, it says in a note."""
+    """``tell`` returns the blocks; None where the section does not apply. It notes missing parts."""
 
     title: Words
     tell: Callable[[Subject], Sequence[Block] | None]

@@ -1,4 +1,4 @@
-"""The artefact that a report is about: its manifest, its evidence, what it said of every held-out row."""
+"""The artefact of a report: its manifest, its evidence, its record of every held-out row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dianji.store.events import Events
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything is read when it is first asked for; an artefact of an earlier release may lack some of it."""
+    """Reads each part on first use; an artefact of an earlier release may lack some parts."""
 
     folder: Path
     manifest: Manifest
@@ -29,7 +29,7 @@ class Subject:
 
     @classmethod
     def open(cls, folder: Path, *, shows_rows: bool = True) -> Subject:
-        """An artefact whose files are what was saved.
+        """An artefact whose files have the digests of its manifest.
 
         Raises:
             ArtefactError: not an artefact, or a file is missing, changed or added.
@@ -55,7 +55,7 @@ class Subject:
 
     @property
     def events(self) -> Sequence[Mapping[str, Any]]:
-        """What happened in training, oldest first."""
+        """The events of training, oldest first."""
         return Events(self.folder / "evidence" / "events.jsonl").read()
 
     @cached_property
@@ -65,7 +65,7 @@ class Subject:
 
     @property
     def split(self) -> str | None:
-        """The split that figures are told of: test, or validation where there is no test."""
+        """The split of the figures: test, or validation without a test split."""
         metrics = self.measured.get("metrics", {})
         return next((split for split in ("test", "validation") if split in metrics), None)
 
@@ -76,7 +76,7 @@ class Subject:
 
     @cached_property
     def record(self) -> Record | None:
-        """What the model said of every row of ``split``; None where it was not recorded.
+        """The model's answers to every row of ``split``; None where they were not recorded.
 
         Raises:
             ArtefactError: it is damaged, or of a kind that no installed metric reads.
@@ -89,14 +89,14 @@ class Subject:
 
     @cached_property
     def rows(self) -> SourceRows | Words:
-        """The rows behind ``record``, from the data itself; or why they cannot be had."""
+        """The rows behind ``record``, from the data itself; or the reason why they are missing."""
         if self.record is None:
             return Words("The artefact has no record of single rows.", "成品里没有逐行记录。")
         return read_again(self.manifest, self.evidence("recipe"), self.record.rows)
 
     @property
     def shown_rows(self) -> SourceRows | Words:
-        """``rows`` where a reader may see them; else why not."""
+        """``rows`` where they may be shown to the reader; else the reason."""
         if not self.shows_rows:
             return Words("The report was asked to show none of the data.", "生成报告时要求不显示数据内容。")
         return self.rows

@@ -1,4 +1,4 @@
-"""A drawing as it stands in a page: words in the reader's language, colours of the page, names that occur once."""
+"""A drawing within a page: words in the reader's language, colours of the page, unique ids."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def inline(drawing: Drawing, language: Language, prefix: str, alt: Text) -> str:
         drawing: by matplotlib.
         language: of its words.
         prefix: put before every id, so that no two drawings of a page share one.
-        alt: what it shows.
+        alt: a description of the drawing.
     """
-    return ElementTree.tostring(_told(drawing, language, prefix, alt), encoding="unicode")
+    return ElementTree.tostring(_element(drawing, language, prefix, alt), encoding="unicode")
 
 
 def alone(drawing: Drawing, language: Language, alt: Text) -> str:
-    """A document of its own, which brings its colours for light and dark along."""
-    root = _told(drawing, language, "f", alt)
+    """A document of its own, with its colours for light and dark."""
+    root = _element(drawing, language, "f", alt)
     style = ElementTree.Element("style")
     style.text = _ALONE
     root.insert(0, style)
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _told(drawing: Drawing, language: Language, prefix: str, alt: Text) -> ElementTree.Element:
+def _element(drawing: Drawing, language: Language, prefix: str, alt: Text) -> ElementTree.Element:
     root = ElementTree.fromstring(drawing.svg)
     for parent in list(root.iter()):
         for child in list(parent):

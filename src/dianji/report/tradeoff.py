@@ -1,4 +1,4 @@
-"""The figure of a comparison: what each variant scores beside what it costs."""
+"""The figure of a comparison: the score of each variant against its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABEL_WIDTH, _LABEL_HEIGHT = 160, 14  # points that a name beside a dot may tak
 
 
 def tradeoff(values: Sequence[Span], costs: Sequence[float], across: Text, up: Text) -> Drawing:
-    """A dot with its interval and name for each value, at what it cost (> 0, a logarithmic axis)."""
+    """A dot with its interval and name for each value, at its cost (> 0, a logarithmic axis)."""
 
     def paint(axes: Any, letters: Lettering) -> None:
         for of, cost in zip(values, costs, strict=True):
@@ -45,7 +45,7 @@ def _logarithmic(axes: Any, low: float, high: float) -> None:
 
 
 def _name_points(axes: Any, letters: Lettering, values: Sequence[Span], costs: Sequence[float]) -> None:
-    """Names towards the middle; those that would lie on each other move up, with a thin line to their dot."""
+    """Names towards the middle; overlapping ones move up, with a thin line to their dot."""
     places = axes.transData.transform([(cost, of.value) for of, cost in zip(values, costs, strict=True)])
     places = places * 72 / axes.figure.dpi  # pixels to points
     middle = axes.bbox.x0 * 72 / axes.figure.dpi + axes.bbox.width * 36 / axes.figure.dpi

@@ -39,12 +39,12 @@ def named(name: str) -> Text:
 
 
 def both(text: Text) -> Words:
-    """A text as words, to be put into other words."""
+    """A text as words, for use in other words."""
     return text if isinstance(text, Words) else Words(text, text)
 
 
 def number(value: float) -> str:
-    """Four decimals for scores, two for what is larger than ten."""
+    """Four decimals; two for values of ten and above."""
     return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4f}"
 
 

@@ -1,4 +1,4 @@
-"""What a component's arguments are: name, type, default and meaning, read from its class."""
+"""The arguments of a component: name, type, default and meaning, read from its class."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Argument:
     @property
     def type(self) -> str:
         """In the recipe's words: ``number``, ``text or null``, ``one of auto, mean``."""
-        return _told(self.schema)
+        return _type_in_words(self.schema)
 
 
 def arguments(cls: type[Any]) -> tuple[Argument, ...]:
@@ -70,7 +70,7 @@ def summary(cls: type[Any]) -> str:
 
 
 def check_arguments(kind: str, name: str, given: Mapping[str, Any], origin: Origin, at: Path) -> list[str]:
-    """Faults in what a recipe gives a component, each with its line; ``at`` is where the arguments stand.
+    """Faults in a component's arguments in a recipe, each with its line; ``at`` is the place of the arguments.
 
     Raises:
         RecipeError: there is no such component.
@@ -95,15 +95,15 @@ def check_arguments(kind: str, name: str, given: Mapping[str, Any], origin: Orig
     return faults
 
 
-def _told(schema: Mapping[str, Any]) -> str:
+def _type_in_words(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if "const" in schema:
         return str(schema["const"])
     if "anyOf" in schema:
-        return " or ".join(_told(branch) for branch in schema["anyOf"])
+        return " or ".join(_type_in_words(branch) for branch in schema["anyOf"])
     if schema.get("type") == "array" and "items" in schema:
-        return f"list of {_told(schema['items'])}"
+        return f"list of {_type_in_words(schema['items'])}"
     return _WORDS.get(schema.get("type", ""), "value")
 
 

@@ -1,4 +1,4 @@
-"""The components that a recipe names: do they exist, do their arguments fit, and what do they default to.
+"""Checks the components that a recipe names and their arguments, and fills in defaults.
 
 Looking them up imports them, and most of them import torch; reading a recipe does not come here.
 """
@@ -23,7 +23,7 @@ _ARCHITECTURES = tuple(_WORKS_ON)
 
 @dataclass(frozen=True)
 class _Use:
-    """Where a recipe names a component, and where the component's arguments stand."""
+    """The place where a recipe names a component, and the place of the component's arguments."""
 
     kind: str
     name: str
@@ -81,7 +81,7 @@ def _uses(recipe: Recipe) -> Iterator[_Use]:
 
 
 def _uses_of(variant: Variant, at: Path) -> Iterator[_Use]:
-    """What is given; the rest is the stage's."""
+    """The components that a variant gives; the others are those of its stage."""
     train = variant.train
     for kind, component, place in (
         ("task", variant.task, (*at, "task")),
@@ -114,7 +114,7 @@ def _bases(recipe: Recipe) -> Iterator[str]:
 
 
 def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) -> list[str]:
-    """``stages`` are those that start from the base; what their tasks work on decides which architectures there are."""
+    """``stages`` are those that start from the base; the modality of their tasks decides the possible architectures."""
     if isinstance(base, str):
         return _unknown_name(recipe, base, at)
     kinds = [kind for kind in _ARCHITECTURES if _has(kind, base.new)]
@@ -124,8 +124,8 @@ def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) 
     modality = _modality(recipe, stages)
     kind = f"{modality}-architecture" if modality else kinds[0]
     if kind not in kinds:
-        told = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
-        return [f"{recipe.where(*at, 'new')}: {told}. Known: {', '.join(REGISTRY.names(kind))}."]
+        mismatch = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
+        return [f"{recipe.where(*at, 'new')}: {mismatch}. Known: {', '.join(REGISTRY.names(kind))}."]
     return check_arguments(kind, base.new, base.arguments, recipe.origin, at)
 
 
@@ -146,7 +146,7 @@ def _starting_from_base(recipe: Recipe) -> list[str]:
 
 
 def _modality(recipe: Recipe, stages: Iterable[str]) -> str | None:
-    """What the tasks of these stages work on; None where that cannot be told."""
+    """The modality of these stages' tasks; None where it is unknown."""
     for stage in stages:
         for part in recipe.stages[stage].tasks.values():
             if _has("task", part.task.name):
@@ -155,7 +155,7 @@ def _modality(recipe: Recipe, stages: Iterable[str]) -> str | None:
 
 
 def _has(kind: str, name: str) -> bool:
-    """Also with a version, which the registry's names leave out."""
+    """Whether the registry has the component, also with a version, which the registry's names leave out."""
     return name.partition("@")[0] in REGISTRY.names(kind)
 
 

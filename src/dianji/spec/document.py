@@ -43,7 +43,7 @@ _Loader.add_implicit_resolver(_TAG + "merge", re.compile("^<<$"), ["<"])
 
 @dataclass
 class Origin:
-    """Where values were written: the source's name, and the document's nodes where there was one.
+    """The source of values: its name, and the document's nodes where there is one.
 
     Takes no part in comparing recipes, so all origins are equal.
     """
@@ -72,7 +72,7 @@ class Origin:
 
 
 def read(text: str, source: str) -> tuple[Any, Origin, list[str]]:
-    """Plain values, where they were written, and the faults that leave the rest readable (repeated keys and the like).
+    """Plain values, their origin, and the faults that leave the rest readable (repeated keys and the like).
 
     Raises:
         RecipeError: not YAML, or more values than a recipe can hold.
@@ -142,7 +142,7 @@ class _Reader:
         return result
 
     def _merged(self, node: Node) -> dict[str, Any]:
-        """What ``<<: *other`` or ``<<: [*one, *two]`` brings in; the first one wins."""
+        """The keys of ``<<: *other`` or ``<<: [*one, *two]``; the first one wins."""
         merged: dict[str, Any] = {}
         for item in node.value if isinstance(node, SequenceNode) else [node]:
             value = self.value(item)

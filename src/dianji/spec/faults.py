@@ -1,4 +1,4 @@
-"""Pydantic's faults in a recipe's words: expected, found, and what to do."""
+"""Pydantic's faults in a recipe's words: expected, found, advice."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def faults_of(
 
 
 def describe(value: Any) -> str:
-    """What was found, in the recipe's words."""
+    """A value as a recipe's reader knows it."""
     match value:
         case None:
             return "nothing"
@@ -122,7 +122,7 @@ def _expected(item: ErrorDetails) -> str:
 
 
 def _advice(items: Sequence[ErrorDetails], found: Any) -> str:
-    """What to do, where it can be told."""
+    """Advice, where there is any."""
     kinds = {item["type"] for item in items}
     if isinstance(found, str) and kinds & {"int_type", "float_type"} and re.fullmatch(r"[-+.\deE]+", found):
         return ". Write it without quotes."
@@ -146,7 +146,7 @@ def _keys(model: type[Any], place: Path) -> list[str]:
 
 
 def _plainly(hint: Any) -> Any:
-    """Without what is said about it, and without the other branches of a union."""
+    """The type without its annotations, and without the other branches of a union."""
     while get_origin(hint) in {Annotated, Union, types.UnionType}:
         named = [branch for branch in get_args(hint) if _holds_sections(branch)]
         hint = named[0] if named and get_origin(hint) is not Annotated else get_args(hint)[0]

@@ -1,4 +1,4 @@
-"""From a recipe's text to its sections: every fault at once, each with its line."""
+"""Reads a recipe's text as sections: every fault at once, each with its line."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _Key = tuple[str | int, ...]
 def placed(raw: Mapping[str, Any], folder: Path, origin: Origin) -> tuple[dict[str, Any], list[str]]:
     """A copy of a raw recipe with its paths filled in and absolute, and the faults found on the way.
 
-    Values of a wrong type are left as they are: the sections say what is wrong with them.
+    Values of a wrong type are not changed: the sections report them.
     """
     faults: list[str] = []
     result = _copy(raw)
@@ -67,9 +67,9 @@ def name_or_path(text: str, folder: Path) -> str:
     A name without a slash is never a folder: a folder beside the recipe must not take the place of a registered base.
     """
     path = Path(text).expanduser()
-    told = text.startswith(("./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
+    is_path = text.startswith(("./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
     there = "/" in text and os.path.lexists(folder / path)
-    return file_path(text, folder) if told or there else text
+    return file_path(text, folder) if is_path or there else text
 
 
 def _places(raw: Mapping[str, Any]) -> Iterator[tuple[_Key, Callable[[str, Path], str]]]:
@@ -107,7 +107,7 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _copy(value: Any) -> Any:
-    """Mappings and lists anew (aliases of one list must not be resolved twice); leaves as they are."""
+    """A copy of mappings and lists (aliases of one list must not be resolved twice); leaves are shared."""
     if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What a recipe's parts say of each other: which data a stage uses, and where it starts from."""
+"""References between a recipe's parts: the data of a stage, and the start of a stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_references(recipe: Recipe) -> list[str]:
 
 
 def parent(recipe: Recipe, stage: str) -> str | NewBase:
-    """What a stage starts from: a stage (then it is in ``recipe.stages``) or a base.
+    """The start of a stage: another stage (then it is in ``recipe.stages``) or a base.
 
     ``from`` where it is given, else the stage before, else the recipe's base.
 
@@ -102,13 +102,13 @@ def _nothing_to_start_from(recipe: Recipe, stage: str) -> str:
 
 
 def _circles(recipe: Recipe) -> Iterator[str]:
-    """Each circle once, told at the first of its stages in the recipe."""
-    told: set[str] = set()
+    """Each circle once, reported at the first of its stages in the recipe."""
+    reported: set[str] = set()
     for name in recipe.stages:
         line = list(lineage(recipe, name))
         circular = len(line) > len(set(line)) and line[-1] == name
-        if circular and not told & set(line):
-            told |= set(line)
+        if circular and not reported & set(line):
+            reported |= set(line)
             yield _circle(recipe, line)
 
 
@@ -116,10 +116,10 @@ def _circle(recipe: Recipe, line: list[str]) -> str:
     where = recipe.where("stages", line[0], "from")
     if len(line) == 2:
         return f"{where}: the stage '{line[0]}' starts from itself. Name an earlier stage or a base."
-    told = " -> ".join(
+    path = " -> ".join(
         f"{name} (no 'from': the stage before)" if _implied(recipe, name) else name for name in line[:-1]
     )
-    return f"{where}: stages start from each other in a circle: {told} -> {line[-1]}. Give one of them another 'from'."
+    return f"{where}: stages start from each other in a circle: {path} -> {line[-1]}. Give one of them another 'from'."
 
 
 def _implied(recipe: Recipe, stage: str) -> bool:

@@ -29,8 +29,8 @@ def json_schema() -> dict[str, Any]:
     parts["Data"]["properties"]["format"]["examples"] = ["auto", *REGISTRY.names("source")]
     parts["Variant"] = {"anyOf": [{"type": "string", "description": "a stage as it is"}, parts["Variant"]]}
     parts["Compare"] = {"anyOf": [parts["Compare"]["properties"]["variants"], parts["Compare"]]}
-    told: dict[str, Any] = _with_kinds({**schema, "$defs": dict(sorted(parts.items()))})
-    return {"$schema": DIALECT, **told}
+    described: dict[str, Any] = _with_kinds({**schema, "$defs": dict(sorted(parts.items()))})
+    return {"$schema": DIALECT, **described}
 
 
 def _with_kinds(value: Any) -> Any:
@@ -39,11 +39,11 @@ def _with_kinds(value: Any) -> Any:
         return [_with_kinds(item) for item in value]
     if not isinstance(value, dict):
         return value
-    told = {key: _with_kinds(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
-    if "patternProperties" in told:
-        told |= _CLOSED
-    kind = told.pop(KIND, None)
-    return told if kind is None else {"$ref": f"#/$defs/{kind}", **told}
+    refined = {key: _with_kinds(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
+    if "patternProperties" in refined:
+        refined |= _CLOSED
+    kind = refined.pop(KIND, None)
+    return refined if kind is None else {"$ref": f"#/$defs/{kind}", **refined}
 
 
 def _kind(kind: str) -> dict[str, Any]:
@@ -77,15 +77,17 @@ def _arguments(cls: type[Any]) -> dict[str, Any]:
 
 
 def _argument(argument: Argument) -> dict[str, Any]:
-    told = {"description": argument.description} if argument.description else {}
-    return {**argument.schema, **told}
+    note = {"description": argument.description} if argument.description else {}
+    return {**argument.schema, **note}
 
 
 def _base() -> dict[str, Any]:
     names = [_name(name, cls) for name, cls in REGISTRY.names("base").items()]
     new = [_new(kind, name, cls) for kind in _ARCHITECTURES for name, cls in REGISTRY.names(kind).items()]
-    told = "a registered base, a Hub id, a folder, in 'from' also a stage, or {new: architecture, argument: value}"
-    return {"description": told, "anyOf": [*names, {"type": "string"}, *new]}
+    description = (
+        "a registered base, a Hub id, a folder, in 'from' also a stage, or {new: architecture, argument: value}"
+    )
+    return {"description": description, "anyOf": [*names, {"type": "string"}, *new]}
 
 
 def _new(kind: str, name: str, cls: type[Any]) -> dict[str, Any]:

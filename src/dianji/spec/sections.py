@@ -35,7 +35,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
-    """What all sections share: frozen, unknown keys refused, types not guessed."""
+    """The base of all sections: frozen, unknown keys refused, types not guessed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -100,7 +100,7 @@ class NewBase(Section):
 
 
 def _base(value: object) -> object:
-    """Told here in one sentence, where pydantic would speak of every branch of the union."""
+    """Reports a fault in one sentence, where pydantic would mention every branch of the union."""
     named = isinstance(value, str | NewBase) or (isinstance(value, Mapping) and isinstance(value.get("new"), str))
     if named or value is None:
         return value
@@ -157,7 +157,7 @@ LimitField = Annotated[Annotated[int, Field(gt=0)] | str | None, AfterValidator(
 
 
 class Data(Section):
-    """Where rows come from and what their columns mean."""
+    """The source of rows, and the meaning of their columns."""
 
     path: str | list[str] | None = Field(
         default=None, description="file, folder, glob, several of them, or a Hub id with format: hub"
@@ -170,7 +170,7 @@ class Data(Section):
     )
     encoding: Literal["auto", "utf-8", "gb18030", "latin-1", "utf-16"] = "auto"
     columns: dict[str, str] = Field(
-        default_factory=dict, description="what a task calls a column -> what the data calls it"
+        default_factory=dict, description="the task's name of a column -> its name in the data"
     )
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())
@@ -186,17 +186,17 @@ class Data(Section):
 
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is newer is told only where it is asked for, so that older steps keep their digests."""
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if value or key not in ("names", "stream")}
+        """Newer keys are written only where they are set, so that older steps keep their digests."""
+        values: dict[str, Any] = plain(self)
+        return {key: value for key, value in values.items() if value or key not in ("names", "stream")}
 
 
-#: Keys of ``Train`` that do not change what is learnt, so that no digest is over them.
+#: Keys of ``Train`` that do not change the result, so that no digest covers them.
 WITHOUT_EFFECT = frozenset({"checkpoint_every", "cache"})
 
 
 class Train(Section):
-    """How long, how large, how fast. What is null is filled from the base, the adaptation and the task."""
+    """Length, batches and rates of training. Null values are filled from the base, the adaptation and the task."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     steps: Annotated[int, Field(gt=0)] | None = None
@@ -228,7 +228,7 @@ class Train(Section):
         description="lbfgs fits a linear head on frozen features to its optimum; auto: where only such a head learns",
     )
     cache: Literal["auto", "off"] = Field(
-        default="auto", description="compute what comes before the first weight that learns once, where that is exact"
+        default="auto", description="compute the frozen part of the model once, where that is exact"
     )
     lean: Literal["auto", "off"] = Field(
         default="auto", description="the same mathematics in fewer operations, for architectures that are known"
@@ -251,19 +251,19 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """What is measured when a stage has learnt."""
+    """The measurements at the end of a stage."""
 
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples behind each 95 % interval")
     baselines: bool = True
     label_errors: bool = Field(
-        default=False, description="look for labels that are probably wrong, on frozen features of what is started from"
+        default=False, description="look for labels that are probably wrong, on frozen features of the stage's base"
     )
 
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Label errors are told only where they are asked for, so that older steps keep their digests."""
-        told: dict[str, Any] = plain(self)
-        return told if self.label_errors else {key: value for key, value in told.items() if key != "label_errors"}
+        """The key ``label_errors`` is written only where it is set, so that older steps keep their digests."""
+        values: dict[str, Any] = plain(self)
+        return values if self.label_errors else {key: value for key, value in values.items() if key != "label_errors"}
 
 
 class Part(Section):
@@ -363,7 +363,7 @@ DataField = Annotated[
 
 
 class Variant(Section):
-    """A stage with some of its fields changed; what is null stays as the stage has it."""
+    """A stage with some of its fields changed; a null field keeps the value of the stage."""
 
     stage: str = Field(description="the stage that is varied; those it starts from stay as they are")
     name: Annotated[str, Field(min_length=1)] | None = Field(
@@ -399,7 +399,7 @@ def _variant(value: object) -> object:
 
 
 class Compare(Section):
-    """What did each choice buy? Variants of stages, on the same test rows and the same seeds, beside the first."""
+    """Variants of stages on the same test rows and seeds, compared with the first and the best one."""
 
     variants: list[Annotated[Variant, BeforeValidator(_variant)]] = Field(min_length=2)
     seeds: int = Field(default=3, ge=1, description="runs of each variant, each from a seed of its own; 3 or more")

@@ -1,4 +1,4 @@
-"""What a comparison compares: each variant as a recipe of its own, and what to call it."""
+"""The variants of a comparison, each as a recipe of its own, and their names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _EITHER = (("epochs", "steps", "minutes"), ("batch_size", "batch_tokens"))
 
 
 def section(recipe: Recipe) -> Compare:
-    """What the recipe compares.
+    """The recipe's section ``compare``.
 
     Raises:
-        RecipeError: nothing.
+        RecipeError: there is none.
     """
     if recipe.compare is None:
         stage = next(reversed(recipe.stages))
@@ -35,7 +35,7 @@ def where(recipe: Recipe, index: int, *path: str | int) -> str:
 
 
 def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
-    """The variant's stage with its changes and ``seed``, and what it starts from as it is; nothing else.
+    """A recipe of the variant's stage with its changes and ``seed``, and of the stages before it, unchanged.
 
     The recipe's own seed still decides how data are divided.
 
@@ -48,8 +48,8 @@ def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
     whole = recipe.model_copy(update={"stages": {**recipe.stages, name: changed}})
     _, *before = lineage(whole, name)
     if name in before:
-        told = f"'{name}' would start from itself. Name another stage or a base."
-        raise RecipeError(f"{where(recipe, index, 'from')}: {told}")
+        reason = f"'{name}' would start from itself. Name another stage or a base."
+        raise RecipeError(f"{where(recipe, index, 'from')}: {reason}")
     data, used = _data(recipe, variant, before)
     stages = {stage: _started(whole, stage) for stage in reversed(before)}
     stages[name] = changed if changed.parts is not None else changed.model_copy(update={"data": used})
@@ -63,7 +63,7 @@ def label(recipe: Recipe, index: int) -> str:
 
 
 def same_names(recipe: Recipe) -> Iterator[str]:
-    """Variants that a table could not tell apart, one line each."""
+    """Faults for variants with the same name, one line each."""
     seen: dict[str, int] = {}
     for index in range(len(recipe.compare.variants) if recipe.compare else 0):
         name = label(recipe, index)
@@ -93,7 +93,7 @@ def written_out(recipe: Recipe, index: int, stage: Stage) -> Variant:
 
 
 def _changed(recipe: Recipe, variant: Variant) -> Stage:
-    """The stage as the variant wants it, on the data that it has."""
+    """The stage with the variant's changes, on the variant's data."""
     stage = recipe.stages[variant.stage]
     of_one_task = [field for field in ("task", "data") if getattr(variant, field) is not None]
     if stage.parts is not None and of_one_task:
@@ -108,7 +108,7 @@ def _changed(recipe: Recipe, variant: Variant) -> Stage:
 
 
 def _started(recipe: Recipe, stage: str) -> Stage:
-    """With its start written out: 'the stage before' means nothing where other stages are left out."""
+    """The stage with its start written out: 'the stage before' means nothing where other stages are left out."""
     return recipe.stages[stage].model_copy(update={"from_": parent(recipe, stage)})
 
 
@@ -141,27 +141,27 @@ def _section(recipe: Recipe, stage: str) -> str:
 
 def _differences(variant: Variant) -> Iterator[str]:
     if variant.from_ is not None:
-        yield f"from {_told(variant.from_)}"
+        yield f"from {_short(variant.from_)}"
     if variant.task is not None:
-        yield f"task {_told(variant.task)}"
+        yield f"task {_short(variant.task)}"
     if isinstance(variant.data, str):
         yield f"data {variant.data}"
     elif variant.data is not None:
         limit = next(iter(variant.data.values())).limit
         yield "all rows" if limit is None else limit if isinstance(limit, str) else f"{limit} rows"
     if variant.adapt is not None:
-        yield f"adapt {_told(variant.adapt)}"
+        yield f"adapt {_short(variant.adapt)}"
     if variant.train is not None:
         yield from (f"{key} {_plain(getattr(variant.train, key))}" for key in sorted(variant.train.model_fields_set))
     if variant.techniques is not None:
-        yield " and ".join(_told(technique) for technique in variant.techniques) or "no techniques"
+        yield " and ".join(_short(technique) for technique in variant.techniques) or "no techniques"
 
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _told(part: str | Component | NewBase) -> str:
+def _short(part: str | Component | NewBase) -> str:
     if isinstance(part, str):
         return part
     name = f"new {part.new}" if isinstance(part, NewBase) else str(part)

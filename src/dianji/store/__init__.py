@@ -1,1 +1,1 @@
-"""What was done, by digest. Needs no torch."""
+"""Finished steps by digest, and their record. Needs no torch."""

@@ -1,4 +1,4 @@
-"""Writing so that a reader finds the old content or the new one, never half of it, even after a power cut."""
+"""Writes files so that a reader finds the old content or the new one, never half of it, even after a power cut."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dianji.errors import StoreError
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about ``path`` into a StoreError that says what to do."""
+    """Turn an operating system's error about ``path`` into a StoreError with advice."""
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             free = shutil.disk_usage(_existing(path)).free // 2**20
             raise StoreError(
-                f"{path}: the disk is full ({free} MiB free). Nothing was half-written; what was there before is. "
+                f"{path}: the disk is full ({free} MiB free). Nothing was half-written; the earlier content is intact. "
                 "Free some space, or set DIANJI_HOME to a folder on another disk, and run the same command again."
             ) from error
         if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
@@ -90,9 +90,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Inside, no other process makes ``path`` under this lock, and what killed ones had begun of it is gone.
+    """Inside, no other process makes ``path`` under this lock, and leftovers of killed processes are removed.
 
-    Who comes second waits, and should then look whether ``path`` is there.
+    A second process waits, and should then look whether ``path`` is there.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -114,7 +114,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
-    """Rename; an old folder steps aside first, since a folder that is not empty cannot be renamed over."""
+    """Rename; an old folder is moved aside first, since a non-empty folder cannot be renamed over."""
     if not path.exists():
         temporary.rename(path)
         return

@@ -1,4 +1,4 @@
-"""The ledger's chain, followed from its first entry to its last: what was edited, deleted or put elsewhere."""
+"""Follows the ledger's chain from its first entry to its last, to find edited, deleted or moved entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dianji.store.ledger import Ledger
 
 @dataclass(frozen=True)
 class LedgerVerification:
-    """What ``dianji verify --ledger`` gives back. ``line`` is that of the first entry that is not as it was written."""
+    """The result of ``dianji verify --ledger``. ``line`` is that of the first entry that was changed."""
 
     ledger: Path
     entries: int
@@ -35,7 +35,7 @@ class LedgerVerification:
 
 @dataclass(frozen=True)
 class _Chain:
-    """Lines with the sha256 of each, and the sha256 of the line before that each of them carries."""
+    """Lines with the sha256 of each, and the sha256 of the preceding line that each of them carries."""
 
     lines: list[bytes]
     own: list[str]
@@ -43,18 +43,18 @@ class _Chain:
     mark: Mark | None
 
     def confirmed(self, place: int) -> bool:
-        """Whether what comes after a line still knows it as it is."""
+        """Whether the entry after a line carries its sha256."""
         after = self.carried[place + 1] if place + 1 < len(self.lines) else self.mark.last if self.mark else None
         return after == self.own[place]
 
     @property
     def missing(self) -> int:
-        """How many entries fewer there are than the head knows of."""
+        """The number of entries that the head counts and the ledger lacks."""
         return max(0, self.mark.entries - len(self.lines)) if self.mark else 0
 
     @property
     def added(self) -> int:
-        """How many entries more there are than the head knows of."""
+        """The number of entries that the ledger has and the head does not count."""
         return max(0, len(self.lines) - self.mark.entries) if self.mark else 0
 
 
@@ -89,14 +89,14 @@ def _first_fault(chain: _Chain) -> tuple[int, str] | None:
 
 
 def _explained(chain: _Chain, place: int) -> tuple[int, str]:
-    """Why an entry does not carry the sha256 of the line before it."""
+    """The reason why an entry does not carry the sha256 of the line before it."""
     carried, number = chain.carried[place], place + 1
     after = chain.own.index(carried) + 1 if carried in chain.own else 0 if carried == line_digest(b"") else None
     if after is not None and after < place and chain.added:
         return after + 1, "was put in by hand"
     if after is not None and after != number:
-        told = f"after what is line {after}" if after else "as the first entry"
-        return number, f"stands where it does not belong: it was written {told}"
+        where = f"after line {after}" if after else "as the first entry"
+        return number, f"stands where it does not belong: it was written {where}"
     if chain.missing:
         return number, "is not the entry that stood here: one or more entries before it were deleted"
     if place == 0 or not chain.confirmed(place):
@@ -105,7 +105,7 @@ def _explained(chain: _Chain, place: int) -> tuple[int, str]:
 
 
 def _at_the_end(chain: _Chain) -> tuple[int, str] | None:
-    """The head against the last entry; one entry more than it knows is what a power cut leaves."""
+    """Compare the head with the last entry; a power cut may leave one entry more than the head counts."""
     mark, count = chain.mark, len(chain.lines)
     if mark is None:
         return (count, "has no head: ledger.head is missing, and so may be entries") if count > 1 else None

@@ -1,4 +1,4 @@
-"""What happened during a step, as JSON lines: always written, read by reports and by people with ``tail -f``."""
+"""The events of a step as JSON lines: always written, read by reports and by people with ``tail -f``."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Events:
         """All whole lines; a last line that a kill cut short is left out."""
         if not self.path.exists():
             return []
-        # What follows the last newline was cut short, perhaps inside a character: bytes, not text.
+        # Bytes after the last newline were cut short, perhaps inside a character.
         return [json.loads(line) for line in self.path.read_bytes().split(b"\n")[:-1]]
 
     def rewind(self, step: int) -> None:
-        """Drop what was written after ``step``, so that a resumed run tells its story once."""
+        """Drop events after ``step``, so that a resumed run records each event once."""
         if not self.writes:
             return
         kept = [event for event in self.read() if event.get("step", 0) <= step]

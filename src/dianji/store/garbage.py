@@ -1,4 +1,4 @@
-"""What a store can do without: encoded sets, interrupted steps, leftovers of kills; finished steps on request."""
+"""The dispensable parts of a store: encoded sets, interrupted steps, leftovers of kills; finished steps on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dianji.store.steps import StepFolder, Store
 
 Kind = Literal["encoded set", "interrupted step", "leftover", "finished step"]
 
-#: What ``StepFolder.finish`` drops; in a finished step it is what a kill kept it from dropping.
+#: Files that ``StepFolder.finish`` deletes; a kill may leave them in a finished step.
 _DROPPED = ("checkpoint", "base", "adapter")
 
 
@@ -34,11 +34,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Garbage:
-    """What ``dianji gc`` gives back."""
+    """The result of ``dianji gc``."""
 
     home: Path
     items: tuple[Item, ...]
-    #: What was left out and why, one line each.
+    #: Items that were left out, with the reason, one line each.
     kept: tuple[str, ...] = ()
     deleted: bool = False
 
@@ -59,7 +59,7 @@ class Garbage:
 
 
 def find(store: Store, *, finished: bool = False) -> Garbage:
-    """List what can go.
+    """List the folders and files that can be deleted.
 
     Args:
         store: to look through.
@@ -80,7 +80,7 @@ def find(store: Store, *, finished: bool = False) -> Garbage:
 
 
 def delete(store: Store, garbage: Garbage) -> Garbage:
-    """Delete the items and note the steps in the ledger; a step that a process took up meanwhile is kept.
+    """Delete the items and note the steps in the ledger; a step that a process has resumed meanwhile is kept.
 
     Raises:
         StoreError: something cannot be deleted.
@@ -121,19 +121,19 @@ def _leftovers(step: StepFolder, names: Mapping[str, str]) -> Iterator[Item]:
 
 
 def _leaves(idle: list[StepFolder], steps: list[StepFolder]) -> Iterator[StepFolder]:
-    """Finished steps that no other one starts from; an interrupted step that somebody is at work on counts too."""
+    """Finished steps that no other one starts from; a child counts even if it is interrupted and in use."""
     parents = {step.spec().get("parent") for step in steps if step.state == "done" or step not in idle}
     return (step for step in idle if step.state == "done" and step.digest not in parents)
 
 
 def _step_of(store: Store, item: Item) -> StepFolder | None:
-    """The step that an item is, or lies in."""
+    """The step of an item."""
     folder = store.home / "steps"
     return store.step(item.path.relative_to(folder).parts[0]) if item.path.is_relative_to(folder) else None
 
 
 def _remove_in(step: StepFolder, item: Item) -> None:
-    """Under the step's lock, which goes last."""
+    """Delete under the step's lock, which is deleted last."""
     with step.locked():
         if item.path != step.folder:
             _remove(item.path)
@@ -163,7 +163,7 @@ def _size(path: Path) -> int:
 
 
 def _names(store: Store) -> dict[str, str]:
-    """Digest -> ``recipe: stage``, as far as the ledger can be read: what is listed does not depend on it."""
+    """Digest -> ``recipe: stage``, as far as the ledger can be read: the list does not depend on it."""
     try:
         entries = store.ledger.entries()
     except StoreError:

@@ -1,4 +1,4 @@
-"""The ledger's head: how many entries there are, and the sha256 of the last one."""
+"""The ledger's head: the number of entries, and the sha256 of the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dianji.store.digest import line_digest
 
 @dataclass(frozen=True)
 class Mark:
-    """What the head says."""
+    """The contents of the head."""
 
     entries: int
     last: str  # sha256 of the last line
@@ -44,7 +44,7 @@ class Head:
     def follow(self, before: bytes, line: bytes, ledger: Path) -> None:
         """Move on to ``line``, which was just written after ``before``.
 
-        A head that does not fit stays as it is: were it moved on, it would cover whoever changed the ledger.
+        A head that does not fit is not changed: moving it on would hide a manipulation of the ledger.
         """
         try:
             mark = self.read()

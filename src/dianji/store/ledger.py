@@ -1,4 +1,4 @@
-"""The ledger: an append-only record of what was run on what, by digest. One JSON document a line."""
+"""The ledger: an append-only record of runs and their inputs, by digest. One JSON document a line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ledger:
 
     @property
     def head(self) -> Head:
-        """What the last line is, kept beside the ledger: nothing follows it that could carry its sha256."""
+        """The head beside the ledger: no later entry carries the sha256 of the last line."""
         return Head(self.path.with_suffix(".head"))
 
     def append(self, event: str, **facts: Any) -> None:
@@ -70,7 +70,7 @@ class Ledger:
 def _last_line(file: BinaryIO) -> bytes:
     """The last line without its newline; entries are short, so the last 64 KiB hold it.
 
-    What follows it is an entry that a full disk or a power cut left half-written: it is cut off.
+    An entry that a full disk or a power cut left half-written is cut off.
     """
     start = max(0, file.seek(0, os.SEEK_END) - TAIL)
     file.seek(start)

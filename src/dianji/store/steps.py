@@ -1,4 +1,4 @@
-"""The step store: what was done lies under the digest of what was asked for, and is never done twice."""
+"""The step store: a result lies under the digest of its request, and is never computed twice."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store that every verb uses unless it is given another."""
+        """The store of every verb that is given no other."""
         return cls(Path(os.environ.get("DIANJI_HOME") or ".dianji").absolute())
 
     @property
     def ledger(self) -> Ledger:
-        """What happened in this store."""
+        """The record of this store."""
         return Ledger(self.home / "ledger.jsonl")
 
     def step(self, digest: str) -> StepFolder:
@@ -47,11 +47,11 @@ class Store:
         return [StepFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
 
     def comparison(self, digest: str) -> Path:
-        """What came of a comparison: one JSON document."""
+        """The path of a comparison's result: one JSON document."""
         return self.home / "comparisons" / f"{digest}.json"
 
     def cache(self, digest: str) -> Path:
-        """Where something that can be made again may lie. Safe to delete."""
+        """A folder for contents that can be computed again. Safe to delete."""
         return self.home / "cache" / digest
 
 
@@ -128,25 +128,25 @@ class StepFolder:
         return False
 
     def begin(self, spec: Mapping[str, Any]) -> None:
-        """Write what is about to be done; the lock must be held. What a kill left half-written is swept away."""
+        """Write the spec; the lock must be held. Half-written files of killed processes are removed."""
         with translated(self.folder):
             for leftover in [*self.folder.glob(".*"), *self.checkpoints.glob(".*")]:  # as store.atomic names them
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         write_json(self.folder / "spec.json", spec)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """Write what came out, then ``DONE``; what only a resumed run needs is dropped."""
+        """Write the results, then ``DONE``; delete files that only a resumed run needs."""
         write_json(self.folder / "metrics.json", metrics)
         write_text(self.folder / "DONE", datetime.now(UTC).isoformat(timespec="seconds") + "\n")
         self.sweep()
 
     def sweep(self) -> None:
-        """Drop what only a resumed run needs; of a step that is done, where a kill may have come before this."""
+        """Delete files that only a resumed run needs; a kill may have come before ``finish`` did so."""
         for name in ("checkpoint", "base", "adapter"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def spec(self) -> dict[str, Any]:
-        """What ``begin`` wrote; nothing for a step that is to do.
+        """The spec that ``begin`` wrote; empty for a step that is to do.
 
         Raises:
             StoreError: the file is damaged.
@@ -154,7 +154,7 @@ class StepFolder:
         return self._read("spec.json") if self.state != "to do" else {}
 
     def metrics(self) -> dict[str, Any]:
-        """What ``finish`` wrote.
+        """The metrics that ``finish`` wrote.
 
         Raises:
             StoreError: the file is damaged.
@@ -163,11 +163,11 @@ class StepFolder:
 
     @property
     def profiles(self) -> Path:
-        """Holds what ``dianji run --profile`` writes."""
+        """The folder of ``dianji run --profile``."""
         return self.folder / "profile"
 
     def profile(self) -> dict[str, Any] | None:
-        """``steps``, ``seconds`` by phase, ``trace`` (a path; None: too few steps). None for what was not profiled.
+        """``steps``, ``seconds`` by phase, ``trace`` (a path; None: too few steps). None without a profile.
 
         Raises:
             StoreError: the file is damaged.
@@ -186,7 +186,7 @@ class StepFolder:
         return found
 
     def forget(self) -> None:
-        """Make a finished or interrupted step one that is to be done. The lock stays."""
+        """Make a finished or interrupted step one that is to do. The lock stays."""
         with translated(self.folder):
             (self.folder / "DONE").unlink(missing_ok=True)
             for name in ("spec.json", "metrics.json", "events.jsonl", "serving.json"):

@@ -1,6 +1,6 @@
-"""What can be done, as functions: every skin (command line, HTTP, pages) calls these and adds nothing.
+"""The verbs as functions: every skin (command line, HTTP, pages) calls these and adds nothing.
 
-They are found when they are first asked for: what one of them needs is not imported for another.
+Each is imported on first use, so that a verb does not import the libraries of another.
 """
 
 from __future__ import annotations

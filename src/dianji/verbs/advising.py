@@ -1,4 +1,4 @@
-"""Look at data, time what could be done with them, and say what to begin with."""
+"""Advises a base and a way of tuning for data."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def advise(
 ) -> Advice:
     """Candidates (base x adaptation) for data that nobody has described yet, timed and ranked; the best one first.
 
-    A little of each candidate is done as a run would do it, each in a process of its own: three optimiser steps, or
-    what is frozen read for some rows and a head fitted to them. Nothing is trained to an end.
+    A short part of each candidate's run is timed, each in a process of its own: three optimiser steps, or frozen states
+    of some rows and the fit of a head. Nothing is trained to an end.
 
     Args:
         path: a table or folder.
-        columns: text, image, label, labels, group or time -> what the data calls it; guessed where it is not given.
+        columns: text, image, label, labels, group or time -> its name in the data; guessed where it is not given.
         minutes: how long a run may take.
-        memory_gb: how much memory it may use; default: what is free.
-        device: ``cpu`` or ``cuda``; ``auto`` is what a run would use.
+        memory_gb: how much memory it may use; default: the free memory.
+        device: ``cpu`` or ``cuda``; ``auto`` is the device that a run would use.
         bases: only these (registered names, folders, Hub ids), and no new networks.
         recipe: where the recipe is to lie; its paths are taken from there.
-        reporter: hears how it goes.
-        store: whose own pre-trained models count as bases at hand; default ``$DIANJI_HOME`` or ``.dianji``.
+        reporter: receives messages and progress.
+        store: its own pre-trained models are candidates too; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
         RecipeError: a budget is not positive; a column is unknown; the rows cannot be divided.
-        DataError: what is wrong with the files, or there is nothing to learn from.
+        DataError: the files have faults, or there is nothing to learn from.
         BaseError: a base that was named is unknown or damaged.
         CapabilityError: there is no such device.
     """

@@ -1,4 +1,4 @@
-"""What a store can do without."""
+"""Finds and deletes the dispensable parts of a store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def find_garbage(*, finished: bool = False, store: Store | None = None) -> Garba
 
 
 def delete_garbage(found: Garbage) -> Garbage:
-    """Delete what was found; a step that a process took up meanwhile is kept.
+    """Delete the items; a step that a process has resumed meanwhile is kept.
 
     Raises:
         StoreError: something cannot be deleted.

@@ -1,4 +1,4 @@
-"""Report on an artefact, or on every finished stage of a recipe, as a page for people."""
+"""Reports on an artefact, or on every finished stage of a recipe, as a page for people."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def report(
     rows: bool = True,
     store: Store | None = None,
 ) -> Reported:
-    """Write what is known of a model: one self-contained HTML file, or Markdown with its pictures beside it.
+    """Write a report on a model: one self-contained HTML file, or Markdown with its pictures beside it.
 
     Nothing is trained and nothing is measured again.
 
     Args:
-        subject: an artefact, or a recipe file whose finished stages and comparison are told of.
+        subject: an artefact, or a recipe file, whose finished stages and comparison are reported.
         out: the file to write; default: named after recipe and stage, in the working folder.
         language: of Dianji's own words.
-        format: default: as the suffix of ``out`` says, else ``html``.
-        rows: whether texts and pictures of the data may be shown; figures are told either way.
+        format: default: by the suffix of ``out``, else ``html``.
+        rows: whether texts and pictures of the data may be shown; figures are shown in any case.
         store: where a recipe's steps lie; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
-        ArtefactError: not an artefact, or a file is not what was saved.
+        ArtefactError: not an artefact, or a file has changed since it was saved.
         CapabilityError: the extra ``report`` is missing, or there is no such language or format.
         RecipeError: the recipe has faults.
         StoreError: no stage of the recipe is finished, or the file cannot be written.
@@ -81,11 +81,11 @@ def _known(what: str, given: str, known: tuple[T, ...]) -> T:
 
 
 def _of_recipe(path: Path, store: Store, *, rows: bool) -> Document:
-    """Finished steps are found through the plan, so that a recipe that was changed is not taken for the one that ran.
+    """Finds finished steps through the plan, so that a changed recipe is not taken for the one that ran.
 
     Raises:
-        RecipeError: the recipe, or what it compares, has faults.
-        StoreError: no stage is finished and nothing was compared, or what was kept of a comparison is damaged.
+        RecipeError: the recipe, or a variant of its comparison, has faults.
+        StoreError: no stage is finished and nothing was compared, or the stored result of a comparison is damaged.
     """
     recipe, data_cache = Recipe.load(path), DataCache()
     plan = schedule(recipe, store, data_cache).plan()
@@ -125,7 +125,7 @@ def _write_markdown(document: Document, target: Path, language: Language) -> tup
     strange = [path.name for path in folder.glob("*") if not re.fullmatch(r"\d{2,}\.(svg|png)", path.name)]
     if strange:
         raise StoreError(
-            f"{folder}: holds what is no picture of a report ({strange[0]}), so it is not replaced. "
+            f"{folder}: holds a file that is no picture of a report ({strange[0]}), so it is not replaced. "
             "Move the folder away, or give the report another name with --out."
         )
     with new_folder(folder) as temporary:

@@ -1,4 +1,4 @@
-"""What differs between two artefacts: recipes, data, versions, scores."""
+"""The differences between two artefacts: recipes, data, versions, scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Shared:
-    """How many rows of a split both were measured on; None where a side has no record of it."""
+    """The number of rows of a split that both were measured on; None where a side has no record of it."""
 
     split: str
     a: int
@@ -48,7 +48,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Difference:
-    """What ``dianji diff`` gives back."""
+    """The result of ``dianji diff``."""
 
     a: Path
     b: Path
@@ -64,7 +64,7 @@ class Difference:
 
     @property
     def same_task(self) -> bool:
-        """Whether both do the same kind of thing."""
+        """Whether both have the same kind of task."""
         return self.tasks[0] == self.tasks[1]
 
     def to_json(self) -> dict[str, Any]:
@@ -73,10 +73,10 @@ class Difference:
 
 
 def diff(a: Path | str, b: Path | str) -> Difference:
-    """Compare two artefacts; what cannot be compared is told, and the rest is.
+    """Compare two artefacts; parts that cannot be compared are noted.
 
     Raises:
-        ArtefactError: one is not an artefact, or a file of it is not what was saved.
+        ArtefactError: one is not an artefact, or one of its files has changed since it was saved.
     """
     one, other = _opened(a), _opened(b)
     metrics = [side.document("metrics")["metrics"] for side in (one, other)]
@@ -116,7 +116,7 @@ def _recipe(side: Subject) -> dict[str, Any]:
 
 
 def _data(side: Subject) -> dict[str, Any]:
-    """What the rows were: digests, and how many of them."""
+    """The rows of both: digests and counts."""
     report = side.document("data")
     return {"digest": report["digest"], **{f"rows.{split}": count for split, count in report["rows"].items()}}
 
@@ -158,8 +158,8 @@ def _notes(one: Subject, other: Subject, rows: tuple[Shared, ...]) -> Iterator[s
     labels = [side.manifest.task["arguments"].get("labels") or [] for side in (one, other)]
     if labels[0] != labels[1] and tasks[0] == tasks[1]:
         only = [sorted(set(labels[0]) - set(labels[1])), sorted(set(labels[1]) - set(labels[0]))]
-        told = f"only A has {_few(only[0])}; only B has {_few(only[1])}" if any(only) else "in another order"
-        yield f"different labels: {told}"
+        detail = f"only A has {_few(only[0])}; only B has {_few(only[1])}" if any(only) else "in another order"
+        yield f"different labels: {detail}"
     for split in rows:
         if split.both is None:
             yield f"{split.split}: whether both were measured on the same rows is not recorded"

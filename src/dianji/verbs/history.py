@@ -1,4 +1,4 @@
-"""What was run, and where an artefact comes from."""
+"""The history of a store, and the lineage of an artefact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ State = Literal["done", "running", "interrupted", "deleted"]
 
 @dataclass(frozen=True)
 class Past:
-    """One time that a stage was run, as the ledger tells it."""
+    """One run of a stage, from the ledger."""
 
     began: str  # ISO 8601, UTC
     recipe: str
@@ -52,7 +52,7 @@ class Ancestor:
 
 @dataclass(frozen=True)
 class Lineage:
-    """An artefact's own stage, what that started from, and so on to a base."""
+    """An artefact's own stage, its start, and so on to a base."""
 
     artefact: Path
     links: tuple[Ancestor, ...]
@@ -63,7 +63,7 @@ class Lineage:
 
 
 def log(store: Store | None = None) -> tuple[Past, ...]:
-    """Everything that was run in the store, oldest first.
+    """All runs in the store, oldest first.
 
     Raises:
         StoreError: the ledger is damaged.
@@ -86,10 +86,10 @@ def log(store: Store | None = None) -> tuple[Past, ...]:
 
 
 def lineage(artefact: Path | str) -> Lineage:
-    """Where an artefact comes from; its files are compared with their digests.
+    """The lineage of an artefact; its files are compared with their digests.
 
     Raises:
-        ArtefactError: not an artefact, or a file is not what was saved.
+        ArtefactError: not an artefact, or a file has changed since it was saved.
     """
     folder = Path(artefact)
     manifest = Manifest.read(folder)
@@ -102,8 +102,8 @@ def lineage(artefact: Path | str) -> Lineage:
 
 def _begun(entry: Mapping[str, Any]) -> Past:
     parent = Parent(**entry["parent"]) if "parent" in entry else None
-    told = {name: entry[name] for name in ("recipe", "stage", "step")}
-    return Past(entry["time"], **told, state="interrupted", data=entry.get("data", {}), parent=parent)
+    names = {name: entry[name] for name in ("recipe", "stage", "step")}
+    return Past(entry["time"], **names, state="interrupted", data=entry.get("data", {}), parent=parent)
 
 
 def _latest(runs: list[Past], step: str) -> int | None:
@@ -111,7 +111,7 @@ def _latest(runs: list[Past], step: str) -> int | None:
 
 
 def _as_it_is(step: StepFolder, run: Past, latest: bool) -> Past:
-    """With what the store still has of it."""
+    """The entry with the data that the store still has."""
     if run.state == "interrupted" and latest and step.busy:
         return replace(run, state="running")
     if run.state != "done" or not latest or step.state != "done":
@@ -124,7 +124,7 @@ def _as_it_is(step: StepFolder, run: Past, latest: bool) -> Past:
 
 
 def _ancestors(folder: Path, manifest: Manifest) -> Iterator[Ancestor]:
-    """From ``evidence/lineage.json``; of artefacts without one, what the manifest says of the parents."""
+    """From ``evidence/lineage.json``; for artefacts without it, from the manifest's parents."""
     path = folder / "evidence" / "lineage.json"
     chain = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     if not chain:

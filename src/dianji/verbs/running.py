@@ -1,4 +1,4 @@
-"""Check a recipe, run it, fine-tune in one call."""
+"""Checks a recipe, runs it, compares its variants, fine-tunes in one call."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
-    """Find every fault before any model is loaded, and tell what would be done.
+    """Find every fault before any model is loaded, and return the plan.
 
     Raises:
         RecipeError: with all faults.
     """
     from dianji.pipeline.comparison_plan import plan_comparison
     from dianji.pipeline.plan import DataCache, schedule
-    from dianji.pipeline.plan_forecast import with_outlook
+    from dianji.pipeline.plan_forecast import with_forecasts
 
     store = store or Store.default()
     data_cache = DataCache()
     found = schedule(recipe, store, data_cache)
-    plan = with_outlook(found, store)
+    plan = with_forecasts(found, store)
     if recipe.compare is None:
         return plan
     planned = plan_comparison(recipe, store, data_cache)
@@ -52,14 +52,14 @@ def run(
     reporter: Reporter | None = None,
     store: Store | None = None,
 ) -> RunResult:
-    """Run what is missing; finished steps are reused, an interrupted one goes on where it was; compare what is asked.
+    """Run the missing steps; finished ones are reused, an interrupted one is resumed; run the comparison, if any.
 
     Args:
-        recipe: what to do.
-        stage: only this stage and what it starts from, and no comparison.
+        recipe: the recipe to run.
+        stage: only this stage and its ancestors, and no comparison.
         again: run ``stage`` (or the last one) although it is done.
-        profile: tell where the time of each stage that is run went; a trace lies in its step's folder.
-        reporter: hears how it goes.
+        profile: measure the time of each stage by phases; a trace lies in its step's folder.
+        reporter: receives messages and progress.
         store: where steps lie; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
@@ -73,8 +73,8 @@ def run(
     if recipe.compare is not None and stage is None:
         refuse_several("A recipe's comparison", "Or train the stages with --stage NAME, and compare them afterwards.")
     reporter = (reporter or Silent()) if launch().main else Silent()  # of several processes, one speaks
-    if told := lonely():
-        reporter.warn(told)
+    if warning := lonely():
+        reporter.warn(warning)
     if stage is None and not again and (done := finished(recipe, store)) is not None:
         for one in done.stages:
             reporter.say(f"{one.name}: done before, reused ({one.digest[:12]})")
@@ -106,9 +106,9 @@ def _run(
 
 
 def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | None = None) -> Comparison:
-    """Run the variants of the recipe's section ``compare`` and tell which is better, at what cost, and what to ship.
+    """Run the variants of the recipe's section ``compare``; report differences, costs, and the variant to ship.
 
-    Finished steps are reused, an interrupted comparison goes on where it was, and the result is kept in the store.
+    Finished steps are reused, an interrupted comparison is resumed, and the result is kept in the store.
 
     Raises:
         RecipeError: with all faults, before anything is begun; also where variants do not share their test rows.
@@ -142,9 +142,9 @@ def finetune(
         base: registered base, folder or Hub id.
         path: the table or folder.
         task: a registered task.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
         seed: of the run.
-        columns: what the task calls a column = what the table calls it, such as ``text="query"``.
+        columns: the task's name of a column = the table's, such as ``text="query"``.
 
     Raises:
         RecipeError: the base, the task or a column is unknown.

@@ -1,4 +1,4 @@
-"""Look at data without a recipe and without training anything."""
+"""Examines data without a recipe and without training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dianji.reporting import Reporter, Silent
 
 @dataclass(frozen=True)
 class Survey:
-    """What ``dianji data`` gives back: reports as plain values."""
+    """The result of ``dianji data``: reports as plain values."""
 
     data: str
-    #: What a task calls a column -> what the data calls it.
+    #: A task's name of a column -> its name in the data.
     columns: Mapping[str, str]
     report: Mapping[str, Any]
     quality: Mapping[str, Any]
@@ -46,14 +46,14 @@ def survey(
 
     Args:
         path: a table or folder.
-        columns: text, image, label or labels -> what the data calls it; guessed where it is not given.
-        base: registered base, folder or Hub id whose frozen features tell which labels are probably wrong.
-        reporter: hears how it goes.
+        columns: text, image, label or labels -> its name in the data; guessed where it is not given.
+        base: registered base, folder or Hub id, whose frozen features are used to find label errors.
+        reporter: receives messages and progress.
 
     Raises:
-        DataError: what is wrong with the files; or there are no labels that could be wrong.
+        DataError: the files have faults, or there are no labels.
         BaseError: the base is unknown or damaged.
-        RecipeError: the base does not read what the rows hold.
+        RecipeError: the base does not read rows of this kind.
     """
     source = resolve(base, "text") if base is not None else None  # an unknown base is told before the long look
     found = look(path, columns or {})

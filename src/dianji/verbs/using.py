@@ -1,4 +1,4 @@
-"""Open an artefact, predict with it, measure it, show what it is."""
+"""Opens an artefact, predicts with it, measures it, describes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open(folder: Path | str, *, precision: str = "fp32") -> Model:
         precision: see ``Model.open``.
 
     Raises:
-        ArtefactError: not an artefact, or a file is not what was saved.
+        ArtefactError: not an artefact, or a file has changed since it was saved.
         CapabilityError: the precision is not to be had here.
     """
     return Model.open(folder, precision=precision)
@@ -54,7 +54,7 @@ def predict_file(
         ``{"row": 1, <input>: …, "prediction": {…}}`` for each row, in order.
 
     Raises:
-        DataError: what is wrong with files, rows and columns. A file's faults are told before the first row is given,
+        DataError: files, rows or columns have faults. A file's faults are reported before the first row is yielded,
             those of standard input when they are met.
     """
     model = Model.open(artefact, precision=precision)
@@ -72,7 +72,7 @@ def predict_file(
                 number += 1
                 yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
     if too_long:
-        reporter.warn(f"{too_long}. The model has seen nothing of what was cut.")
+        reporter.warn(f"{too_long}. The model has not seen the rest of these rows.")
 
 
 def evaluate(
@@ -92,7 +92,7 @@ def evaluate(
     examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
     if too_long := truncation(examples):
-        reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
+        reporter.warn(f"{data}: {too_long}. The figures are of the truncated rows.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:
         evaluator = Evaluator(model.task, model.network, model.base, model.manifest.seed)
         outcome = evaluator.outcome(examples, model.task.measured_for, meter)
@@ -101,11 +101,11 @@ def evaluate(
 
 
 def show(artefact: Path | str) -> dict[str, Any]:
-    """What an artefact is: task, labels, parents, scores, cost, versions, files with sizes."""
+    """A description of an artefact: task, labels, parents, scores, cost, versions, files with sizes."""
     folder = Path(artefact)
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "artefact": str(folder),
         "recipe": manifest.recipe,
         "stage": manifest.stage,
@@ -123,12 +123,12 @@ def show(artefact: Path | str) -> dict[str, Any]:
     }
     for name in ("metrics", "cost"):
         path = folder / "evidence" / f"{name}.json"
-        told[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return told
+        description[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return description
 
 
 def _shown(rows: pa.Table, column: str) -> list[dict[str, Any]]:
-    """What a person knows each row by: the text itself, or where another input came from."""
+    """The text by which a person recognises each row: the text itself, or the source of another input."""
     if is_string(rows[column].type):
         return [{column: value} for value in rows[column].to_pylist()]
     if SOURCE in rows.column_names:

@@ -1,4 +1,4 @@
-"""Verify an artefact, and the ledger."""
+"""Verifies an artefact, and the ledger."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def verify(
     reporter: Reporter | None = None,
     store: Store | None = None,
 ) -> Verification:
-    """Is this folder what was evaluated? Tells everything that is wrong with it.
+    """Check that a folder is the evaluated artefact; report every fault.
 
     Args:
         artefact: the folder.
         data: a file with the rows the model was evaluated on; every prediction is compared with the recorded one.
-        columns: what the task calls a column -> what the file calls it, if not as in the recipe.
-        reporter: hears how it goes.
+        columns: the task's name of a column -> the file's, if not as in the recipe.
+        reporter: receives messages and progress.
         store: whose ledger may know the artefact; default ``$DIANJI_HOME`` or ``.dianji``.
 
     Raises:
@@ -39,7 +39,7 @@ def verify(
 
 
 def verify_ledger(store: Store | None = None) -> LedgerVerification:
-    """Was the ledger only ever appended to? Names the first entry that is not as it was written.
+    """Check that the ledger was only ever appended to; name the first entry that was changed.
 
     Raises:
         StoreError: there is no ledger.

@@ -1,1 +1,1 @@
-"""Is this folder what was evaluated? Named checks that tell everything that is wrong, not only the first thing."""
+"""Verifies that a folder is the evaluated artefact: named checks that report every fault, not only the first."""

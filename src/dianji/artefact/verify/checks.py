@@ -1,4 +1,4 @@
-"""All checks in the order in which one may rely on the other."""
+"""All checks, each after those that it relies on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Again:
-    """Rows to evaluate on once more."""
+    """Rows for another evaluation."""
 
     path: str
     columns: Mapping[str, str] | None
@@ -40,7 +40,7 @@ class Again:
 
 
 def verify(folder: Path, store: Store, again: Again | None = None) -> Verification:
-    """Make every check that can be made; nothing of an unsafe or altered folder is opened.
+    """Make every possible check; an unsafe or altered folder is never opened.
 
     Args:
         folder: the artefact.
@@ -76,7 +76,7 @@ def verify(folder: Path, store: Store, again: Again | None = None) -> Verificati
 
 
 def _reading(store: Store) -> Mapping[str, Callable[[Subject, Faults], str | None]]:
-    """The checks that read and open no model, in their order."""
+    """The checks that read files and open no model, in their order."""
     return {
         "files": files.check,
         "formats": lambda subject, faults: formats.check(subject.folder, faults),
@@ -88,7 +88,7 @@ def _reading(store: Store) -> Mapping[str, Callable[[Subject, Faults], str | Non
 
 
 def _unknown(subject: Subject, faults: Faults) -> bool:
-    """Whether task, adaptation or techniques are not registered here, or do not take what the manifest says of them."""
+    """Whether task, adaptation or techniques are not registered here, or reject the manifest's arguments."""
     manifest = subject.manifest
     records = [("task", manifest.task), ("adaptation", manifest.adaptation)]
     for kind, record in [*records, *(("technique", record) for record in manifest.techniques)]:
@@ -98,7 +98,7 @@ def _unknown(subject: Subject, faults: Faults) -> bool:
 
 
 def _made(name: str, check: Callable[[Faults], str | None]) -> Check:
-    """A check's answer; what it says is a note."""
+    """The result of a check; its return value is a note."""
     faults, note = Faults(), None
     try:
         note = check(faults)

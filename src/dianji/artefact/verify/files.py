@@ -1,4 +1,4 @@
-"""The files that lie in the folder against those that the manifest names."""
+"""Compares the files in the folder with those that the manifest names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEEDED = (
 
 
 def entries(folder: Path) -> Iterator[tuple[str, int]]:
-    """Relative POSIX path and mode of everything below ``folder``; a link is itself, never what it points to."""
+    """Relative POSIX path and mode of everything below ``folder``; links are not followed."""
     for place, folders, files in os.walk(folder, followlinks=False):
         for name in sorted([*folders, *files]):
             path = Path(place) / name
@@ -30,12 +30,12 @@ def entries(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def regular_files(folder: Path) -> list[str]:
-    """Files that are files: no links, pipes or devices."""
+    """The regular files: no links, pipes or devices."""
     return sorted(name for name, mode in entries(folder) if stat.S_ISREG(mode))
 
 
 def check(subject: Subject, faults: Faults) -> None:
-    """Missing, added, changed; links; folders of nobody; names that lead out of the folder."""
+    """Missing, added, changed; links; folders without files; names that lead out of the folder."""
     listed = subject.manifest.files
     found = dict(entries(subject.folder))
     for name in sorted(set(NEEDED) - listed.keys()):

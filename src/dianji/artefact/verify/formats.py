@@ -1,4 +1,4 @@
-"""Safe formats only: safetensors, JSON and text, each of them sound; nothing that could run code when it is opened."""
+"""Safe formats only: safetensors, JSON and text, each of them sound; nothing that could run code on opening."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_PICKLES = "a pickle can run any code when it is opened, and no artefact has 
 
 
 def check(folder: Path, faults: Faults) -> None:
-    """Every file by its content, whatever the manifest says of it; then what ``config.json`` asks for."""
+    """Check every file by its content, not by the manifest; then the classes that ``config.json`` names."""
     names = regular_files(folder)
     for name in names:
         for told in _faults_of(folder / name):
@@ -80,7 +80,7 @@ def _text(file: Path) -> Iterator[str]:
 
 
 def _opaque(file: Path) -> Iterator[str]:
-    """A SentencePiece model (protobuf), which some tokenizers cannot do without."""
+    """No fault for a SentencePiece model (protobuf), which some tokenizers need; it is not looked into."""
     yield from ()
 
 

@@ -1,4 +1,4 @@
-"""What the ledger at hand knows of the artefact."""
+"""Compares the artefact with the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dianji.store.steps import Store
 
 
 def check(subject: Subject, store: Store, faults: Faults) -> str:
-    """Compare ``dianji.json`` with what the ledger noted when the step was done; says what it knew.
+    """Compare ``dianji.json`` with the ledger's entry for the step; returns a description of the entry.
 
     Elsewhere the same step may have been run too, and its artefact differs in its seconds: only a folder that lies in
     the store itself has to be one that the ledger knows.

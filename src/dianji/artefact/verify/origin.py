@@ -1,4 +1,4 @@
-"""Where it comes from: a chain of digests from the artefact's step back to the data and base of its first ancestor."""
+"""Follows the lineage: a chain of digests from the artefact's step back to data and base of its first ancestor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPEC, RECIPE, LINEAGE, DATA = (f"evidence/{name}.json" for name in ("spec", "rec
 
 
 def check(subject: Subject, faults: Faults) -> None:
-    """The spec is what the step's digest is over, and manifest, recipe, data report and ancestors agree with it."""
+    """The step's digest must be that of the spec; manifest, recipe, data report and ancestors must agree with it."""
     with faults.at(SPEC):
         spec = subject.document("spec")
         _is_digest(NAME, "digest", subject.manifest.digest, faults)
@@ -46,7 +46,7 @@ def _manifest_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) 
 
 
 def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) -> None:
-    """The filled recipe says the same as the spec, wherever both speak of a thing."""
+    """The filled recipe and the spec must agree on every key that both have."""
     recipe, manifest = subject.document("recipe"), subject.manifest
     stage = recipe["stages"][manifest.stage]
     train = {key: value for key, value in stage["train"].items() if key not in WITHOUT_EFFECT}
@@ -70,7 +70,7 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
 
 
 def _ancestors(subject: Subject, spec: Mapping[str, Any], faults: Faults) -> None:
-    """Each ancestor's digest is over its spec, which names the next one; the last one starts from a base."""
+    """Each ancestor's digest must be that of its spec, which names the next one; the last starts from a base."""
     parent = subject.manifest.parents[0]
     chain = subject.document("lineage") if (subject.folder / LINEAGE).exists() else []
     wanted, ended = spec["parent"], parent.kind == "base"
@@ -102,7 +102,7 @@ def _data_of(spec: Mapping[str, Any], manifest: Manifest) -> Mapping[str, Any]:
 
 
 def _record(written: str | Mapping[str, Any]) -> dict[str, Any]:
-    """A component as a recipe writes it, as a record."""
+    """A component of a recipe as a record."""
     if isinstance(written, str):
         return {"name": written, "arguments": {}}
     ((name, arguments),) = written.items()

@@ -1,4 +1,4 @@
-"""The whole evaluation again on a file, and every single prediction against what was recorded when it was made."""
+"""Repeats the whole evaluation on a file, and compares every prediction with the record."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def compare(
     Args:
         subject: whose records.
         path: the file; how it is read, and its columns, are as in the recipe.
-        columns: what the task calls a column -> what the file calls it; instead of the recipe's.
-        reporter: hears how it goes.
+        columns: the task's name of a column -> the file's; instead of the recipe's.
+        reporter: receives messages and progress.
         faults: get a row that is predicted otherwise, or missing from a split that the file has rows of.
 
     Raises:
@@ -62,7 +62,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Rows:
-    """The file's rows, and where each digest stands first."""
+    """The file's rows, and the first place of each digest."""
 
     table: pa.Table
     place: Mapping[int, int]

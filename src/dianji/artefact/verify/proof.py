@@ -1,4 +1,4 @@
-"""The probe: whole, of this model, reproduced by a process that has seen the folder only, and true to the record."""
+"""Checks the probe: complete, of this model, reproduced by a process that had only the folder, equal to the record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROBE = "probe.json"
 
 
 def check(subject: Subject, faults: Faults) -> str:
-    """Says the largest difference that a fresh process saw. Opens the model: the folder must have been found safe."""
+    """Returns the largest difference that a fresh process computed. Opens the model: the folder must be safe."""
     note = ""
     with faults.at(PROBE):
         probe = Probe.read(subject.folder)
@@ -35,7 +35,7 @@ def check(subject: Subject, faults: Faults) -> str:
 
 
 def _is_whole(subject: Subject, probe: Probe, faults: Faults) -> None:
-    """A probe of no rows, or one that allows any difference, would prove nothing."""
+    """A probe without rows, or with an unlimited tolerance, would prove nothing."""
     described = loads((subject.folder / PROBE).read_bytes())
     counts = subject.document("data")["rows"]
     drawn_from = counts.get("validation") or counts["train"]
@@ -53,7 +53,7 @@ def _is_whole(subject: Subject, probe: Probe, faults: Faults) -> None:
 
 
 def _agrees_with_record(subject: Subject, probe: Probe, faults: Faults) -> None:
-    """The probe's rows are rows of the validation split: what is recorded of them must be what the probe says."""
+    """The probe's rows are rows of the validation split: record and probe must agree on them."""
     if "validation" not in subject.document("data")["rows"]:
         return
     outcome = read_record(subject, "validation").outcome

@@ -1,4 +1,4 @@
-"""The figures in the model card against those in the evidence."""
+"""Compares the figures in the model card with the evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DECIMALS = 4
 
 
 def check(subject: Subject, faults: Faults) -> None:
-    """What readers and the Hub see is what was measured."""
+    """The figures that readers and the Hub see must be the measured ones."""
     with faults.at(CARD):
         text = (subject.folder / CARD).read_text(encoding="utf-8")
         metrics = subject.document("metrics")

@@ -1,4 +1,4 @@
-"""The stored figures, computed anew from what is recorded of every row: an edited score is found without the data."""
+"""Recomputes the stored figures from the record of every row: an edited score is found without the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class _Measured:
-    """One split: what is recorded, and what is said of it."""
+    """One split: its record and its stored figures."""
 
     split: str
     record: Record
@@ -30,7 +30,7 @@ class _Measured:
 
 
 def check(subject: Subject, faults: Faults) -> None:
-    """Every held-out split that the data report counts is recorded, measured, and measured right."""
+    """Every held-out split of the data report must be recorded and measured, with equal figures."""
     with faults.at(METRICS):
         metrics, report = subject.document("metrics"), subject.document("data")
         held_out = {split for split, rows in report["rows"].items() if rows and split != "train"}
@@ -45,7 +45,7 @@ def check(subject: Subject, faults: Faults) -> None:
 
 
 def read_record(subject: Subject, split: str) -> Record:
-    """What is recorded of a split.
+    """The record of a split.
 
     Raises:
         ArtefactError: nothing, or something damaged.
@@ -54,7 +54,7 @@ def read_record(subject: Subject, split: str) -> Record:
 
 
 def differences(found: Any, expected: Any, place: str = "") -> list[str]:
-    """Where two documents of figures differ, in words; ``{"value": 0.9}`` against ``{"value": 0.8}``."""
+    """The places where two documents of figures differ, in words; ``{"value": 0.9}`` against ``{"value": 0.8}``."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         if found.keys() != expected.keys():
             return [f"{place.lstrip('.')}: expected {sorted(expected)}, found {sorted(found)}"]

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON as everybody reads it: a key stands once, and numbers are numbers.
+    """JSON without ambiguity: a key stands once, and numbers are finite.
 
     Raises:
         ValueError: not JSON, a key stands twice, NaN or infinity.

@@ -20,7 +20,7 @@ from dianji.tasks.base import Task
 
 @dataclass(frozen=True)
 class Subject:
-    """What checks look at."""
+    """The input of all checks."""
 
     folder: Path
     manifest: Manifest
@@ -49,17 +49,17 @@ class Subject:
 
 @dataclass
 class Faults:
-    """Collects."""
+    """Collects faults."""
 
     found: list[Fault] = field(default_factory=list)
 
     def add(self, place: str, message: str) -> None:
-        """One more."""
+        """Add a fault."""
         self.found.append(Fault(place, message))
 
     @contextmanager
     def at(self, place: str) -> Iterator[None]:
-        """Whatever cannot be read inside the block is a fault of ``place``: a forger is free to write any shape."""
+        """Report any failure to read inside the block as a fault of ``place``: a forger is free to write any shape."""
         try:
             yield
         except DianjiError as error:
@@ -69,7 +69,7 @@ class Faults:
             self.add(place, f"is not of the shape that Dianji writes ({kind}: {' '.join(str(error).split())[:200]})")
 
     def expect(self, place: str, what: str, found: object, expected: object) -> None:
-        """A fault unless the two are equal."""
+        """Add a fault unless the two are equal."""
         if found != expected:
             self.add(place, f"{what}: expected {_short(expected)}, found {_short(found)}")
 

@@ -1,4 +1,4 @@
-"""A safetensors file, looked through: a sound header, unique keys, no gaps, numbers that are numbers."""
+"""Examines a safetensors file: a sound header, unique keys, no gaps, finite numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT_ONCE = 2**24
 
 
 def faults_of(file: Path) -> Iterator[str]:
-    """Everything that is wrong with the file, in words."""
+    """Every fault of the file, in words."""
     try:
         check_safetensors(file)
         start, header = _header(file)

@@ -1,4 +1,4 @@
-"""What a verification found: checks by name, each with its faults."""
+"""The result of a verification: checks by name, each with its faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = Literal["passed", "failed", "not made"]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is not as it should be."""
+    """One deviation from the expected state."""
 
     place: str  # a file in the folder, or a file and a key of it
     message: str
@@ -76,7 +76,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Verification:
-    """What ``dianji verify ARTEFACT`` gives back."""
+    """The result of ``dianji verify ARTEFACT``."""
 
     artefact: Path
     checks: tuple[Check, ...]
@@ -85,12 +85,12 @@ class Verification:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Of all checks."""
+        """The faults of all checks."""
         return tuple(fault for check in self.checks for fault in check.faults)
 
     @property
     def ok(self) -> bool:
-        """Nothing is wrong. A check is only ever left out because another one failed, or has nothing to look at."""
+        """Whether there are no faults. A check is left out only after another one failed, or without an object."""
         return not self.faults
 
     def to_json(self) -> dict[str, Any]:

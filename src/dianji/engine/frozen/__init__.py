@@ -1,1 +1,1 @@
-"""What comes before the first weight that learns: found, computed once, kept, put back in its place."""
+"""The part of a model before the first weight that learns: found, computed once, stored, replayed."""

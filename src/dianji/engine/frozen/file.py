@@ -1,4 +1,4 @@
-"""A file of states: one tensor in safetensors' format, written as it is computed, and read without being loaded."""
+"""A file of states: one tensor in safetensors' format, written as it is computed, and memory-mapped."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _CHUNK = 1 << 24
 
 
 class Stale(Exception):
-    """A file is not what it should be; says in what way."""
+    """A file is not as expected; the message says how."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file must hold: under which key, how many states of which size."""
+    """The expected contents of a file: its key, and the number, type and size of the states."""
 
     key: str
     dtype: torch.dtype
@@ -45,10 +45,10 @@ class Layout:
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(KINDS[self.dtype][1]).itemsize
 
     def header(self, checksum: int) -> bytes:
-        """As long for every checksum, so that it can be put in when all is written."""
+        """Of equal length for every checksum, so that it can be filled in at the end."""
         tensor = {"dtype": KINDS[self.dtype][0], "shape": list(self.shape), "data_offsets": [0, self.size]}
-        told = {"__metadata__": {"key": self.key, "crc32": f"{checksum:08x}"}, _TENSOR: tensor}
-        text = json.dumps(told).encode()
+        header = {"__metadata__": {"key": self.key, "crc32": f"{checksum:08x}"}, _TENSOR: tensor}
+        text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)  # the states begin at a multiple of eight bytes
         return len(text).to_bytes(_LENGTH, "little") + text
 
@@ -81,7 +81,7 @@ def write(path: Path, layout: Layout, blocks: Iterable[np.ndarray]) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes left of this file; no other process may be writing it."""
+    """Remove the leftovers of killed processes; no other process may be writing this file."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
 
@@ -93,8 +93,8 @@ def read(path: Path, layout: Layout) -> np.ndarray:
         Stale: the file is cut short, damaged, or holds something else.
         OSError: it cannot be read.
     """
-    told, begin = _header(path)
-    if told != json.loads(layout.header(_checksum(told))[_LENGTH:]):
+    header, begin = _header(path)
+    if header != json.loads(layout.header(_checksum(header))[_LENGTH:]):
         raise Stale("it holds other states than these")
     size = path.stat().st_size
     if size != begin + layout.size:
@@ -106,7 +106,7 @@ def read(path: Path, layout: Layout) -> np.ndarray:
     checksum = 0
     for start in range(0, len(flat), _CHUNK):
         checksum = zlib.crc32(flat[start : start + _CHUNK].data, checksum)
-    if checksum != _checksum(told):
+    if checksum != _checksum(header):
         raise Stale("its bytes are not those that were written")
     return mapped
 
@@ -122,8 +122,8 @@ def _header(path: Path) -> tuple[Any, int]:
             raise Stale("its header cannot be read") from error
 
 
-def _checksum(told: Any) -> int:
+def _checksum(header: Any) -> int:
     try:
-        return int(told["__metadata__"]["crc32"], 16)
+        return int(header["__metadata__"]["crc32"], 16)
     except (KeyError, TypeError, ValueError) as error:
         raise Stale("its header says nothing of its checksum") from error

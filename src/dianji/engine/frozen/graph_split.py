@@ -1,8 +1,9 @@
-"""Where a model can be cut so that everything before the cut is frozen; found by watching it run, for any architecture.
+"""Splits a model so that everything before the split is frozen; found by tracing it, for any architecture.
 
-The cut is a part (a layer, a head) whose input holds all that the frozen parts before it have to say. Whether that is
-so is not guessed from names: the frozen parts are made to give NaN, the part is given its true input, and the loss and
-its gradients must be those of the whole model. They stay NaN in training too, so that nothing can leak unnoticed.
+The model is split before a part (a layer, a head) whose input carries the whole information of the frozen parts before
+it. This is not guessed from names: the frozen parts are made to return NaN, the part is given its true input, and the
+loss and its gradients must be those of the whole model. The parts return NaN in training too, so that nothing leaks
+unnoticed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Run = Callable[[Batch], Loss]
 
 @dataclass(frozen=True)
 class SizedBatch:
-    """A few examples as one batch."""
+    """A few examples as one batch, with its size."""
 
     batch: Batch
     extent: Extent
@@ -39,7 +40,7 @@ class SizedBatch:
 
 @dataclass(frozen=True)
 class GraphSplit:
-    """``path`` is the part whose input is put in; ``skipped`` are frozen parts before it, with what they give."""
+    """``path`` is the part whose input is replaced; ``skipped`` are the frozen parts before it, with their outputs."""
 
     model: nn.Module
     path: str
@@ -59,7 +60,7 @@ class GraphSplit:
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights, which hold still."""
+        """The digest of the frozen weights."""
         found = hashlib.sha256()
         for name, tensor in self.weights():
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -67,14 +68,14 @@ class GraphSplit:
         return found.hexdigest()
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """All that the state depends on besides the examples."""
+        """All weights that the state depends on."""
         for path in self.skipped:
             yield from (
                 (f"{path}.{name}", tensor) for name, tensor in self.model.get_submodule(path).state_dict().items()
             )
 
     def reach(self, run: Callable[[], object]) -> Tensor:
-        """The state: ``run`` calls the model, and is left when the cut is reached. In evaluation mode, no gradient."""
+        """The state: ``run`` calls the model and is left at the split. In evaluation mode, without gradients."""
 
         def stop(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             raise _Reached(args[self.place] if isinstance(self.place, int) else kwargs[self.place])
@@ -91,7 +92,7 @@ class GraphSplit:
 
     @contextmanager
     def replayed(self, state: Tensor, extent: Extent) -> Iterator[None]:
-        """Inside, the model begins at the cut with ``state``, whatever tokens or pixels it is given."""
+        """Inside, the model begins at the split with ``state``, whatever its input is."""
 
         def put(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
             if isinstance(self.place, int):
@@ -117,7 +118,7 @@ class _Reached(Exception):
 
 @contextmanager
 def _instead(module: nn.Module, output: Any) -> Iterator[None]:
-    """``module`` gives ``output`` without computing anything. Hooks and other replacements of it stay as they are."""
+    """``module`` returns ``output`` without computing anything. Its hooks and other replacements do not change."""
     before = module.__dict__.get("forward")
     module.__dict__["forward"] = lambda *args, **kwargs: output
     try:
@@ -131,7 +132,7 @@ def _instead(module: nn.Module, output: Any) -> Iterator[None]:
 def find_graph_split(
     model: nn.Module, run: Run, probes: tuple[SizedBatch, SizedBatch], check: SizedBatch, tolerance: float
 ) -> GraphSplit:
-    """The cut that leaves the least to be computed again.
+    """The split that leaves the least to be computed again.
 
     Args:
         model: headed and adapted.
@@ -141,7 +142,7 @@ def find_graph_split(
         tolerance: relative difference of loss and gradients, for the whole model may compute the batch's rows padded.
 
     Raises:
-        NotSplittable: there is none; says why.
+        NotSplittable: there is none; the message gives the reason.
     """
     traces = _traces(model, run, probes)
     candidates = [call for call in first_unsettled(model, traces[0]) if call.path]
@@ -168,7 +169,7 @@ def find_graph_split(
 def likely_graph_split(
     model: nn.Module, run: Callable[[Batch], object], probes: tuple[SizedBatch, SizedBatch]
 ) -> GraphSplit:
-    """The cut that ``find_graph_split`` tries first, not proved: it needs the order of the parts and no numbers.
+    """The split that ``find_graph_split`` tries first, not proved: it needs the order of the parts and no numbers.
 
     Args:
         model: headed and adapted; its weights may be torch's fake ones.
@@ -176,7 +177,7 @@ def likely_graph_split(
         probes: batches of different sizes.
 
     Raises:
-        NotSplittable: there is none; says why.
+        NotSplittable: there is none; the message gives the reason.
     """
     traces = _traces(model, run, probes)
     reasons: list[tuple[str, str]] = []
@@ -191,7 +192,7 @@ def likely_graph_split(
 
 
 def _in_words(reasons: Sequence[tuple[str, str]]) -> str:
-    """Why nothing can be cut at some places; a reason that several of them share is given once."""
+    """The reasons against a split at some places; a shared reason is given once."""
     places: dict[str, list[str]] = {}
     for path, reason in reasons:
         places.setdefault(reason, []).append(path)
@@ -231,7 +232,7 @@ def _cut_at(model: nn.Module, call: Call, traces: tuple[Trace, Trace], sizes: tu
 
 
 def _settled_before(model: nn.Module, call: Call, found: Trace) -> list[str]:
-    """The outermost frozen parts that are called once, before the cut, and need not be called for it again."""
+    """The outermost frozen parts that are called once, before the split, and are not needed after it."""
     chosen: list[str] = []
     for before in found.calls:
         inside = any(before.path.startswith(f"{path}.") for path in chosen)
@@ -243,7 +244,7 @@ def _settled_before(model: nn.Module, call: Call, found: Trace) -> list[str]:
 
 
 def _products(modules: Sequence[nn.Module] | Iterator[nn.Module]) -> int:
-    """Weights that are multiplied with: of tables only rows are read."""
+    """The number of weights in matrix products; embedding tables do not count."""
     inside = (part for module in modules for part in module.modules() if not isinstance(part, nn.Embedding))
     return sum(weight.numel() for part in inside for weight in part.parameters(recurse=False) if weight.ndim > 1)
 
@@ -256,7 +257,7 @@ def _require_agreement(
         with cut.replayed(state, check.extent):
             loss, gradients = _loss_and_gradients(cut.model, run, check.batch)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        # Whatever an unknown architecture does with what is missing: it is then trained as a whole.
+        # An unknown architecture may fail in any way without its inputs: it is then trained as a whole.
         raise NotSplittable(f"the model stops there ({type(error).__name__}: {error})") from error
     if not math.isfinite(loss):
         raise NotSplittable("what comes after it needs more than its input")

@@ -1,4 +1,4 @@
-"""What a part of a model gives, told from two batches of different size: which dimensions are rows, which are time."""
+"""Symbolic shapes of a part's outputs, from two batches of different size: which dimensions are rows or time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Dimension = int | Literal["rows", "time"]
 
 
 class NotSplittable(Exception):
-    """A model cannot be cut here; says why. Never seen by a caller of the package."""
+    """A model cannot be split here; the message gives the reason. Never reaches a caller of the package."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class SymbolicShape:
-    """Of a tensor in any batch."""
+    """The shape of a tensor in any batch."""
 
     dimensions: tuple[Dimension, ...]
     dtype: torch.dtype
@@ -37,7 +37,7 @@ class SymbolicShape:
         return tuple(size if isinstance(size, int) else named[size] for size in self.dimensions)
 
     def blank(self, of: Extent, device: torch.device) -> Tensor:
-        """Takes no memory, and is not a number anywhere: what looks at it cannot go unnoticed."""
+        """A tensor of NaN that takes no memory: any use of it shows in the result."""
         nothing = float("nan") if self.dtype.is_floating_point else 0
         return torch.full((), nothing, dtype=self.dtype, device=device).expand(self.sizes(of))
 
@@ -46,8 +46,8 @@ def generalise(one: Any, other: Any, sizes: tuple[Extent, Extent]) -> Any:
     """The same structure with a ``SymbolicShape`` for each tensor; None for objects of other kinds.
 
     Args:
-        one: what a part gave for a batch of the first size.
-        other: what it gave for one of the second.
+        one: a part's output for a batch of the first size.
+        other: its output for a batch of the second size.
         sizes: these must differ in rows, and in time unless all examples are equally long.
 
     Raises:
@@ -71,7 +71,7 @@ def generalise(one: Any, other: Any, sizes: tuple[Extent, Extent]) -> Any:
 
 
 def fill(structure: Any, make: Callable[[SymbolicShape], Tensor]) -> Any:
-    """A structure from ``generalise`` with what ``make`` gives in place of each shape."""
+    """A structure from ``generalise`` with the results of ``make`` in place of the shapes."""
     if isinstance(structure, SymbolicShape):
         return make(structure)
     if isinstance(structure, Mapping):

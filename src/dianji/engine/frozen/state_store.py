@@ -1,4 +1,4 @@
-"""Whether what a frozen part says of the examples is kept, and where: on a disk that has room for it, once."""
+"""Decides whether frozen states are stored, and stores them once on a disk with enough space."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKED = 8  # examples on which both must agree
 
 @dataclass(frozen=True)
 class StateStore:
-    """Where states are kept, and for whom it is said."""
+    """The folder of stored states, and the stage and reporter of messages about them."""
 
     folder: Callable[[str], Path]  # by digest
     stage: str
@@ -41,10 +41,10 @@ class StateStore:
 
 
 def graph_split_of(reader: Reader) -> GraphSplit:
-    """Where the reader's model can be cut.
+    """The split of the reader's model.
 
     Raises:
-        NotSplittable: nowhere; says why.
+        NotSplittable: there is none; the message gives the reason.
     """
     lengths = reader.lengths
     if len(lengths) < CHECKED:
@@ -60,34 +60,34 @@ def graph_split_of(reader: Reader) -> GraphSplit:
 
 
 def stored_states(cut: GraphSplit, reader: Reader, examples: str, store: StateStore) -> StoredStates | Fresh:
-    """The states of all examples, from the disk, or computed and put there; ``Fresh`` where there is no room.
+    """The states of all examples, read from the disk, or computed and stored; ``Fresh`` where the disk is full.
 
     Args:
         cut: of the reader's model.
         reader: of one split.
         examples: a digest that determines the encoded examples.
-        store: where they are kept.
+        store: the place of stored states.
     """
     lengths = reader.lengths
     starts, count = places(cut, lengths)
     layout = Layout(_key(cut, reader, examples), cut.state.dtype, (count, *cut.item))
     path = store.folder(layout.key) / "states.safetensors"
-    what = f"{store.stage}: what comes before '{cut.path}' says of {len(lengths):,} examples"
+    what = f"{store.stage}: the frozen states of {len(lengths):,} examples, before '{cut.path}',"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / "lock"):  # who comes second reads what the first has written
+        with FileLock(path.parent / "lock"):  # a second process reads what the first has written
             values = _values(path, layout, cut, reader, store.reporter, what)
     except OSError as error:
         store.reporter.warn(
-            f"{what} cannot be kept ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes on "
-            "without, to the same result, more slowly. Free some space, or set DIANJI_HOME."
+            f"{what} cannot be stored ({_size(layout)}): {path.parent}: {error.strerror or error}. Training goes "
+            "on without them, to the same result, more slowly. Free some space, or set DIANJI_HOME."
         )
         return Fresh(cut, reader)
     return Fresh(cut, reader) if values is None else StoredStates(cut, lengths, values, starts, reader.runtime.device)
 
 
 def in_memory(cut: GraphSplit, reader: Reader, reporter: Reporter, title: str) -> StoredStates:
-    """The same without a disk."""
+    """The states of all examples, in main memory."""
     lengths = reader.lengths
     starts, count = places(cut, lengths)
     values = np.empty((count, *cut.item), dtype=KINDS[cut.state.dtype][1])
@@ -104,8 +104,8 @@ def predicted_size(cut: GraphSplit, lengths: np.ndarray) -> int:
     return Layout("", cut.state.dtype, (places(cut, lengths)[1], *cut.item)).size
 
 
-def no_room(size: int, folder: Path) -> str:
-    """How so many bytes are too many for the disk, and what follows; empty where they are not."""
+def lack_of_space(size: int, folder: Path) -> str:
+    """A message that so many bytes do not fit on the disk; empty where they fit."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -113,7 +113,7 @@ def no_room(size: int, folder: Path) -> str:
         return ""
     return (
         f"{size / 1e6:,.1f} MB, and of {free / 1e6:,.0f} MB that are free at {folder} {LEFT_FREE / 1e6:,.0f} MB are "
-        "left to other things: it is not kept. Training goes on without, to the same result, more slowly. Free some "
+        "reserved: they are not stored. Training goes on without them, to the same result, more slowly. Free some "
         "space, or set DIANJI_HOME."
     )
 
@@ -125,18 +125,18 @@ def _values(
         try:
             values = file.read(path, layout)
         except Stale as reason:
-            reporter.warn(f"{path}: {reason}. What it should hold is computed again.")
+            reporter.warn(f"{path}: {reason}. Its states are computed again.")
         else:
-            reporter.say(f"{what} is read from the cache ({_size(layout)})")
+            reporter.say(f"{what} are read from the cache ({_size(layout)})")
             return values
     file.sweep(path)
-    if told := no_room(layout.size, path.parent):
-        reporter.warn(f"{what} would take {told}")
+    if shortage := lack_of_space(layout.size, path.parent):
+        reporter.warn(f"{what} would take {shortage}")
         return None
     began = time.monotonic()
     with reporter.work(f"before '{cut.path}'", len(reader.lengths), "examples") as meter:
         file.write(path, layout, _blocks(cut, reader, meter))
-    reporter.say(f"{what} is computed once and kept: {_size(layout)} in {time.monotonic() - began:.1f} s")
+    reporter.say(f"{what} are computed once and stored: {_size(layout)} in {time.monotonic() - began:.1f} s")
     return file.read(path, layout)
 
 
@@ -150,7 +150,7 @@ def _blocks(cut: GraphSplit, reader: Reader, meter: Meter) -> Iterator[np.ndarra
 
 
 def _whole(dtype: torch.dtype) -> torch.dtype:
-    """What numpy takes it for."""
+    """The type under which numpy holds it."""
     return torch.uint16 if dtype is torch.bfloat16 else dtype
 
 

@@ -1,9 +1,9 @@
-"""The states of a split's examples: computed when they are asked for, or kept; either way to the same bits.
+"""The states of a split's examples: computed on demand, or stored; both give the same bits.
 
-In which company an example is computed shows in the last bits of what comes out: padding lengthens sums, and a single
-row takes another path through a matrix product than several. So a frozen trunk always reads examples of one length
-together, without padding, and never less than two: on a CPU in fp32 the states of an example are then a function of
-the example, and a run that keeps them learns the same bytes as one that computes them anew in every epoch.
+The last bits of an example's states depend on the other examples of its batch: padding lengthens sums, and a single row
+takes another path through a matrix product than several. So a frozen trunk always computes examples of one length
+together, without padding, and at least two of them: on a CPU in fp32 the states of an example are then a function of
+the example, and a run that stores them learns the same bytes as one that computes them anew in every epoch.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ EXAMPLES = 64  # read together where they have no length, such as images
 class Reader:
     """Runs a model's frozen part on examples of one split.
 
-    ``lean`` is the reader's own: it says the same of an example whether the model is training on its lean path, being
-    evaluated, or neither.
+    ``lean`` is the reader's own: the states of an example do not depend on the fast layers that training or evaluation
+    use at the moment.
     """
 
     task: Task
@@ -66,9 +66,9 @@ class Reader:
             return self.task.loss(self.model, batch)
 
     def groups(self, cut: GraphSplit, indices: np.ndarray) -> Iterator[np.ndarray]:
-        """The indices, shortest examples first, in groups that are read together.
+        """The indices, shortest examples first, in groups that are computed together.
 
-        Where rows are packed, what is said of an example does not depend on the lengths of others, to the last bit.
+        With packed rows, the states of an example do not depend on the lengths of others, to the last bit.
         """
         packed = self.lean.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
         return alike(self.lengths, indices, mixed=packed and not cut.ragged)
@@ -84,7 +84,7 @@ class Reader:
 
 @contextmanager
 def _as_made(model: nn.Module) -> Iterator[None]:
-    """Without what takes the place of a part's ``forward`` for the moment."""
+    """The model without replacements of ``forward``."""
     instead = [(module, module.__dict__.pop("forward")) for module in model.modules() if "forward" in module.__dict__]
     try:
         yield
@@ -94,12 +94,12 @@ def _as_made(model: nn.Module) -> Iterator[None]:
 
 
 def extent(lengths: np.ndarray, indices: np.ndarray) -> Extent:
-    """Of a batch of these examples."""
+    """The size of a batch of these examples."""
     return Extent(len(indices), int(lengths[indices].max(initial=1)))
 
 
 def alike(lengths: np.ndarray, indices: np.ndarray, *, mixed: bool = False) -> Iterator[np.ndarray]:
-    """The indices, shortest examples first, in groups that are read together: of one length, or of any."""
+    """The indices, shortest examples first, in groups that are computed together: of one length, or of any."""
     order = indices[np.argsort(lengths[indices], kind="stable")]
     if mixed:
         number = (np.cumsum(lengths[order]) - lengths[order]) // TOKENS
@@ -115,13 +115,13 @@ def alike(lengths: np.ndarray, indices: np.ndarray, *, mixed: bool = False) -> I
 
 @dataclass(frozen=True)
 class Fresh:
-    """States are computed for each batch anew."""
+    """States that are computed for each batch anew."""
 
     cut: GraphSplit
     reader: Reader
 
     def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
-        """Computes them."""
+        """Computes the states."""
         lengths = self.reader.lengths
         size = extent(lengths, indices)
         place = {int(index): row for row, index in enumerate(indices)}
@@ -138,7 +138,7 @@ class Fresh:
 
 @dataclass(frozen=True)
 class StoredStates:
-    """States are looked up.
+    """States that are looked up.
 
     ``values`` has one entry per example, or per token if the cut is ragged; that of example ``i`` begins at
     ``starts[i]``. Numbers that numpy does not know (bf16) are held as whole ones of that size.
@@ -151,7 +151,7 @@ class StoredStates:
     device: torch.device
 
     def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
-        """Copies them, with zeros where others are longer."""
+        """Copies the states, padded with zeros."""
         size = extent(self.lengths, indices)
         if self.cut.ragged:
             rows = np.zeros(self.cut.state.sizes(size), dtype=self.values.dtype)
@@ -171,7 +171,7 @@ class StoredStates:
 
 
 def places(cut: GraphSplit, lengths: np.ndarray) -> tuple[np.ndarray, int]:
-    """Where each example's states begin if they lie in the order in which they are read; and how many there are."""
+    """The start of each example's states in the order of reading, and their number."""
     order = np.concatenate([*alike(lengths, np.arange(len(lengths))), np.empty(0, dtype=np.int64)])
     taken = lengths[order].astype(np.int64) if cut.ragged else np.ones(len(order), dtype=np.int64)
     starts = np.empty(len(order), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""In which order the parts of a model run, and which of them is the first that is not settled."""
+"""Traces the parts of a model in the order of their calls, and finds the first one that is not frozen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dianji.adapt.layers import hold_still
 
 @dataclass
 class Call:
-    """One call of one part: when it began and ended, with what, to what end."""
+    """One call of one part: its time, its inputs, its output."""
 
     path: str
     began: int
@@ -25,7 +25,7 @@ class Call:
     output: Any = None
 
     def around(self, moment: int) -> bool:
-        """Whether the call was going on then."""
+        """Whether the call was in progress then."""
         return self.began <= moment < self.ended
 
 
@@ -42,7 +42,7 @@ class Trace:
 
 @torch.no_grad()
 def trace(model: nn.Module, run: Callable[[], object]) -> Trace:
-    """Watch ``run``, which calls the model; outputs are kept of parts with frozen weights only."""
+    """Record the calls of ``run``, which calls the model; outputs are kept of parts with frozen weights only."""
     calls: list[Call] = []
     going: list[Call] = []
     clock = iter(range(1 << 62))
@@ -72,7 +72,7 @@ def trace(model: nn.Module, run: Callable[[], object]) -> Trace:
 
 
 def frozen(module: nn.Module) -> bool:
-    """Whether a part has weights, and none of them learns."""
+    """Whether a part has weights and all of them are frozen."""
     learns = [parameter.requires_grad for parameter in module.parameters()]
     return bool(learns) and not any(learns)
 
@@ -111,7 +111,7 @@ def _noisy(model: nn.Module) -> set[str]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in evaluation mode; then each of its parts is in the mode in which it was."""
+    """Inside, the model is in evaluation mode; afterwards each part has its earlier mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Which base and which way of tuning to begin with: candidates are timed, and ranked by what is known of them."""
+"""Advises a base and a way of tuning: candidates are timed, ranked, and compared with a budget."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from dianji.reporting import Reporter
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
 
-#: Epochs are cut down to a budget in time by so much at most; with fewer, a candidate is not what it was judged as.
+#: Epochs are reduced to this share at most to fit a budget in time; with fewer, the ranking would not hold.
 LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may cost, and on what it runs. None: as long as it takes; as much memory as is free."""
+    """The limits of a run, and its device. None: no limit in time; the free memory."""
 
     minutes: float | None = None
     memory_gb: float | None = None
@@ -41,7 +41,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A candidate as a recipe that was resolved."""
+    """A candidate with its resolved recipe."""
 
     candidate: Candidate
     recipe: Mapping[str, Any]
@@ -55,9 +55,9 @@ def advise(
 
     Args:
         seen: the data.
-        store: whose own pre-trained models count as bases at hand.
-        budget: what a run may cost.
-        reporter: hears how it goes.
+        store: its own pre-trained models are candidates too.
+        budget: the limits of a run.
+        reporter: receives messages and progress.
         bases: only these (registered names, folders, Hub ids), and no new networks.
         recipe: where the recipe is to lie; its paths are taken from there.
 
@@ -80,7 +80,7 @@ def advise(
             planned.append(_Planned(candidate, written, schedule(parsed, store, data_cache)))
         except DianjiError as error:
             faults[candidate.name] = error
-    if not planned:  # what is wrong is wrong with the rows, or with all that was asked for
+    if not planned:  # the fault is in the rows, or in every candidate
         raise next(iter(faults.values()))
     known = _known(planned, reporter)
     rows = _rows(seen, planned[0])
@@ -112,15 +112,15 @@ def _machine(budget: Budget) -> Machine:
         raise CapabilityError("--device cuda: torch finds no GPU here. Use --device cpu, or leave it out.")
     if cuda:
         free, _ = torch.cuda.mem_get_info()
-        told = f"{torch.cuda.get_device_name()}, {choose_precision('auto')}"
+        description = f"{torch.cuda.get_device_name()}, {choose_precision('auto')}"
     else:
         free = psutil.virtual_memory().available
-        told = f"cpu, {choose_precision('auto')}, {torch.get_num_threads()} threads"
-    return Machine(told, round(budget.memory_gb or free / 2**30, 1))
+        description = f"cpu, {choose_precision('auto')}, {torch.get_num_threads()} threads"
+    return Machine(description, round(budget.memory_gb or free / 2**30, 1))
 
 
 def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowledge]:
-    """What each pre-trained base knows of the labels, by its card's name."""
+    """The knowledge of each pre-trained base about the labels, by the name of its card."""
     found: dict[str, Knowledge] = {}
     for plan in planned:
         candidate, work = plan.candidate, plan.schedule.works[-1]
@@ -136,7 +136,7 @@ def _known(planned: Sequence[_Planned], reporter: Reporter) -> dict[str, Knowled
 
 
 def _timed(plan: _Planned, budget: Budget, machine: Machine, reasons: Sequence[Message]) -> Option:
-    """The candidate with its forecast; with fewer epochs where that is what the budget allows."""
+    """The candidate with its forecast; with fewer epochs where the budget requires it."""
     candidate = plan.candidate
     option = Option(candidate.name, candidate.base, candidate.adapt, plan.recipe, tuple(reasons))
     try:
@@ -160,8 +160,8 @@ def _shortened(option: Option, plan: _Planned, trials: Sequence[Trial], seconds:
     if plan.schedule.works[-1].to_the_optimum:  # it has no epochs, and with some it would be another candidate
         return replace(option, obstacle=_too_slow(needed, seconds))
     last, epochs = trials[-1], plan.schedule.works[-1].train.epochs or 1.0
-    spared = needed - last.epochs_seconds
-    possible = int((seconds - spared) / last.epochs_seconds * epochs)
+    one_time = needed - last.epochs_seconds
+    possible = int((seconds - one_time) / last.epochs_seconds * epochs)
     if possible < max(1.0, LEAST_SHARE * epochs):
         return replace(option, obstacle=_too_slow(needed, seconds))
     name = list(plan.recipe["stages"])[-1]
@@ -197,7 +197,7 @@ def _rows(seen: Inspection, plan: _Planned) -> DataFacts:
 
 
 def _facts(seen: Inspection, rows: DataFacts) -> dict[str, str]:
-    """What was seen, in words."""
+    """A description of the data."""
     facts = {"kind": rows.modality, "training rows": f"{rows.train:,}"}
     if rows.labels:
         facts["labels"] = f"{rows.labels:,}, {rows.per_label:,.0f} rows each on average"

@@ -1,4 +1,4 @@
-"""What could be tried on data that were looked at: each base at hand with each adaptation, and new networks."""
+"""Lists the candidates for inspected data: each base at hand with each adaptation, and new networks."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Field:
-    """The candidates, and the bases that are there but cannot be used."""
+    """The candidates, and the bases that were found but cannot be used."""
 
     candidates: tuple[Candidate, ...]
     unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def candidates(seen: Inspection, store: Store, given: Sequence[str] = ()) -> Field:
-    """All of them, in no order of merit.
+    """All candidates, not ranked.
 
     Args:
         seen: the data.
-        store: whose own pre-trained models count as bases at hand.
+        store: its own pre-trained models are candidates too.
         given: only these bases (registered names, folders, Hub ids), and no new networks.
 
     Raises:
@@ -107,14 +107,14 @@ def _new(seen: Inspection, task: str | dict[str, Any] | None) -> Iterator[Candid
 
 
 def _own(store: Store, modality: Modality) -> Iterator[Found]:
-    """What this store has pre-trained, the newest first."""
+    """The models that this store has pre-trained, the newest first."""
     done = [step for step in store.steps() if step.state == "done" and (step.artefact / "dianji.json").is_file()]
     kept = 0
     for step in sorted(done, key=lambda step: (step.folder / "DONE").stat().st_mtime, reverse=True):
         try:
             manifest = Manifest.read(step.artefact)
         except ArtefactError:
-            continue  # `dianji verify` tells what is wrong with it
+            continue  # `dianji verify` reports its faults
         if str(manifest.task["name"]).partition("@")[0] not in SELF_SUPERVISED:
             continue
         card = resolve(str(step.artefact), modality).card()

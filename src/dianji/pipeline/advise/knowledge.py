@@ -1,4 +1,4 @@
-"""What a base knows of labels before it learns: a regression on its frozen features against one on counted words."""
+"""Measures how well a base predicts labels before it is trained, against a model of counted words or pixels."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def knowledge(task: Task, source: BaseSource, table: pa.Table, reporter: Reporte
     """Measured on at most ``MOST_ROWS`` training rows; None where a row may have several labels, or rows are few.
 
     Args:
-        task: what is to be learnt.
+        task: the task to learn.
         source: the pre-trained base.
         table: the training split.
-        reporter: hears how it goes.
+        reporter: receives messages and progress.
     """
     names = [name for name in task.baselines if name != "majority"]
     if not names or table.num_rows * HELD_OUT < LEAST_HELD_OUT or not task.linear_head:

@@ -1,4 +1,4 @@
-"""A little of what a run does once and not in every epoch: reading what is frozen, fitting a linear head on it."""
+"""Measures the part of a run's cost that does not grow with epochs: reading frozen states, fitting a linear head."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COPIES = 3
 
 @dataclass(frozen=True)
 class Read:
-    """Some examples with what the frozen part says of them, and how long that took."""
+    """Some examples with their frozen states, and the time that reading them took."""
 
     reader: Reader  # of these examples alone
     states: StoredStates
@@ -43,7 +43,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What fitting a head to all rows would take."""
+    """The forecast cost of fitting a head to all rows."""
 
     seconds: float
     iterations: int
@@ -52,7 +52,7 @@ class Fitting:
 
 
 def read(cut: GraphSplit, reader: Reader, rows: np.ndarray) -> Read:
-    """Read these rows."""
+    """Compute the states of these rows."""
     few = dataclasses.replace(reader, examples=reader.examples.take(pa.array(rows)))
     began = time.perf_counter()
     states = in_memory(cut, few, Silent(), "")
@@ -74,10 +74,10 @@ def read_some(cut: GraphSplit, reader: Reader) -> Read:
 
 
 def fit_some(job: Job, some: Read, rows: Mapping[str, int], folder: Path) -> Fitting:
-    """Fit the job's head to a few rows, and reckon what it takes for all.
+    """Fit the job's head to a few rows, and extrapolate the cost to all rows.
 
     How often a fit reads its rows depends little on how many they are: 252 times for 7,002 rows of BANKING77, 150 to
-    290 times for 256 to 2,048 of them. What a pass over all rows takes is measured.
+    290 times for 256 to 2,048 of them. The time of a pass over all rows is measured.
 
     Args:
         job: a trial's.
@@ -117,7 +117,7 @@ def renumbered(steps: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, list[
 
 
 def _part(some: Read, rows: np.ndarray) -> Read:
-    """Of what was read; states of single vectors, as ``find_head`` demands, are only looked up elsewhere."""
+    """A part of the rows that were read. States of single vectors, which ``find_head`` requires, are only looked up."""
     reader = dataclasses.replace(some.reader, examples=some.examples.take(pa.array(rows)))
     states = dataclasses.replace(some.states, lengths=some.states.lengths[rows], starts=some.states.starts[rows])
     return Read(reader, states, some.seconds_per_token)

@@ -25,7 +25,7 @@ NEW: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What matters of the data."""
+    """The properties of the data that decide the ranking."""
 
     train: int
     labels: int  # 0: there are none
@@ -34,7 +34,7 @@ class DataFacts:
 
     @property
     def per_label(self) -> float:
-        """Rows that a label has on average."""
+        """The average number of rows per label."""
         return self.train / max(1, self.labels)
 
 

@@ -1,9 +1,8 @@
-"""What training would cost, from a short part of it: ``python -m dianji.pipeline.advise.trial``, a process of its own.
+"""Forecasts the cost of training from a short part of it; run as ``python -m dianji.pipeline.advise.trial``.
 
-A process of its own, so that its peak memory is that of one candidate, and so that nothing is left of one when the next
-is timed. What is done is what a run does: of a frozen part, some rows are read and the rest is reckoned; a linear head
-is fitted to their features; else three steps of the training loop are taken, on batches that are short, middling and
-long for these rows.
+A process of its own has the peak memory of one candidate alone, and leaves nothing behind for the next one. It does the
+same as a run: it reads some rows through the frozen part and extrapolates to the others; it fits a linear head to their
+features; or it takes three steps of the training loop, on a short, a middling and a long batch.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ MOST_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Trial:
-    """What was measured of one stage, and what follows for all of its training."""
+    """The measurements of one stage, and the forecast for its whole training."""
 
     steps: int  # that the whole training would take
     seconds_per_step: float
@@ -73,21 +72,21 @@ class Trial:
     peak_memory_mb: float
     parameters: int
     trained_parameters: int
-    once_seconds: float = 0.0  # reading what is frozen, before the first step
+    once_seconds: float = 0.0  # reading frozen states, before the first step
 
     @property
     def train_seconds(self) -> float:
-        """As a run reports it: optimiser steps, and what is read once before them."""
+        """Seconds as a run reports them: optimiser steps, and reading frozen states once before them."""
         return self.once_seconds + self.steps * self.seconds_per_step
 
     @property
     def epochs_seconds(self) -> float:
-        """What grows with the number of epochs."""
+        """Seconds that grow with the number of epochs."""
         return self.steps * self.seconds_per_step + self.validate_seconds
 
     @property
     def seconds(self) -> float:
-        """Until the stage is measured; its baselines are not counted."""
+        """Seconds until the stage is measured; without its baselines."""
         before = self.start_seconds + self.encode_seconds + self.once_seconds
         return before + self.epochs_seconds + self.measure_seconds
 
@@ -101,9 +100,9 @@ def trial(work: Work, base: str | Mapping[str, Any], device: Device = "auto") ->
     """Measure a planned stage.
 
     Args:
-        work: the stage. It costs the same whatever the stages before it have learnt.
-        base: what the first of them starts from, as a recipe has it.
-        device: ``auto`` is what a run would use.
+        work: the stage. Its cost does not depend on the weights that earlier stages have learnt.
+        base: the base of the first stage, as in a recipe.
+        device: ``auto`` is the device that a run would use.
 
     Raises:
         DianjiError: the stage cannot be trained here; says why.
@@ -116,7 +115,7 @@ def trial(work: Work, base: str | Mapping[str, Any], device: Device = "auto") ->
         "to_the_optimum": work.to_the_optimum,
         "base": base,
         "rows": {name: split.num_rows for name, split in work.data.splits.items()},
-        # What a run holds in memory besides: the rows that the trial is not given.
+        # A run also holds the rows that the trial lacks.
         "held_mb": (sum(split.nbytes for split in work.data.splits.values()) - table.nbytes) / 2**20,
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +153,7 @@ def _ask(request: Mapping[str, Any], device: Device) -> dict[str, Any]:
 
 
 def _sample(table: pa.Table, most: int) -> pa.Table:
-    """Rows spread evenly over the table: what is sorted by label or date is seen from one end to the other."""
+    """Rows spread evenly over the table, so that a table sorted by label or date is sampled from end to end."""
     if table.num_rows <= most:
         return table
     return table.take(pa.array(np.linspace(0, table.num_rows - 1, most).astype(np.int64)))
@@ -164,7 +163,7 @@ def main() -> None:
     """Read a request from standard input, answer on standard output."""
     began = psutil.Process().create_time() + time.perf_counter() - time.time()  # imports count, and are over by now
     request = json.load(sys.stdin)
-    with redirect_stdout(sys.stderr):  # whatever a library prints must not pass for an answer
+    with redirect_stdout(sys.stderr):  # output of libraries must not mix with the answer
         try:
             answer: dict[str, Any] = asdict(measure(request, began))
         except DianjiError as error:
@@ -173,7 +172,7 @@ def main() -> None:
 
 
 def measure(request: Mapping[str, Any], began: float) -> Trial:
-    """Do a little of everything and time it; ``began`` is when this process did."""
+    """Time each part of a stage briefly; ``began`` is the start of this process."""
     reset_peak()
     stage = _Stage.of(request)
     start_seconds = time.perf_counter() - began - stage.encode_seconds
@@ -197,7 +196,7 @@ def measure(request: Mapping[str, Any], began: float) -> Trial:
 
 @dataclass(frozen=True)
 class _Learning:
-    """What learning would take, by whichever way; fields as in ``Trial``."""
+    """The forecast cost of learning, by either method; fields as in ``Trial``."""
 
     steps: int
     seconds_per_step: float
@@ -209,7 +208,7 @@ class _Learning:
 
 @dataclass(frozen=True)
 class _Stage:
-    """A stage made ready on the rows of the trial."""
+    """A stage, prepared on the rows of the trial."""
 
     job: Job
     runtime: Runtime
@@ -220,13 +219,13 @@ class _Stage:
     encode_seconds: float
     parameters: int
     trained_parameters: int
-    #: What is frozen of its model, and whoever reads the examples with it; None where all of it runs in every step.
+    #: The split of its model, and the reader of its examples; None where the whole model runs in every step.
     frozen: tuple[GraphSplit, Reader] | None
     cut_seconds: float  # to find that
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Stage:
-        """The base with its head and what learns of it, and the rows as examples."""
+        """Prepare the base with its head and adaptation, and encode the rows."""
         with pa.memory_map(request["table"]) as source:
             table = pa.ipc.open_file(source).read_all()
         task, adaptation = from_record("task", request["task"]), from_record("adaptation", request["adaptation"])
@@ -264,11 +263,11 @@ class _Stage:
         )
 
     def share(self, *splits: str) -> float:
-        """How many times the trial's rows these splits have together."""
+        """The number of rows in these splits, divided by the trial's rows."""
         return sum(self.rows.get(split, 0) for split in splits) / self.sampled
 
     def seconds_per_row(self, *, precise: bool, frozen: tuple[GraphSplit, Reader] | None = None) -> float:
-        """What measuring takes: in full precision as at the end, or as between epochs, with what is frozen known."""
+        """Seconds of an evaluation per row: in fp32 as at the end, or as between epochs, with frozen states."""
         job = self.job
         rows: pa.Table = job.examples.slice(0, PREDICTED)
         number = int(rows.num_rows)
@@ -280,7 +279,7 @@ class _Stage:
 
 
 def _fitted(stage: _Stage) -> _Learning | None:
-    """A linear head on frozen features, fitted; None where the run would not do that."""
+    """The cost of fitting a linear head to frozen features; None where the run would not do that."""
     if stage.frozen is None or not stage.to_the_optimum:
         return None
     cut, reader = stage.frozen
@@ -302,7 +301,7 @@ def _fitted(stage: _Stage) -> _Learning | None:
 
 
 def _looped(stage: _Stage) -> _Learning:
-    """Three steps of the loop, on states of what is frozen where there are any."""
+    """The cost of the loop, from three steps, on frozen states where there are any."""
     training = Training(stage.job, stage.runtime, stage.folder, Silent())
     context = training.context
     course = context.order.steps(0)

@@ -1,4 +1,4 @@
-"""The sections of a report, in the order in which they are read. One more is a file here and a line below."""
+"""The sections of a report, in the order of reading. A further one is a file here and a line below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is taken for whom."""
+"""Confusions between labels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _counts(labels: Sequence[str], counts: np.ndarray) -> Table:
 
 
 def _pairs(labels: Sequence[str], counts: np.ndarray) -> Block:
-    """The confusions that happen most often."""
+    """The most frequent confusions."""
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
     places = [np.unravel_index(place, wrong.shape) for place in order if wrong.flat[place] > 0]

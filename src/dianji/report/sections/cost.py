@@ -1,4 +1,4 @@
-"""What the model cost to make, and what it takes to keep."""
+"""The cost of training the model, and its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the model learnt: training loss and validation score over the steps."""
+"""The course of training: loss and validation score over the steps."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def _score(metric: str, steps: Sequence[int], values: Sequence[float]) -> Figure
     name = both(named(metric))
     drawing = curves([_curve(steps, values)], _STEP, name)
     caption = Words(f"{name.en} on validation while training", f"训练过程中验证集上的{name.zh}")
-    told = f"{number(values[0])} … {number(values[-1])}"
-    return Figure(drawing, caption, Words(f"{caption.en}: {told}", f"{caption.zh}：{told}"))
+    span = f"{number(values[0])} … {number(values[-1])}"
+    return Figure(drawing, caption, Words(f"{caption.en}: {span}", f"{caption.zh}：{span}"))
 
 
 def _curve(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, *, faint: bool = False) -> Curve:

@@ -1,4 +1,4 @@
-"""What the model was trained and measured on: rows, labels, lengths, languages, and what to know of them."""
+"""The data of training and evaluation: rows, labels, lengths, languages, warnings."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         )
         pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), how_many))
     if languages := report.get("languages"):
-        told = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
-        pairs.append((Words("languages", "语言"), told))
+        shares = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
+        pairs.append((Words("languages", "语言"), shares))
     return Facts(tuple(pairs))
 
 
@@ -53,7 +53,7 @@ def _warnings(report: Mapping[str, Any]) -> list[Block]:
     items += [f"{reason}: {count:,}" for reason, count in report.get("removed", {}).items() if count]
     if not items:
         return []
-    mind = Words("To mind, and what was left out:", "需要留意的，以及被剔除的：")
+    mind = Words("Warnings, and rows that were left out:", "需要留意的，以及被剔除的：")
     return [Paragraph(mind), Items(tuple(Item(item) for item in items))]
 
 
@@ -86,7 +86,7 @@ def _lengths(report: Mapping[str, Any]) -> list[Block]:
 
 
 def _varies(quantiles: Mapping[str, Mapping[str, float]]) -> bool:
-    """Whether there is anything to see: pictures count as one token each."""
+    """Whether lengths vary: pictures count as one token each."""
     return any(of and of["min"] < of["max"] for of in quantiles.values())
 
 

@@ -1,4 +1,4 @@
-"""What the model is: task, base, adaptation, where it started, when it was finished."""
+"""The identity of the model: task, base, adaptation, start, date."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _written(record: dict[str, Any]) -> str:
 
 
 def _finished(subject: Subject) -> Text:
-    """The store knows when a step was done; a copy elsewhere does not say."""
+    """The date from the store; a copy elsewhere has none."""
     done = subject.folder.absolute().parent / "DONE"
     if subject.folder.name == "artefact" and done.is_file():
         return done.read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Labels of held-out rows that are probably wrong: the model has not learnt from them, so its record may judge them."""
+"""Labels of held-out rows that are probably wrong, by the record of a model that was not trained on them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 def _about(found: int, rows: int, split: Words) -> Words:
     return Words(
         f"{found:,} of the {rows:,} labels of {split.en} are probably wrong, by confident learning (Northcutt et al., "
-        "2021). Only these held-out rows are judged, by what was recorded of them: the model has not learnt from them. "
+        "2021). Only these held-out rows are judged, by their record: the model has not learnt from them. "
         "Look at them before the score is taken for the truth.",
         f"按置信学习（Northcutt 等，2021），{split.zh}的 {rows:,} 个标签中有 {found:,} 个可能标错。"
         "这里只判断留出的行，依据是记录中模型对这些行的预测：模型没有学过它们。在把分数当真之前，请先看看这些行。",
@@ -47,9 +47,11 @@ def _table(found: Sequence[Suspect], rows: SourceRows | None) -> Table:
         Words("probably", "更可能是"),
         Words("its probability", "其概率"),
     )
-    told = [_row(suspect, rows) for suspect in found[:_SHOWN]]
+    cells = [_row(suspect, rows) for suspect in found[:_SHOWN]]
     caption = Words("Likely label errors, the likeliest first", "可能的标注错误，最可能的在前")
-    return Table(caption, header if rows is None else (*header, Words("input", "输入")), tuple(told), frozenset({2, 4}))
+    return Table(
+        caption, header if rows is None else (*header, Words("input", "输入")), tuple(cells), frozenset({2, 4})
+    )
 
 
 def _row(suspect: Suspect, rows: SourceRows | None) -> tuple[Cell, ...]:

@@ -1,4 +1,4 @@
-"""Where the model comes from: back through earlier stages to the base and the data."""
+"""The lineage of the model: earlier stages, base, data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dianji.store.steps import Store
 
 
 def tell(subject: Subject) -> Sequence[Block]:
-    """A nested list, the newest first: each artefact stands above what it was made of."""
+    """A nested list, the newest first: each artefact stands above its parents."""
     about = Words(
         "Each entry was made from those below it. Digests are of the base's files, of the bytes of the data, and of "
         "all that decides a stage's result.",
@@ -50,7 +50,7 @@ def _earlier(name: str, digest: str, stores: Sequence[Store]) -> Item:
 
 
 def _stores(folder: Path) -> list[Store]:
-    """The store that the artefact lies in, if it does, and the usual one."""
+    """The store that holds the artefact, if there is one, and the usual one."""
     steps = folder.absolute().parent.parent
     return [*([Store(steps.parent)] if steps.name == "steps" else []), Store.default()]
 

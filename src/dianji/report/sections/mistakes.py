@@ -1,4 +1,4 @@
-"""What the model was surest of and wrong about, row by row: often a label that is wrong, or two that mean the same."""
+"""The most confident mistakes, row by row: often the label is wrong, or two labels mean the same."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 
 
 def mistakes(outcome: Outcome) -> list[Mistake] | None:
-    """The surest first, at most twenty; None where rows are not right or wrong, or cannot be told in words.
+    """The most confident first, at most twenty; None where answers are not right or wrong, or have no text.
 
     With several decisions per row, a row's surest wrong one counts. Without confidence rows keep their order.
     """
@@ -70,14 +70,14 @@ def mistakes(outcome: Outcome) -> list[Mistake] | None:
 
 
 def without_rows(reason: Words) -> Paragraph:
-    """Says that a part is missing, and why."""
+    """A note that a part is missing, and the reason."""
     return Paragraph(
         Words(f"Made without the rows themselves. {reason.en}", f"本节没有用到原始行。{reason.zh}"), note=True
     )
 
 
 def changed(rows: SourceRows) -> list[Block]:
-    """Says so where the data is not what the model was measured on."""
+    """A note where the data differs from that of the evaluation."""
     gone = int((rows.place < 0).sum())
     if not rows.changed and not gone:
         return []
@@ -97,17 +97,17 @@ def _table(found: Sequence[Mistake], rows: SourceRows | None) -> Table:
         Words("predicted", "预测"),
         Words("confidence", "置信度"),
     )
-    told = [
+    cells_of = [
         (f"{of.row + 1:,}", of.true, of.given, "–" if of.confidence is None else percent(of.confidence)) for of in found
     ]
     if rows is None:
-        return Table(caption, header, tuple(told), frozenset({3}))
-    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(told, found, strict=True)]
+        return Table(caption, header, tuple(cells_of), frozenset({3}))
+    beside = [(*cells, shown(rows, of.row)) for cells, of in zip(cells_of, found, strict=True)]
     return Table(caption, (*header, Words("input", "输入")), tuple(beside), frozenset({3}))
 
 
 def shown(rows: SourceRows, row: int) -> Cell:
-    """The input of a recorded row, as it fits into a table."""
+    """The input of a recorded row, shortened for a table."""
     value = rows.value(row)
     if value is None:
         return GONE

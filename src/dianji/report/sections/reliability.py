@@ -1,4 +1,4 @@
-"""Whether the model can be taken at its word: how often it is right when it says how sure it is."""
+"""The reliability of confidences: the share of right answers at each confidence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 
 
 def bins(decisions: Decisions) -> list[Bin]:
-    """Those that are not empty, of the equal widths that the expected calibration error uses."""
+    """The bins with decisions, of the equal widths that the expected calibration error uses."""
     confidence, right = (of.ravel() for of in decisions)
     number = bins_of(confidence, ExpectedCalibrationError.BINS)
     groups = [np.flatnonzero(number == which) for which in np.unique(number)]

@@ -1,4 +1,4 @@
-"""How to make the same model again."""
+"""Instructions for reproducing the model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tell(subject: Subject) -> Sequence[Block]:
 
 
 def _promise(subject: Subject, recipe: Mapping[str, Any]) -> Words:
-    """What running it again gives: the same bytes, unless the stage had a budget in minutes."""
+    """The expected result of another run: the same bytes, unless the stage had a budget in minutes."""
     digest = subject.manifest.digest
     if recipe["stages"][subject.manifest.stage]["train"].get("minutes"):
         return Words(

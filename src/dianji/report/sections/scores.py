@@ -1,4 +1,4 @@
-"""What the model is worth: every metric with its interval, beside the baselines."""
+"""The scores of the model: every metric with its interval, beside the baselines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
 
 
 def _verdict(primary: str, model: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> Words:
-    """Says that the model is better only where the intervals leave no doubt."""
+    """States that the model is better only where the intervals do not overlap."""
     higher = _higher_is_better(primary)
     sign = 1 if higher else -1
     best = max(baselines, key=lambda name: sign * baselines[name]["value"])
@@ -89,8 +89,8 @@ def _table(split: str, metrics: Mapping[str, Mapping[str, Any]], baselines: Mapp
 
 
 def _row(name: str, model: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None]) -> tuple[Text, ...]:
-    told = [f"{number(of['value'])} ({interval(of)})" if of else "" for of in others]
-    return named(name), number(model["value"]), interval(model), *told
+    cells = [f"{number(of['value'])} ({interval(of)})" if of else "" for of in others]
+    return named(name), number(model["value"]), interval(model), *cells
 
 
 SCORES = Section(Words("Scores", "成绩"), tell)

@@ -1,4 +1,4 @@
-"""Where the model is better and where it is worse: by length, by language, by how much there was to learn from."""
+"""Scores by slice: by length, by language, by the number of training rows of a label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slice:
 
 
 def tell(subject: Subject) -> Sequence[Block] | None:
-    """From the record; slices by what rows hold need the data."""
+    """From the record; slices by the contents of rows need the data."""
     outcome = subject.record.outcome if subject.record else None
     hits = outcome.right() if outcome else None
     if outcome is None or hits is None:
@@ -45,7 +45,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
         notes = changed(subject.rows)
         found += [*by_length(subject.rows), *by_language(subject.rows)]
     found = [of for of in found if len(of.rows) >= _LEAST]
-    return [*notes, *_told(hits, found)] if found or notes else None
+    return [*notes, *_blocks(hits, found)] if found or notes else None
 
 
 def by_frequency(outcome: Outcome, training: Mapping[str, int]) -> Iterator[Slice]:
@@ -74,12 +74,12 @@ def by_language(rows: SourceRows) -> Iterator[Slice]:
     if (counts >= _LEAST).sum() < 2:
         return
     for name in names.tolist():
-        told = Words("undecided", "无法判定") if name == "und" else name
-        yield Slice(Words("language", "语言"), told, there[languages == name])
+        label = Words("undecided", "无法判定") if name == "und" else name
+        yield Slice(Words("language", "语言"), label, there[languages == name])
 
 
 def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slice]:
-    """Groups between the edges, named by the values that occur in them; negative values stand for no value."""
+    """Groups between the edges, named by the values that occur in them; negative values mean no value."""
     group = np.where(values < 0, -1, np.searchsorted(np.unique(edges), values, side="left"))
     for which in np.unique(group[group >= 0]):
         chosen = np.flatnonzero(group == which)
@@ -87,7 +87,7 @@ def _quarters(by: Words, values: np.ndarray, edges: np.ndarray) -> Iterator[Slic
         yield Slice(by, f"{low:,} – {high:,}" if low < high else f"{low:,}", chosen)
 
 
-def _told(hits: np.ndarray, found: Sequence[Slice]) -> list[Block]:
+def _blocks(hits: np.ndarray, found: Sequence[Slice]) -> list[Block]:
     if not found:
         return []
     overall = float(hits.mean())
