@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from dianji.engine.native import kernels
+from dianji.kernels.native import kernels
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked from one that has the imports")

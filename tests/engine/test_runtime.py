@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dianji.engine import runtime
-from dianji.engine.native import kernels
 from dianji.engine.runtime import cpu_has_bf16, make_runtime
 from dianji.errors import CapabilityError
+from dianji.kernels.native import kernels
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 

@@ -30,8 +30,8 @@ class Passes:
         context, share, losses = self.context, self.shared(batches), []
         for number, rows in enumerate(batches):
             # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
-            lean = context.lean.on(compiled=self.compilation.compiled)
-            with context.runtime.training(), context.job.states.of(rows), lean:
+            fast_layers = context.fast_layers.on(compiled=self.compilation.compiled)
+            with context.runtime.training(), context.job.states.of(rows), fast_layers:
                 losses.append(self._micro_batch(number, rows, share=share))
         return losses
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from dianji.engine.dropout import cheap_dropout
-from dianji.engine.native import kernels
 from dianji.engine.processes import ALONE, Processes
 from dianji.errors import CapabilityError
+from dianji.kernels.native import kernels
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

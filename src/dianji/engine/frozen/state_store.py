@@ -157,7 +157,7 @@ def _whole(dtype: torch.dtype) -> torch.dtype:
 def _key(cut: GraphSplit, reader: Reader, examples: str) -> str:
     state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
     where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
-    where.append("lean" if reader.lean.layers else "plain")
+    where.append("fast" if reader.fast_layers.layers else "plain")
     return digest_value([FORMAT, examples, cut.path, str(cut.place), state, cut.digest, *where])
 
 
