@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dianji.engine.fast_layers import fast_layers_of, special_tokens, table_shrinks
-from dianji.kernels.native import kernels
+from dianji.kernels.native import library
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.text_classification import TextClassification
 from dianji.techniques.base import Listener, Progress
@@ -63,7 +63,7 @@ class Writes:
 
 
 @pytest.mark.parametrize("writes", [True, False])
-@pytest.mark.skipif(not kernels.available(), reason="there are no compiled kernels here")
+@pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
 def test_in_the_loop_a_technique_that_follows_steps_has_weights_cast_anew(
     toy: Any, writes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import torch
 from dianji.engine import runtime
 from dianji.engine.runtime import cpu_has_bf16, make_runtime
 from dianji.errors import CapabilityError
-from dianji.kernels.native import kernels
+from dianji.kernels.native import library
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 
@@ -72,4 +72,4 @@ def test_stages_of_one_process_may_differ():
 @NO_GPU
 def test_it_says_where_it_computes():
     told = f"cpu, fp32, {torch.get_num_threads()} threads"
-    assert make_runtime("fp32").describe() == told + (", compiled kernels" if kernels.available() else "")
+    assert make_runtime("fp32").describe() == told + (", compiled kernels" if library.available() else "")

@@ -17,11 +17,11 @@ from transformers import AutoModelForImageClassification, PreTrainedModel, ResNe
 from dianji.bases.models.image_cnn import ImageCnnConfig, ImageCnnForImageClassification
 from dianji.kernels.layers import convolution, fast
 from dianji.kernels.layers.fast import FastLayers, find_fast_layers
-from dianji.kernels.native import kernels
+from dianji.kernels.native import library
 from tests.engine import conftest
 
 CPU = torch.device("cpu")
-needs_kernels = pytest.mark.skipif(not kernels.available(), reason="there are no compiled kernels here")
+needs_kernels = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
 
 
 def make(form: str, *, momentum: float | None = 0.1) -> nn.Module:
@@ -163,7 +163,7 @@ def test_a_weights_gradient_as_a_product(size: int, stride: int, pad: int, side:
 
 class TestRefusals:
     def test_without_kernels_the_plain_model_trains_and_that_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kernels, "available", lambda: False)
+        monkeypatch.setattr(library, "available", lambda: False)
         monkeypatch.setattr(fast, "describe", lambda: "torch's kernels, DIANJI_KERNELS is off")
         found = find_fast_layers(make("basic"), CPU)
         assert not found.residual

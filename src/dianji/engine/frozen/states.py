@@ -25,7 +25,7 @@ from dianji.engine.frozen.shapes import Extent
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import generator
 from dianji.kernels.layers.fast import FastLayers
-from dianji.kernels.native.kernels import MOST_TIME
+from dianji.kernels.native.structs import MOST_TIME
 from dianji.tasks.base import Batch, Task
 
 TOKENS = 2048  # read together; on a CPU larger passes leave the caches

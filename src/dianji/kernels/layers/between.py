@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dianji.kernels.layers.attention import Attended, AttentionShape, attend, attend_backward
 from dianji.kernels.layers.noise import Noise
-from dianji.kernels.native import build, kernels
+from dianji.kernels.native import build, encoder, library
 from dianji.kernels.random_bits import LEVELS
 
 #: Tensors that a forward pass leaves for its backward pass.
@@ -148,7 +148,7 @@ class Compiled(ByTorch):
         if not self._attends(how):
             return super().attend(joined, how)
         seed = _seed(how.noise)
-        mixed, sums = kernels.attend(joined, heads_of(how, seed))
+        mixed, sums = encoder.attend(joined, heads_of(how, seed))
         return mixed, (joined, sums, seed)
 
     def attend_backward(self, grad: Tensor, inside: Inside, how: Attention) -> tuple[Tensor, Tensor | None]:
@@ -156,20 +156,20 @@ class Compiled(ByTorch):
         if not self._attends(how):
             return super().attend_backward(grad, inside, how)
         joined, sums, seed = inside
-        return kernels.attend_backward(grad.contiguous(), known(joined), known(sums), heads_of(how, seed))
+        return encoder.attend_backward(grad.contiguous(), known(joined), known(sums), heads_of(how, seed))
 
     def activate_backward(self, grad: Tensor, x: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
         """See ``Between``."""
         if not activation.is_gelu:
             return super().activate_backward(grad, x, activation)
-        return kernels.gelu_backward(grad, x)
+        return encoder.gelu_backward(grad, x)
 
     def add_norm(self, out: Tensor, x: Tensor, norm: nn.LayerNorm, noise: Noise, *, learns: bool) -> Added:
         """See ``Between``. A mask is known by its seed."""
         if not self._norms(norm):
             return super().add_norm(out, x, norm, noise, learns=learns)
         seed = _seed(noise)
-        found = kernels.add_norm(
+        found = encoder.add_norm(
             out, x.contiguous(), norm.weight, norm.bias, norm.eps, drop_of(noise, seed), keep=learns
         )
         return Added(found.result, found.narrow, Before(found.total, found.mean, found.rstd, seed))
@@ -181,7 +181,7 @@ class Compiled(ByTorch):
         if before.mean is None or before.rstd is None or not self._norms(norm):
             return super().add_norm_backward(grad, before, norm, noise, kind)
         drop = drop_of(noise, before.kept)
-        found = kernels.add_norm_backward(grad, known(before.total), before.mean, before.rstd, norm.weight, drop, kind)
+        found = encoder.add_norm_backward(grad, known(before.total), before.mean, before.rstd, norm.weight, drop, kind)
         return ResidualGradients(*found)
 
     def knows(self, how: Attention, *norms: nn.LayerNorm) -> bool:
@@ -190,17 +190,17 @@ class Compiled(ByTorch):
 
     @staticmethod
     def _attends(how: Attention) -> bool:
-        return kernels.attends(how.shape.time, how.shape.width)
+        return encoder.attends(how.shape.time, how.shape.width)
 
     @staticmethod
     def _norms(norm: nn.LayerNorm) -> bool:
         fp32 = norm.weight.dtype == torch.float32
-        return fp32 and len(norm.normalized_shape) == 1 and norm.normalized_shape[0] <= kernels.MOST_WIDTH
+        return fp32 and len(norm.normalized_shape) == 1 and norm.normalized_shape[0] <= encoder.MOST_WIDTH
 
 
 def between() -> Between:
     """The compiled ones where they can be had."""
-    return Compiled() if kernels.available() else ByTorch()
+    return Compiled() if library.available() else ByTorch()
 
 
 def describe() -> str:
@@ -248,16 +248,16 @@ def _seed(noise: Noise) -> Tensor | None:
     return torch.randint(2**62, ()) if noise.on else None
 
 
-def drop_of(noise: Noise, seed: Tensor | int | None) -> kernels.Drop:
+def drop_of(noise: Noise, seed: Tensor | int | None) -> encoder.Drop:
     """As the kernels take it; a mask is known by its seed."""
     if seed is None:
-        return kernels.Drop()
-    return kernels.Drop(int(seed), round(noise.rate * LEVELS), noise.scale, noise.places)
+        return encoder.Drop()
+    return encoder.Drop(int(seed), round(noise.rate * LEVELS), noise.scale, noise.places)
 
 
-def heads_of(how: Attention, seed: Tensor | int | None) -> kernels.Heads:
+def heads_of(how: Attention, seed: Tensor | int | None) -> encoder.Heads:
     """As the kernels take it."""
     bias = None
     if how.bias is not None:
         bias = how.bias if how.bias.stride(-1) == 1 else how.bias.contiguous()
-    return kernels.Heads(*how.shape, how.scale, bias, drop_of(how.noise, seed), how.starts)
+    return encoder.Heads(*how.shape, how.scale, bias, drop_of(how.noise, seed), how.starts)

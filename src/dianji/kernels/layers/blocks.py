@@ -42,6 +42,11 @@ class Half:
         """In the order of the gradients."""
         return [*self.first.parameters, *self.last.parameters, self.norm.weight, self.norm.bias]
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """What of the parameters the backward pass reads again."""
+        return [*self.first.weights, *self.last.weights, self.norm.weight]
+
 
 class States(NamedTuple):
     """(rows, width), fp32; and as products read them, where that is at hand."""
@@ -150,7 +155,9 @@ class _HalfLayer(torch.autograd.Function):
         if found.narrow is not None:
             ctx.mark_non_differentiable(found.narrow)
         ctx.call = call._replace(narrow=None)
-        ctx.save_for_backward(*saved, *inside)
+        # The weights too, so that autograd refuses to go back if one was written to in between.
+        ctx.save_for_backward(*saved, *inside, *call.half.weights)
+        ctx.inside = len(inside)
         return found
 
     @staticmethod
@@ -158,7 +165,8 @@ class _HalfLayer(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: None) -> tuple[Tensor | None, ...]:
         half, body, noise, by, _learns, _narrow = ctx.call
         tensors = ctx.saved_tensors
-        saved, inside = _Saved(*tensors[: len(_Saved._fields)]), tensors[len(_Saved._fields) :]
+        first_inside = len(_Saved._fields)
+        saved, inside = _Saved(*tensors[:first_inside]), tensors[first_inside : first_inside + ctx.inside]
         wanted = ctx.needs_input_grad[2:]
         counts = len(half.first.parameters), len(half.last.parameters)
         grad, kind = grad.contiguous(), saved.inner.dtype

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from dianji.kernels.native import kernels, maps
+from dianji.kernels.native import encoder, library, maps
 from dianji.kernels.native.maps import SlidingWindows
 
 #: From so many channels on, oneDNN takes longer for a weight's gradient than a product over unfolded maps does.
@@ -20,7 +20,7 @@ MOST_UNFOLDED = 2**23
 
 def convolve(x: Tensor, convolution: nn.Module) -> Tensor:
     """As the module would: (batch, channels, height, width) to the same, in the precision of autocast."""
-    if not convolution.training or not _plain(convolution) or not kernels.available():
+    if not convolution.training or not _plain(convolution) or not library.available():
         found: Tensor = convolution(x)
         return found
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
@@ -51,8 +51,8 @@ class _Convolution(torch.autograd.Function):
             return *_by_torch(grad, x, weight, ctx.convolution, dx=dx, dw=dw), None, None
         found, _ = _by_torch(grad, x, weight, ctx.convolution, dx=dx, dw=False)
         rows = grad.permute(0, 2, 3, 1).reshape(-1, grad.shape[1])
-        product = kernels.transpose(rows) @ maps.unfold(x.permute(0, 2, 3, 1), windows)
-        whole = kernels.widen(product).view(len(weight), windows.size, windows.size, -1).permute(0, 3, 1, 2)
+        product = encoder.transpose(rows) @ maps.unfold(x.permute(0, 2, 3, 1), windows)
+        whole = encoder.widen(product).view(len(weight), windows.size, windows.size, -1).permute(0, 3, 1, 2)
         return found, whole, None, None
 
 

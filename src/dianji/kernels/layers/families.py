@@ -139,6 +139,11 @@ class Layer:
         """Of both halves."""
         return [*self.attention.parameters, *self.feed_forward.parameters]
 
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        """What of the parameters the backward pass reads again."""
+        return [*self.attention.weights, *self.feed_forward.weights]
+
     @property
     def products(self) -> tuple[Product, ...]:
         """In the order in which they are computed."""

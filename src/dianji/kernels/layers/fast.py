@@ -17,12 +17,13 @@ from dianji.kernels.layers.between import Attention, Between, ByTorch, between, 
 from dianji.kernels.layers.blocks import attention_half, feed_forward_half
 from dianji.kernels.layers.families import Layer, parts_of
 from dianji.kernels.layers.noise import Noise
-from dianji.kernels.layers.packing import Passing, Stream
-from dianji.kernels.layers.residual import Forward, difference, find_residual
+from dianji.kernels.layers.packing import Stream
+from dianji.kernels.layers.patching import Forward, Passing, patched
+from dianji.kernels.layers.residual import difference, find_residual
 from dianji.kernels.layers.table import CompactTable
 from dianji.kernels.layers.varlen import VarlenLayer, fault, pays
 from dianji.kernels.layers.whole import whole_layer
-from dianji.kernels.native import kernels
+from dianji.kernels.native import encoder, library
 from dianji.kernels.native.adamw import CompiledAdamW
 from dianji.kernels.native.tiles import Copy
 
@@ -49,14 +50,13 @@ class FastLayers:
 
     @contextmanager
     def on(self, *, compiled: bool = False) -> Iterator[None]:
-        """While active, the layers compute their fast form; no optimiser may step meanwhile.
+        """While active, the layers compute their fast form in this thread; no optimiser may step meanwhile.
 
         Modules, names and parameters stay as they are. Nothing happens to a model that is compiled as a whole.
         """
         if compiled:
             yield
             return
-        # A layer whose answer is known already is left alone.
         fast: dict[nn.Module, Forward] = {}
         if self.on_gpu:
             stream = Stream(True, self.followers, pays)
@@ -65,14 +65,8 @@ class FastLayers:
             stream = Stream(self.packs, self.followers)
             fast |= {layer: _FastLayer(layer, parts, stream, self.by) for layer, parts in self.layers.items()}
         fast |= self.residual
-        mine = {layer: forward for layer, forward in fast.items() if "forward" not in vars(layer)}
-        for layer, forward in mine.items():
-            layer.forward = forward
-        try:
+        with patched(fast):
             yield
-        finally:
-            for layer in mine:
-                del layer.forward
 
     def renew(self) -> None:
         """The weights may have changed: they are cast anew when next needed."""
@@ -164,7 +158,7 @@ def _find_residual(model: nn.Module) -> FastLayers:
         return FastLayers(description=f"none, {found}")
     if not found:
         return FastLayers(description=f"none, {type(model).__name__} has no encoder or residual layers of a known form")
-    if not kernels.available():
+    if not library.available():
         return FastLayers(description=f"none, {describe()}")
     for kind in dict.fromkeys(map(type, found)):
         layer = next(layer for layer in found if type(layer) is kind)
@@ -194,7 +188,7 @@ def likely_fast_layers(model: nn.Module) -> Likely:
 def _packs(layers: Iterable[Layer], by: Between) -> bool:
     """Whether attention knows where examples begin, and products take any number of rows."""
     return by.packs and all(
-        kernels.attends(1, parts.head_width) and all(product.takes_any_rows for product in parts.products)
+        encoder.attends(1, parts.head_width) and all(product.takes_any_rows for product in parts.products)
         for parts in layers
     )
 

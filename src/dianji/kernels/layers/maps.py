@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from dianji.kernels.native import kernels, maps
+from dianji.kernels.native import library, maps
 from dianji.kernels.native.maps import Map, Moments, Running, SlidingWindows
 
 
@@ -115,7 +115,7 @@ def _compiled(norm: nn.BatchNorm2d, *maps_: Tensor) -> bool:
     """Whether the kernels do it. One value per channel is left for torch to refuse."""
     x = maps_[0]
     fits = x.numel() > norm.num_features and all(x.shape == other.shape and x.dtype == other.dtype for other in maps_)
-    return norm.training and fits and maps.knows(x) and kernels.available()
+    return norm.training and fits and maps.knows(x) and library.available()
 
 
 def _normalised(x: Tensor, norm: nn.BatchNorm2d) -> Map:

@@ -8,7 +8,6 @@ its padded place, so that a packed batch learns what a padded one learns.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 
 from dianji.kernels.layers.blocks import States
 from dianji.kernels.layers.families import pad_bias
-from dianji.kernels.native import kernels
+from dianji.kernels.layers.patching import passes
+from dianji.kernels.native.structs import MOST_TIME
 
 #: Of a batch's places, the share that must be padding.
 LEAST_PADDING = 0.02
@@ -54,7 +54,7 @@ class _Open:
 
 @dataclass
 class Stream:
-    """Forward passes through fast layers: their masks, made once for all layers, and packed rows between them.
+    """One thread's passes through fast layers: their masks, made once for all layers, and packed rows between them.
 
     Args:
         on: whether rows may be packed.
@@ -113,25 +113,17 @@ class Stream:
         """Of the layers from here on, between which nobody looks."""
         while (after := self.followers.get(layer)) is not None:
             seen = layer._forward_hooks or after._forward_pre_hooks
-            if seen or not isinstance(after.__dict__.get("forward"), Passing):
+            if seen or not passes(after):
                 break
             layer = after
         return layer
-
-
-class Passing(ABC):
-    """What takes the place of a fast layer's ``forward``."""
-
-    @abstractmethod
-    def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **options: Any) -> Tensor:
-        """The layer's states."""
 
 
 def packs(rows: Tensor, packed: Packed) -> bool:
     """Whether these rows are packed: it pays, products are in bf16, and attention is compiled for so many."""
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else rows.dtype
     worth = len(packed.places) <= (1 - LEAST_PADDING) * len(rows)
-    return worth and kind == torch.bfloat16 and packed.time <= kernels.MOST_TIME
+    return worth and kind == torch.bfloat16 and packed.time <= MOST_TIME
 
 
 def packing(mask: Tensor, batch: int, time: int) -> Packed | None:

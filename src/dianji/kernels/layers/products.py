@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from dianji.kernels.layers.weights import Activated, Tiled, Weight, fp32_sum, ready, tiled
 from dianji.kernels.native.tiles import Copy
+
+#: While weights are cast: one product at a time, in whatever thread.
+_CASTING = threading.RLock()
 
 ParameterGradients = list[Tensor | None]
 
@@ -43,6 +47,13 @@ class _Cast(NamedTuple):
     up: Tensor | None  # (out, ranks), scaled; zero where a rank is another part's
 
 
+class _Held(NamedTuple):
+    """A cast, and the type and versions of what it was made from; nothing if these are not known."""
+
+    cast: _Cast | None = None
+    made_from: tuple[Any, ...] = ()
+
+
 @dataclass
 class Product:
     """``x @ weight.T + bias`` for parts that read the same input; their outputs lie side by side.
@@ -52,8 +63,7 @@ class Product:
     """
 
     parts: Sequence[Part]
-    _cast: _Cast | None = field(default=None, repr=False)
-    _made_from: tuple[Any, ...] = field(default=(), repr=False)
+    _held: _Held = field(default=_Held(), repr=False)
 
     @cached_property
     def parameters(self) -> list[Tensor]:
@@ -62,35 +72,47 @@ class Product:
         low = [part.low_rank for part in self.parts if part.low_rank is not None]
         return [*(part.weight for part in self.parts), *biases, *(p for one in low for p in (one.down, one.up))]
 
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        """What of the parameters a backward pass reads again: all but the biases."""
+        low = [part.low_rank for part in self.parts if part.low_rank is not None]
+        return [*(part.weight for part in self.parts), *(p for one in low for p in (one.down, one.up))]
+
     @property
     def takes_any_rows(self) -> bool:
         """Whether in bf16 every number of rows is as good, and a row's result is the same whatever others there are."""
         return tiled([part.weight for part in self.parts]) and all(part.low_rank is None for part in self.parts)
 
     def cast(self, dtype: torch.dtype) -> _Cast:
-        """The weights in ``dtype``, made anew only where a parameter has changed."""
-        made_from = self._now(dtype)
-        if self._cast is None or self._made_from != made_from:
-            self._cast, self._made_from = self._make(dtype), made_from
-        return self._cast
+        """The weights in ``dtype``, made anew only where a parameter has changed; threads may ask at the same time."""
+        now = self._now(dtype)
+        held = self._held  # read once: another thread may be about to replace it
+        if held.cast is not None and held.made_from == now:
+            return held.cast
+        with _CASTING:
+            held = self._held
+            if held.cast is not None and held.made_from == now:
+                return held.cast
+            cast = self._make(dtype)
+            self._held = _Held(cast, now)
+            return cast
 
     def _now(self, dtype: torch.dtype) -> tuple[Any, ...]:
         return (dtype, *((p.data_ptr(), p._version) for p in self.parameters))
 
     def _again(self, dtype: torch.dtype) -> _Cast:
-        """As the forward pass had them: between it and its backward pass no weight changes."""
-        if self._cast is not None and self._made_from[:1] == (dtype,):
-            return self._cast
-        return self.cast(dtype)
+        """As the forward pass had them: autograd sees to it that no weight has changed since."""
+        cast, made_from = self._held
+        return cast if cast is not None and made_from[:1] == (dtype,) else self.cast(dtype)
 
     def renew(self) -> None:
         """Cast anew when next needed: what learns may have changed unseen. The memory is used again."""
         if any(parameter.requires_grad for parameter in self.parameters):
-            self._made_from = ()
+            self._held = _Held(self._held.cast)
 
     def copies(self) -> dict[Tensor, Copy]:
         """Where an optimiser may write the weights as products read them; none where more would have to be done."""
-        cast, made_from = self._cast, self._made_from
+        cast, made_from = self._held
         if cast is None or not made_from or made_from != self._now(made_from[0]) or cast.down is not None:
             return {}
         if not isinstance(cast.weight, Tiled):
@@ -103,14 +125,17 @@ class Product:
 
     def follow(self) -> None:
         """The optimiser has written to all ``copies``: what else is cast is made anew."""
-        if self._cast is not None and isinstance(self._cast.weight, Tiled) and len(self.parts) > 1:
+        cast, made_from = self._held
+        if cast is None or not made_from:
+            return
+        if isinstance(cast.weight, Tiled) and len(self.parts) > 1:
             with torch.inference_mode(False), torch.no_grad():
-                weight = replace(self._cast.weight, bias=self._bias())
-            self._cast = self._cast._replace(weight=weight)
+                cast = cast._replace(weight=replace(cast.weight, bias=self._bias()))
+        self._held = _Held(cast, self._now(made_from[0]))
 
     def forget(self) -> None:
         """Give the memory of the cast weights back."""
-        self._cast, self._made_from = None, ()
+        self._held = _Held()
 
     def activated(self, x: Tensor, *, keep: bool) -> Activated | None:
         """``gelu`` of what ``forward`` gives, in one go where that is to be had; ``keep``: also what went into it."""
@@ -188,7 +213,7 @@ class Product:
     def _make(self, dtype: torch.dtype) -> _Cast:
         # What is made while a model is only asked must not be an inference tensor: training writes to it again.
         with torch.inference_mode(False), torch.no_grad():
-            before = None if self._cast is None else self._cast.weight
+            before = None if self._held.cast is None else self._held.cast.weight
             weights = [part.weight.detach() for part in self.parts]
             weight = ready(weights, self._bias(), dtype, before)
             if all(part.low_rank is None for part in self.parts):

@@ -17,9 +17,7 @@ from transformers.models.resnet import modeling_resnet as resnet
 from dianji.bases.models.image_cnn import ConvolutionLayer
 from dianji.kernels.layers.convolution import convolve
 from dianji.kernels.layers.maps import norm_add_relu, norm_relu, norm_relu_pool
-
-#: Takes the place of a layer's ``forward``: (batch, channels, height, width) to the same.
-Forward = Callable[[Tensor], Tensor]
+from dianji.kernels.layers.patching import Forward
 
 
 @dataclass(frozen=True)

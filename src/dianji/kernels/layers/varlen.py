@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dianji.kernels.layers.families import Layer
-from dianji.kernels.layers.packing import LEAST_PADDING, Packed, Passing, Stream
+from dianji.kernels.layers.packing import LEAST_PADDING, Packed, Stream
+from dianji.kernels.layers.patching import Passing
 from dianji.kernels.layers.products import Product
 
 #: Largest share by which states and gradients in half precision may differ from those of the plain layer.
@@ -48,7 +49,6 @@ class VarlenLayer(Passing):
     stream: Stream
     attend: Flash = flash
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's
     def __call__(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any) -> Any:
         """The layer's states, as it gives them, or of real tokens alone."""
         x, packed = self.stream.enter(self.layer, hidden_states, attention_mask)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from dianji.kernels.native import kernels, tiles
+from dianji.kernels.native import encoder, library, tiles
 
 #: Whether torch was built with oneDNN's product that has an addition in it, as inductor uses it.
 ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -161,21 +161,21 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def fp32(tensor: Tensor) -> Tensor:
     """A contiguous tensor as it is, or a bf16 one widened."""
-    return kernels.widen(tensor) if _compiled(tensor) else tensor.float()
+    return encoder.widen(tensor) if _compiled(tensor) else tensor.float()
 
 
 def turned(tensor: Tensor) -> Tensor:
     """A contiguous matrix transposed; bf16 in memory too: a narrow one takes oneDNN longer to turn than to multiply."""
-    return kernels.transpose(tensor) if _compiled(tensor) else tensor.t()
+    return encoder.transpose(tensor) if _compiled(tensor) else tensor.t()
 
 
 def fp32_sum(tensor: Tensor, other: Tensor) -> Tensor:
     """Of a contiguous tensor in the products' precision and one in fp32; neither is written to."""
-    return kernels.add_wide(tensor, other) if _compiled(tensor) else tensor.float() + other
+    return encoder.add_wide(tensor, other) if _compiled(tensor) else tensor.float() + other
 
 
 def _compiled(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.bfloat16 and kernels.available()
+    return tensor.dtype == torch.bfloat16 and library.available()
 
 
 def _joined(tensors: Sequence[Tensor], dtype: torch.dtype, into: Tensor | None) -> Tensor:

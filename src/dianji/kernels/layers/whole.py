@@ -19,7 +19,7 @@ from dianji.kernels.layers.families import Layer
 from dianji.kernels.layers.noise import Noise
 from dianji.kernels.layers.weights import Tiled
 from dianji.kernels.native import layer
-from dianji.kernels.native.tiles import SIDE
+from dianji.kernels.native.structs import SIDE
 
 
 def whole_layer(x: States, parts: Layer, attention: Attention, after: Sequence[Noise], by: Between) -> States | None:
@@ -87,7 +87,8 @@ class _WholeLayer(torch.autograd.Function):
         passed = layer.forward(x, known(call.read), call.whole, keep=True)
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(passed.narrow)
-        ctx.save_for_backward(call.read, passed.numbers, passed.halves)
+        # The weights too, so that autograd refuses to go back if one was written to in between.
+        ctx.save_for_backward(call.read, passed.numbers, passed.halves, *call.parts.weights)
         ctx.call, ctx.frame = call._replace(read=None), passed.frame
         return passed.result, passed.narrow
 

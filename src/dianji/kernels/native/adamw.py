@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,23 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dianji.kernels.native.build import built
+from dianji.kernels.native import library
+from dianji.kernels.native.structs import PIECE, WEIGHT
 from dianji.kernels.native.tiles import Copy
 from dianji.sharded import is_sharded
 
-PIECE = 16384  # as in kernels.c
 MOMENTS = ("exp_avg", "exp_avg_sq")
-
-#: Struct Weight of kernels.c.
-WEIGHT = np.dtype(
-    [
-        *((name, np.uintp) for name in ("weight", "grad", "first", "second", "steps")),
-        ("count", np.int_),
-        *((name, np.uintp) for name in ("forward", "backward")),
-        *((name, np.int_) for name in ("into", "row", "rows")),
-    ],
-    align=True,
-)
 
 
 class CompiledAdamW(torch.optim.AdamW):
@@ -62,9 +50,8 @@ class CompiledAdamW(torch.optim.AdamW):
         self._ready = [_Moved.of(group) for group in self.param_groups]
         table = np.concatenate([moved.table for moved in self._ready])
         work = np.empty(int((-(-table["count"] // PIECE)).sum()))
-        squares = _function("squares")
-        squares.restype = ctypes.c_double
-        norm = math.sqrt(squares(*_address(table), work.ctypes.data_as(ctypes.c_void_p), torch.get_num_threads()))
+        squares = library.run("squares", table.ctypes.data, len(table), work.ctypes.data, torch.get_num_threads())
+        norm = math.sqrt(squares)
         scale = most / (norm + 1e-6)
         self._scale = 1.0 if scale > 1 else scale  # what is not a number stays none
         return norm
@@ -78,15 +65,32 @@ class CompiledAdamW(torch.optim.AdamW):
             ready = [_Moved.of(group) for group in self.param_groups]
         for group, moved in zip(self.param_groups, ready, strict=True):
             self._begin(moved)
+            if library.DEBUG:
+                self._check(moved)
             rate = float(group["lr"])
-            _function("adamw")(
-                *_address(moved.table),
-                *(ctypes.c_double(value) for value in (rate, rate * group["weight_decay"], *group["betas"])),
-                *(ctypes.c_float(value) for value in (self._scale, group["eps"])),
-                torch.get_num_threads(),
+            library.run(
+                "adamw",
+                *(moved.table.ctypes.data, len(moved.table), rate, rate * group["weight_decay"], *group["betas"]),
+                *(self._scale, group["eps"], torch.get_num_threads()),
             )
+            self._note(moved)
         self._scale = 1.0
         return loss
+
+    def _check(self, moved: _Moved) -> None:
+        """All that the kernel walks through must be fp32, on the CPU, and laid out as its weight."""
+        for parameter in moved.parameters:
+            state = self.state[parameter]
+            for name, tensor in {"weight": parameter, "grad": parameter.grad, **state}.items():
+                like = tensor if name == "step" else parameter
+                found = (tensor.dtype, tensor.device.type, tensor.shape, tensor.stride())
+                if found != (torch.float32, "cpu", like.shape, like.stride()):
+                    raise ValueError(f"{name} of a weight {tuple(parameter.shape)} is {found} for AdamW's kernel")
+
+    def _note(self, moved: _Moved) -> None:
+        """Tell autograd what was written to: a graph that still needs the weights as they were refuses to go back."""
+        written = [self.state[parameter][name] for parameter in moved.parameters for name in (*MOMENTS, "step")]
+        torch.autograd.graph.increment_version([*moved.parameters, *written])
 
     def _begin(self, moved: _Moved) -> None:
         """Tell the kernel of moments and copies.
@@ -109,8 +113,8 @@ class CompiledAdamW(torch.optim.AdamW):
         for number, parameter in enumerate(moved.parameters):
             if (copy := self._copies.get(parameter)) is not None:
                 packed = copy.packed
-                told = packed.forward.data_ptr(), packed.backward.data_ptr(), packed.into, copy.row, packed.out
-                table[["forward", "backward", "into", "row", "rows"]][number] = told
+                place = packed.forward.data_ptr(), packed.backward.data_ptr(), packed.into, copy.row, packed.out
+                table[["forward", "backward", "in", "row", "rows"]][number] = place
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class _Moved:
 
 def knows(parameters: Sequence[Tensor]) -> bool:
     """Whether the kernels can be had, and can move all of these."""
-    return all(_plain(parameter) for parameter in parameters) and built().library is not None
+    return all(_plain(parameter) for parameter in parameters) and library.available()
 
 
 def _plain(parameter: Tensor) -> bool:
@@ -163,11 +167,3 @@ def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
     if alike and tensor.dtype == like.dtype:
         return tensor
     return torch.empty_like(like).copy_(tensor)
-
-
-def _function(name: str) -> Any:
-    return getattr(built().library, name)
-
-
-def _address(table: np.ndarray) -> tuple[ctypes.c_void_p, ctypes.c_long]:
-    return table.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(len(table))

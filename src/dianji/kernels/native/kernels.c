@@ -261,8 +261,8 @@ static inline void softmax(float *scores, const Attention *of, Pair pair, long p
     }
 }
 
-/* Rows that are summed in fp32 before they are added up in more. */
-#define BLOCK 64
+/* Rows that are summed in fp32 before they are added up in fp64. */
+#define SUMMED 64
 
 /* A map that goes into a sum, see maps.h: x (rows, channels) T; of each channel, what a normalisation makes of it. */
 typedef struct {
@@ -525,3 +525,5 @@ void unfold(const uint16_t *x, const Windows *of, uint16_t *cols, int threads) {
             }
     }
 }
+
+#include "facts.h"

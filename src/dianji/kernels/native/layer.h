@@ -2,7 +2,6 @@
  * after the other, in bf16 with tiles; kernels.c includes this once. Between two kernels a core does nothing else, so that
  * what one has written lies in its cache for the next.
  */
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__)
 /* A linear map (out, in) in tiles, both ways, with its bias; and where its gradients go. */
 typedef struct {
     const uint16_t *forward, *backward;
@@ -45,6 +44,7 @@ typedef struct {
     uint16_t *packed;
 } Layer;
 
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__)
 static void layer_norm(const Layer *l, const Norm *n, const float *x, float *result, uint16_t *narrow, int threads) {
     add_norm_bf16(l->out, x, n->gain, n->shift, n->epsilon, l->rows, l->width, n->seed, n->bound, n->kept, l->places,
                   n->total, result, narrow, n->mean, n->rstd, threads);

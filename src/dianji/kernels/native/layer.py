@@ -5,7 +5,6 @@ The same kernels one by one give the same bits; what lies between their calls co
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,8 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dianji.kernels.native import kernels, tiles
-from dianji.kernels.native.kernels import Drop, Heads
+from dianji.kernels.native import encoder, library, tiles
+from dianji.kernels.native.encoder import Drop, Heads
+from dianji.kernels.native.library import address
+from dianji.kernels.native.structs import LayerStruct, LinearStruct, NormStruct
 
 
 class Linear(NamedTuple):
@@ -59,7 +60,7 @@ class Passed(NamedTuple):
     narrow: Tensor
     numbers: Tensor
     halves: Tensor
-    frame: _Layer
+    frame: LayerStruct
 
 
 class LayerGradients(NamedTuple):
@@ -69,45 +70,6 @@ class LayerGradients(NamedTuple):
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
     norms: Sequence[Tensor]  # gain and shift, twice
-
-
-class _Linear(ctypes.Structure):
-    """Struct Linear of layer.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("forward", "backward", "bias", "d_weight", "d_bias")),
-        ("out", ctypes.c_long),
-        ("into", ctypes.c_long),
-    )
-
-
-class _Norm(ctypes.Structure):
-    """Struct Norm of layer.h."""
-
-    _fields_ = (
-        ("gain", ctypes.c_void_p),
-        ("shift", ctypes.c_void_p),
-        ("epsilon", ctypes.c_float),
-        ("kept", ctypes.c_float),
-        ("seed", ctypes.c_uint64),
-        ("bound", ctypes.c_int),
-        *((name, ctypes.c_void_p) for name in ("total", "mean", "rstd", "d_gain", "d_shift")),
-    )
-
-
-class _Layer(ctypes.Structure):
-    """Struct Layer of layer.h."""
-
-    _fields_ = (
-        ("attention", kernels.AttentionStruct),
-        *((name, _Linear) for name in ("joined", "output", "up", "down")),
-        *((name, _Norm) for name in ("first", "second")),
-        *((name, ctypes.c_long) for name in ("rows", "width")),
-        *((name, ctypes.c_void_p) for name in ("places", "x", "read", "heads", "mixed", "most", "share", "out")),
-        *((name, ctypes.c_void_p) for name in ("middle", "middle_read", "before", "after", "result", "result_read")),
-        *((name, ctypes.c_void_p) for name in ("grad", "d_total", "d_middle", "dx", "d_out", "d_mixed", "d_wide")),
-        *((name, ctypes.c_void_p) for name in ("parts", "packed")),
-    )
 
 
 def forward(x: Tensor, read: Tensor, whole: Whole, *, keep: bool) -> Passed:
@@ -133,18 +95,16 @@ def forward(x: Tensor, read: Tensor, whole: Whole, *, keep: bool) -> Passed:
         halves, 3 * rows * inner, rows * inner, rows * width, *((2 if keep else 1) * [rows * up])
     )
     first, second = totals or (None, None)
-    linears = (
-        _Linear(*(tensor.data_ptr() for tensor in (of.forward, of.backward, bias)), None, None, of.out, of.into)
-        for of, bias in whole.linears
-    )
+    linears = map(_linear, whole.linears)
     norms = (
-        _Norm(norm.gain.data_ptr(), norm.shift.data_ptr(), norm.epsilon, norm.drop.kept, *norm.drop[:2], *kept)
+        NormStruct(*_gain_and_shift(norm), norm.epsilon, norm.drop.kept, *norm.drop[:2], *kept)
         for norm, kept in zip(whole.norms, ((first, mean, rstd), (second, mean_2, rstd_2)), strict=True)
     )
     places = next((norm.drop.places for norm in whole.norms if norm.drop.places is not None), None)
-    frame = _Layer(
-        *(kernels.struct_of(whole.heads), *linears, *norms, rows, width),
-        *(None if places is None else places.data_ptr(), x.data_ptr(), read.data_ptr(), heads, mixed, most, share),
+    frame = LayerStruct(
+        *(encoder.struct_of(whole.heads), *linears, *norms, rows, width),
+        *(address(places, torch.int64, "rows' numbers"), address(x, torch.float32, "a layer's rows")),
+        *(address(read, torch.bfloat16, "a layer's rows as products read them"), heads, mixed, most, share),
         *(out.data_ptr(), middle.data_ptr(), middle_read, before[0] if before else None, after),
         *(result.data_ptr(), narrow.data_ptr()),
     )
@@ -170,7 +130,8 @@ def backward(grad: Tensor, frame: Any, whole: Whole, *, inward: bool) -> LayerGr
     biases, norms = found[4:8], found[8:]
     for to, weight, bias in zip((frame.joined, frame.output, frame.up, frame.down), weights, biases, strict=True):
         to.d_weight, to.d_bias = weight.data_ptr(), bias.data_ptr()
-    for norm, gain, shift in zip((frame.first, frame.second), norms[::2], norms[1::2], strict=True):
+    for norm, of, gain, shift in zip((frame.first, frame.second), whole.norms, norms[::2], norms[1::2], strict=True):
+        norm.gain, norm.shift = _gain_and_shift(of)  # which may lie elsewhere by now
         norm.d_gain, norm.d_shift = gain.data_ptr(), shift.data_ptr()
     dx = torch.empty_like(grad) if inward else None
     wide, each = max(up, 3 * inner), rows * width
@@ -178,11 +139,22 @@ def backward(grad: Tensor, frame: Any, whole: Whole, *, inward: bool) -> LayerGr
     turned = max(tiles.room(rows, of.out, of.into) for of in packed)
     numbers = torch.empty(2 * each + of_threads)
     halves = torch.empty(each + rows * (inner + wide) + turned, dtype=torch.bfloat16)
-    frame.grad, frame.dx = grad.data_ptr(), None if dx is None else dx.data_ptr()
+    frame.grad = address(grad, torch.float32, "the gradient of a layer's rows")
+    frame.dx = None if dx is None else dx.data_ptr()
     frame.d_total, frame.d_middle, frame.parts = _places(numbers, each, each, of_threads)
     frame.d_out, frame.d_mixed, frame.d_wide, frame.packed = _places(halves, each, rows * inner, rows * wide, turned)
     _run("layer_backward", frame)
     return LayerGradients(dx, weights, biases, norms)
+
+
+def _linear(of: Linear) -> LinearStruct:
+    weight, bias = of
+    tiles = (address(tensor, torch.bfloat16, "a weight in tiles") for tensor in (weight.forward, weight.backward))
+    return LinearStruct(*tiles, address(bias, torch.float32, "a bias"), None, None, weight.out, weight.into)
+
+
+def _gain_and_shift(of: Norm) -> tuple[int | None, int | None]:
+    return address(of.gain, torch.float32, "a gain"), address(of.shift, torch.float32, "a shift")
 
 
 def _places(tensor: Tensor, *sizes: int) -> Iterator[int]:
@@ -193,7 +165,7 @@ def _places(tensor: Tensor, *sizes: int) -> Iterator[int]:
         at += size * each
 
 
-def _run(name: str, frame: _Layer) -> None:
+def _run(name: str, frame: LayerStruct) -> None:
     if not tiles.available():
         raise RuntimeError(f"{name}: this processor has no tiles")
-    kernels.run(name, frame, torch.get_num_threads())
+    library.run(name, frame, torch.get_num_threads())

@@ -20,8 +20,8 @@ void NAME(moments)(const T *x, long rows, long width, float epsilon, float facto
         team = omp_get_num_threads();
         SHARE(rows, first, last)
         double *own = parts + (long)omp_get_thread_num() * 2 * width;
-        for (long row = first; row < last; row += BLOCK) {
-            const long end = row + BLOCK < last ? row + BLOCK : last;
+        for (long row = first; row < last; row += SUMMED) {
+            const long end = row + SUMMED < last ? row + SUMMED : last;
             for (long i = 0; i < width; i += WIDE) {
                 const long count = width - i;
                 vec from = NAME(take)(x + i, count), sum = {0}, square = {0};
@@ -89,8 +89,8 @@ void NAME(norm_relu_backward)(const T *grad, const T *out, const Map *one, const
         team = omp_get_num_threads();
         SHARE(rows, first, last)
         double *own = parts + (long)omp_get_thread_num() * 3 * width;
-        for (long row = first; row < last; row += BLOCK) {
-            const long end = row + BLOCK < last ? row + BLOCK : last;
+        for (long row = first; row < last; row += SUMMED) {
+            const long end = row + SUMMED < last ? row + SUMMED : last;
             for (long i = 0; i < width; i += WIDE) {
                 const long count = width - i;
                 vec middle = some(one->mean + i, count), plain = {0}, along = {0}, along_two = {0};

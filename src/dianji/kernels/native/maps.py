@@ -1,14 +1,14 @@
-"""The kernels for maps, which lie channels last: (batch, height, width, channels) ``T``, as ``kernels`` has it."""
+"""The kernels for maps, which lie channels last: (batch, height, width, channels) ``T``, as ``encoder`` has it."""
 
 from __future__ import annotations
 
-import ctypes
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dianji.kernels.native.kernels import NAMES, call, run
+from dianji.kernels.native.library import NAMES, address, call, run
+from dianji.kernels.native.structs import MapStruct, WindowsStruct
 
 MOST_SIDE = 15  # of a window: a place in it is a byte
 MOST_CHANNELS, MOST_ACROSS = 2**14, 2**18  # of a place, and of a row of places, on a thread's stack
@@ -56,21 +56,6 @@ class MapGradients(NamedTuple):
     gain_two: Tensor | None
 
 
-class _Map(ctypes.Structure):
-    """Struct Map of kernels.c."""
-
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("x", "mean", "rstd", "gain", "shift"))
-
-
-class _Windows(ctypes.Structure):
-    """Struct Windows of kernels.c."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_long)
-        for name in ("batch", "height", "width", "channels", "high", "wide", "size", "stride", "pad")
-    )
-
-
 def knows(x: Tensor) -> bool:
     """Whether the kernels can work on such maps (batch, channels, height, width)."""
     return x.dtype in NAMES and x.device.type == "cpu" and x.ndim == 4 and x.shape[1] <= MOST_CHANNELS
@@ -88,8 +73,9 @@ def moments(x: Tensor, epsilon: float, running: Running) -> Moments:
     threads, channels = torch.get_num_threads(), x.shape[-1]
     found = Moments(*torch.empty((2, channels)))
     parts = torch.empty(threads * 2 * channels, dtype=torch.float64)
-    floats = ctypes.c_float(epsilon), ctypes.c_float(running.factor)
+    floats = epsilon, running.factor
     call("moments", x.dtype, x, *_size(x), *floats, *found, running.mean, running.var, parts, threads)
+    torch.autograd.graph.increment_version([running.mean, running.var])
     return found
 
 
@@ -136,20 +122,21 @@ def unfold(x: Tensor, windows: SlidingWindows) -> Tensor:
     return cols
 
 
-def _size(x: Tensor) -> tuple[ctypes.c_long, ctypes.c_long]:
+def _size(x: Tensor) -> tuple[int, int]:
     """Rows and channels."""
-    return ctypes.c_long(x.shape[:-1].numel()), ctypes.c_long(x.shape[-1])
+    return x.shape[:-1].numel(), x.shape[-1]
 
 
-def _struct(of: Map | None) -> _Map | None:
+def _struct(of: Map | None) -> MapStruct | None:
     if of is None:
         return None
     tensors = (of.x, *(of.moments or (None, None)), of.gain, of.shift)
     if not all(tensor is None or tensor.is_contiguous() for tensor in tensors):
         raise ValueError("a kernel was given a tensor that is not contiguous")
-    return _Map(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
+    kinds = of.x.dtype, *(4 * [torch.float32])
+    return MapStruct(*(address(tensor, kind, "a map's tensor") for tensor, kind in zip(tensors, kinds, strict=True)))
 
 
-def _windows(x: Tensor, of: SlidingWindows) -> _Windows:
+def _windows(x: Tensor, of: SlidingWindows) -> WindowsStruct:
     high, wide = ((side + 2 * of.pad - of.size) // of.stride + 1 for side in x.shape[1:3])
-    return _Windows(*x.shape, high, wide, *of)
+    return WindowsStruct(*x.shape, high, wide, *of)

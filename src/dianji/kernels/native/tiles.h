@@ -8,6 +8,7 @@
  */
 #define SIDE 32
 #define BLOCK (SIDE * SIDE)
+#define DEEP 36 /* blocks that are summed at a time: of 384 columns as many as a core's own cache holds */
 
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -339,8 +340,6 @@ static void turn_sums(const float *sums, float *c, long row, int more) {
     }
 }
 
-#define DEEP 36 /* blocks that are summed at a time: of 384 columns as many as a core's own cache holds */
-
 /* c (m, n) = a^T (m, rows) * b (rows, n), or its transpose (n, m), in fp32: a (rows, m), b (rows, n). The columns of a are
  * turned two blocks at a time, in a core's cache; b is packed for all. */
 static void gradient(const uint16_t *a, const uint16_t *b, long rows, long m, long n, uint16_t *packed, float *c,
@@ -391,5 +390,7 @@ void tiles_gradient(const uint16_t *dy, const uint16_t *x, long rows, long out, 
 }
 #else
 int tiles(void) { return 0; }
-static void pack_panel(const float *weight, long in, long panel, long first, long all, uint16_t *forward, uint16_t *backward) {}
+static void pack_panel(const float *weight, long in, long panel, long first, long all, uint16_t *forward, uint16_t *backward) {
+    (void)weight, (void)in, (void)panel, (void)first, (void)all, (void)forward, (void)backward;
+}
 #endif

@@ -8,7 +8,6 @@ once a step.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dianji.kernels.native import kernels
-from dianji.kernels.native.build import built
-
-#: As in tiles.h: a block's side, and how many blocks are summed at a time.
-SIDE, DEEP = 32, 36
+from dianji.kernels.native import library
+from dianji.kernels.native.structs import DEEP, SIDE
 
 
 @functools.cache
 def available() -> bool:
     """Whether this machine has tiles and lets this process use them."""
-    library = built().library
-    return library is not None and bool(library.tiles())
+    return library.available() and bool(library.run("tiles"))
 
 
 def fits(weights: Sequence[Tensor]) -> bool:
@@ -64,7 +59,7 @@ def pack(weights: Sequence[Tensor], room: Packed | None = None) -> Packed:
         room = Packed(torch.empty(out * into, dtype=kind), torch.empty(out * into, dtype=kind), out, into)
     first = 0
     for weight in weights:
-        sizes = (ctypes.c_long(size) for size in (weight.shape[0], into, first, out))
+        sizes = weight.shape[0], into, first, out
         _run("tiles_pack", weight, *sizes, room.forward, room.backward)
         first += weight.shape[0]
     return room
@@ -119,7 +114,7 @@ def gradient(dy: Tensor, x: Tensor) -> Tensor:
     (rows, into), out = x.shape, dy.shape[1]
     packed = x.new_empty(room(rows, out, into))
     found = torch.empty((out, into))
-    sizes = ctypes.c_long(rows), ctypes.c_long(out), ctypes.c_long(into)
+    sizes = rows, out, into
     _run("tiles_gradient", dy.contiguous(), x.contiguous(), *sizes, packed, found)
     return found
 
@@ -133,7 +128,7 @@ def _run(name: str, *arguments: object) -> None:
     """A kernel, for which the system must have been asked: without its leave the first tile ends the process."""
     if not available():
         raise RuntimeError(f"{name}: this processor has no tiles")
-    kernels.run(name, *arguments, torch.get_num_threads())
+    library.run(name, *arguments, torch.get_num_threads())
 
 
 def _whole(x: Tensor) -> tuple[Tensor, int]:
@@ -146,5 +141,5 @@ def _first(x: Tensor, rows: int) -> Tensor:
     return x if x.shape[0] == rows else x[:rows]
 
 
-def _sizes(x: Tensor, before: int, after: int) -> tuple[ctypes.c_long, ...]:
-    return ctypes.c_long(x.shape[0]), ctypes.c_long(before), ctypes.c_long(after)
+def _sizes(x: Tensor, before: int, after: int) -> tuple[int, int, int]:
+    return x.shape[0], before, after

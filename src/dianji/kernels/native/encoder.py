@@ -1,18 +1,18 @@
-"""The compiled kernels as functions of tensors. Each docstring gives shapes; ``T`` is fp32 or bf16."""
+"""What an encoder layer does between its products, as functions of tensors.
+
+Each docstring gives shapes; ``T`` is fp32 or bf16.
+"""
 
 from __future__ import annotations
 
-import ctypes
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dianji.kernels.native.build import built
+from dianji.kernels.native.library import address, call, run
+from dianji.kernels.native.structs import MOST_HEAD, MOST_TIME, VECTOR, AttentionStruct
 
-NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
-#: As in kernels.c: numbers in a vector, longest attention and widest head that a core's own cache holds.
-VECTOR, MOST_TIME, MOST_HEAD = 16, 256, 128
 MOST_WIDTH = 2**14  # a row lies on a thread's stack
 
 
@@ -49,31 +49,6 @@ class Heads(NamedTuple):
     def rows(self) -> int:
         """Of all examples."""
         return self.batch * self.time if self.starts is None else int(self.starts[-1])
-
-
-class AttentionStruct(ctypes.Structure):
-    """Struct Attention of kernels.c."""
-
-    _fields_ = (
-        ("batch", ctypes.c_long),
-        ("time", ctypes.c_long),
-        ("heads", ctypes.c_long),
-        ("width", ctypes.c_long),
-        ("scale", ctypes.c_float),
-        ("bias", ctypes.c_void_p),
-        ("bias_batch", ctypes.c_long),
-        ("bias_head", ctypes.c_long),
-        ("bias_row", ctypes.c_long),
-        ("seed", ctypes.c_uint64),
-        ("bound", ctypes.c_int),
-        ("kept", ctypes.c_float),
-        ("starts", ctypes.c_void_p),
-    )
-
-
-def available() -> bool:
-    """Whether there are compiled kernels on this machine."""
-    return built().library is not None
 
 
 def attends(time: int, width: int) -> bool:
@@ -138,9 +113,9 @@ def add_norm(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, epsilon: float
         x,
         gain,
         shift,
-        ctypes.c_float(epsilon),
-        ctypes.c_long(rows),
-        ctypes.c_long(width),
+        epsilon,
+        rows,
+        width,
         *_drop(drop),
         *normed,
         torch.get_num_threads(),
@@ -175,8 +150,8 @@ def add_norm_backward(
         mean,
         rstd,
         gain,
-        ctypes.c_long(rows),
-        ctypes.c_long(width),
+        rows,
+        width,
         *_drop(drop),
         *found,
         parts,
@@ -191,21 +166,21 @@ def gelu_backward(grad: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     threads = torch.get_num_threads()
     dx, total = torch.empty_like(x), torch.empty(width)
     parts = torch.empty(threads * -(-width // VECTOR) * VECTOR)
-    call("gelu_backward", x.dtype, grad, x, ctypes.c_long(rows), ctypes.c_long(width), dx, total, parts, threads)
+    call("gelu_backward", x.dtype, grad, x, rows, width, dx, total, parts, threads)
     return dx, total
 
 
 def widen(x: Tensor) -> Tensor:
     """A contiguous bf16 tensor in fp32."""
     y = torch.empty_like(x, dtype=torch.float32)
-    run("widen", x, y, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("widen", x, y, x.numel(), torch.get_num_threads())
     return y
 
 
 def add_wide(x: Tensor, y: Tensor) -> Tensor:
     """X + y in fp32: contiguous, x bf16 and y fp32."""
     z = torch.empty_like(y)
-    run("add_wide", x, y, z, ctypes.c_long(x.numel()), torch.get_num_threads())
+    run("add_wide", x, y, z, x.numel(), torch.get_num_threads())
     return z
 
 
@@ -213,45 +188,22 @@ def transpose(x: Tensor) -> Tensor:
     """(rows, width) bf16 to (width, rows), contiguous."""
     rows, width = x.shape
     y = x.new_empty((width, rows))
-    run("transpose", x, y, ctypes.c_long(rows), ctypes.c_long(width), torch.get_num_threads())
+    run("transpose", x, y, rows, width, torch.get_num_threads())
     return y
 
 
-def call(name: str, dtype: torch.dtype, *arguments: object) -> None:
-    """The kernel for a type of matrix products."""
-    run(f"{name}_{NAMES[dtype]}", *arguments)
-
-
-def run(name: str, *arguments: object) -> None:
-    """A function of the library. Addresses are those of tensors that the caller still holds; ints are C's own int."""
-    library = built().library
-    if library is None:
-        raise RuntimeError(f"{name}: there are no compiled kernels here")
-    getattr(library, name)(*[_as_c(value) for value in arguments])
-
-
-def _as_c(value: object) -> object:
-    if isinstance(value, Tensor):
-        if not value.is_contiguous():
-            raise ValueError("a kernel was given a tensor that is not contiguous")
-        return ctypes.c_void_p(value.data_ptr())
-    if value is None:
-        return ctypes.c_void_p()
-    return ctypes.byref(value) if isinstance(value, ctypes.Structure) else value
-
-
 def _drop(drop: Drop) -> tuple[object, ...]:
-    return ctypes.c_uint64(drop.seed), ctypes.c_int(drop.bound), ctypes.c_float(drop.kept), drop.places
+    return tuple(drop)
 
 
 def struct_of(of: Heads) -> AttentionStruct:
     """As the library reads it, which does not keep its tensors."""
     bias = of.bias
-    address, strides = None, [0, 0, 0]
+    strides = [0, 0, 0]
     if bias is not None:
-        address = bias.data_ptr()
         strides = [step if size > 1 else 0 for step, size in zip(bias.stride()[:3], bias.shape[:3], strict=True)]
     if bias is not None and of.starts is not None:
         raise ValueError("packed examples have no bias")
-    starts = None if of.starts is None else of.starts.data_ptr()
-    return AttentionStruct(of.batch, of.time, of.heads, of.width, of.scale, address, *strides, *of.drop[:3], starts)
+    at = None if bias is None else bias.data_ptr()  # laid out by its strides
+    starts = address(of.starts, torch.int64, "the first rows of examples")
+    return AttentionStruct(of.batch, of.time, of.heads, of.width, of.scale, at, *strides, *of.drop[:3], starts)
