@@ -47,6 +47,7 @@ FLAGS_OF_MACHINES = {
 }
 SANITIZERS = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MOST_SECONDS = 120
+MOST_SECONDS_SANITIZED = 1200
 #: Bytes: a kernel's own arrays, and half a MiB for all else that lies on a thread's stack.
 LEAST_STACK = STACK + 2**19
 #: Stacks of OpenMP's threads by environment variables, with the unit of a number without one.
@@ -249,12 +250,13 @@ def _compile(compiler: str, flags: tuple[str, ...], folder: Path, digest: str) -
     with tempfile.TemporaryDirectory(prefix=BUILDING, dir=folder) as temporary:
         built, whole = Path(temporary) / "kernels.o", Path(temporary) / "kernels.so"
         sanitizers = [flag for flag in flags if flag.startswith("-fsanitize=")]
+        most = MOST_SECONDS_SANITIZED if sanitizers else MOST_SECONDS
         # Linked without OpenMP: its functions are found in the library that torch uses.
         for command in (
             [compiler, *flags, "-c", str(SOURCES[0]), "-o", str(built)],
             [compiler, "-shared", *sanitizers, str(built), "-o", str(whole)],
         ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MOST_SECONDS)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=most)
             if done.returncode != 0:
                 raise _Missing(f"{Path(compiler).name} failed: {_short(done.stderr)}")
         whole.chmod(0o700)
