@@ -73,3 +73,30 @@ def test_in_the_loop_a_technique_that_follows_steps_has_weights_cast_anew(
     training.run()
     begun = [0]  # at the start, whatever a checkpoint has written
     assert renewed == begun + (list(range(1, training.context.progress.step + 1)) if writes else [])
+
+
+class Broken(Exception):
+    """A run ends here."""
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_a_run_that_goes_on_with_other_kernels_is_warned_of(
+    toy: Any, log: Any, other: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = toy.but("broken", train={"checkpoint_every": 2}, validation=False)
+    training = run.training()
+
+    def break_off(*, end_of_epoch: bool) -> None:
+        training.checkpoints.save()
+        raise Broken
+
+    monkeypatch.setattr(training, "between_steps", break_off)
+    monkeypatch.setattr(library, "identity", lambda: "1" * 32)
+    with pytest.raises(Broken):
+        training.run()
+    monkeypatch.setattr(library, "identity", lambda: ("2" if other else "1") * 32)
+    run.run(log)
+    assert len(log.warned) == other
+    if other:
+        assert f"kernels {'1' * 12}" in log.warned[0]
+        assert f"kernels {'2' * 12}" in log.warned[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def said(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return found
 
 
-def at_once(tasks: list[Callable[[], Any]]) -> list[list[Any]]:
+def at_once(tasks: Sequence[Callable[[], Any]]) -> list[list[Any]]:
     """What each task gives, several times over, while the others run."""
     together = threading.Barrier(len(tasks))
 
@@ -71,7 +72,7 @@ def test_two_threads_that_ask_in_bf16_get_what_each_gets_alone(model_type: str, 
             return said(model, batch)
 
     alone = [ask(batch) for batch in batches]
-    for found, wanted in zip(at_once([lambda b=batch: ask(b) for batch in batches]), alone, strict=True):
+    for found, wanted in zip(at_once([partial(ask, batch) for batch in batches]), alone, strict=True):
         assert all(torch.equal(one, wanted) for one in found)
     assert not any("forward" in vars(module) for module in model.modules())
 
@@ -107,7 +108,7 @@ def test_one_thread_asks_for_fast_layers_and_another_for_plain_ones(form: str) -
 
     alone = [ask(*pair) for pair in zip(askings, batches, strict=True)]
     assert not torch.equal(alone[1], ask(askings[0], batches[1]))  # so that it shows which was taken
-    tasks = [lambda a=asking, b=batch: ask(a, b) for asking, batch in zip(askings, batches, strict=True)]
+    tasks = [partial(ask, *pair) for pair in zip(askings, batches, strict=True)]
     for found, wanted in zip(at_once(tasks), alone, strict=True):
         assert all(torch.equal(one, wanted) for one in found)
 

@@ -81,7 +81,7 @@ class TestDebugging:
             encoder.attend(torch.randn(6, 96), heads)
 
     def test_a_layer(self) -> None:
-        packed = tiles.Packed(*(2 * [torch.zeros(32 * 32)]), 32, 32)
+        packed = tiles.Packed(torch.zeros(32 * 32), torch.zeros(32 * 32), 32, 32)
         linear = layer.Linear(packed, torch.zeros(32))
         norm = layer.Norm(torch.ones(32), torch.zeros(32), 1e-5, Drop())
         heads = Heads(1, 32, 1, 32, 1.0, None, Drop())
