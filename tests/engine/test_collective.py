@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from dianji.engine.native import kernels
+from dianji.kernels.native import library
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked from one that has the imports")
@@ -91,7 +91,7 @@ def test_another_number_of_processes_goes_on_with_a_warning(cases, case):
     assert found["steps"] == values(cases, "undisturbed")[0]["steps"]
     (warning,) = found["warned"]
     assert "2 processes" in warning
-    alone = ", compiled kernels" if kernels.available() else ""
+    alone = ", compiled kernels" if library.available() else ""
     assert f"and goes on with cpu, fp32, 1 threads{alone}:" in warning
     assert "not equal to the bit" in warning
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dianji.engine.dropout import LEVELS, cheap_dropout, mask
+from dianji.engine.dropout import cheap_dropout, mask
+from dianji.kernels.random_bits import LEVELS
 
 ROWS = torch.ones(400, 500)
 

@@ -12,7 +12,7 @@ from dianji.adapt.frozen import Frozen
 from dianji.adapt.full import Full
 from dianji.adapt.lora import Lora
 from dianji.bases.base import Base
-from dianji.engine.forecast import LEAN, MIB, Forecast, Load, forecast, state_bytes
+from dianji.engine.forecast import FAST, MIB, Forecast, Load, forecast, state_bytes
 from dianji.engine.recomputing import recompute_activations
 from dianji.spec.sections import Component
 from dianji.tasks.image_classification import ImageClassification
@@ -97,11 +97,11 @@ def test_the_state_of_optimizers(optimizer, expected):
     assert state_bytes(Component(name=optimizer)) == pytest.approx(expected, abs=0.1)
 
 
-def test_the_lean_path_keeps_less():
+def test_fast_layers_keep_less():
     plain = load()
-    lean = forecast(replace(load(), lean=True), 0.0)
-    assert lean.step == pytest.approx(LEAN * forecast(plain, 0.0).step)
-    assert lean.weights > 0
+    fast = forecast(replace(load(), fast=True), 0.0)
+    assert fast.step == pytest.approx(FAST * forecast(plain, 0.0).step)
+    assert fast.weights > 0
 
 
 def test_what_comes_one_after_the_other_is_not_added_up():

@@ -8,7 +8,7 @@ from torch import nn
 
 from dianji.engine.inference import Inference
 from dianji.errors import CapabilityError
-from tests.engine.lean.test_layers import batch_of, make
+from tests.kernels.layers.test_layers import batch_of, make
 
 
 def test_fp32_is_the_plain_model_to_the_bit() -> None:
@@ -20,7 +20,7 @@ def test_fp32_is_the_plain_model_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize("model_type", ["bert", "gpt2"])
-def test_bf16_rounds_products_with_and_without_a_lean_form(model_type: str) -> None:
+def test_bf16_rounds_products_with_and_without_a_fast_form(model_type: str) -> None:
     model: nn.Module = make(model_type).eval()
     batch = batch_of("bert")
     with torch.inference_mode():

@@ -65,7 +65,7 @@ def test_kept_or_not_the_bytes_are_the_same(stage, tmp_path, log):
     made = STAGES[stage](tmp_path)
     _, before = made.job(), made.job().model.model.state_dict()
     _, uncached = run(made, "off", log, cache="off", **LOOP)
-    assert not [line for line in log.said if "validation accuracy" not in line and "lean path" not in line]
+    assert not [line for line in log.said if "validation accuracy" not in line and "fast layers" not in line]
     assert not (tmp_path / "cache").exists()
     _, cached = run(made, "first", log, **LOOP)
     assert sum("computed once" in line for line in log.said) == 2

@@ -40,18 +40,18 @@ def require_one_curve(made: Made, steps: int, falls_to: float) -> None:
     assert difference.max() < BAND, f"step {difference.argmax()} differs by {difference.max():.4f}"
 
 
-@pytest.mark.parametrize("lean", ["auto", "off"])
+@pytest.mark.parametrize("fast_layers", ["auto", "off"])
 @pytest.mark.parametrize("adaptation", [Full(), Lora(rank=4)], ids=["full", "lora"])
-def test_a_toy_learns_the_same(tmp_path: Path, adaptation: Any, lean: str) -> None:
+def test_a_toy_learns_the_same(tmp_path: Path, adaptation: Any, fast_layers: str) -> None:
     rate = 5e-3 if isinstance(adaptation, Full) else 2e-2
-    train = {"epochs": None, "steps": 60, "learning_rate": rate, "batch_size": 6, "lean": lean}
+    train = {"epochs": None, "steps": 60, "learning_rate": rate, "batch_size": 6, "fast_layers": fast_layers}
     require_one_curve(Made(tmp_path, adaptation=adaptation, train=train), 60, 0.75)
 
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("lean", ["auto", "off"])
-def test_minilm_learns_the_same(tmp_path: Path, data_root: Path, lean: str) -> None:
+@pytest.mark.parametrize("fast_layers", ["auto", "off"])
+def test_minilm_learns_the_same(tmp_path: Path, data_root: Path, fast_layers: str) -> None:
     """On BANKING77, at the rates that recipes get by default."""
     questions = csv.read_csv(data_root / "banking77" / "banking_data" / "train.csv").rename_columns(["text", "label"])
     some = questions.take(np.random.default_rng(7).permutation(questions.num_rows)[:1000])
@@ -61,7 +61,7 @@ def test_minilm_learns_the_same(tmp_path: Path, data_root: Path, lean: str) -> N
         "learning_rate": 2e-4,
         "head_learning_rate": 2e-3,
         "batch_size": 16,
-        "lean": lean,
+        "fast_layers": fast_layers,
     }
     base = resolve("minilm", "text", seed=0).prepare(pa.table({}))
     made = Made(tmp_path, base=lambda: base, table=lambda: some, adaptation=Full(), train=train)

@@ -34,7 +34,13 @@ def trained(folder: Any, base: Base, task: Any, adaptation: Any, *, again: bool)
     seed_everything(0)
     model = task.model(base)
     adaptation.attach(model)
-    train = {"batch_size": 8, "epochs": 2.0, "learning_rate": 1e-2, "gradient_checkpointing": again, "lean": "off"}
+    train = {
+        "batch_size": 8,
+        "epochs": 2.0,
+        "learning_rate": 1e-2,
+        "gradient_checkpointing": again,
+        "fast_layers": "off",
+    }
     job = Job("toy", task, base, model, adaptation, (), Train.model_validate(train), task.encode(table, base), None, 3)
     folder.mkdir()
     Training(job, make_runtime("fp32"), folder, Silent()).run()

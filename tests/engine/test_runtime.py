@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dianji.engine import runtime
-from dianji.engine.native import kernels
 from dianji.engine.runtime import cpu_has_bf16, make_runtime
 from dianji.errors import CapabilityError
+from dianji.kernels.native import library
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
 
@@ -70,6 +70,17 @@ def test_stages_of_one_process_may_differ():
 
 
 @NO_GPU
+def test_its_identity_is_that_of_the_kernels_too(monkeypatch):
+    made = make_runtime("fp32")
+    if library.available():
+        assert made.identity().startswith(f"{made.describe()}, kernels {library.identity()[:12]}")
+    monkeypatch.setattr(library, "identity", lambda: "0123456789abcdef")
+    assert made.identity().startswith(f"{made.describe()}, kernels 0123456789ab")
+    monkeypatch.setattr(library, "identity", lambda: "")
+    assert made.identity() == made.describe()
+
+
+@NO_GPU
 def test_it_says_where_it_computes():
     told = f"cpu, fp32, {torch.get_num_threads()} threads"
-    assert make_runtime("fp32").describe() == told + (", compiled kernels" if kernels.available() else "")
+    assert make_runtime("fp32").describe() == told + (", compiled kernels" if library.available() else "")

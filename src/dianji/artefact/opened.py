@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class PredictedRows:
 class Model:
     """A task's model from an artefact folder. Its answer to a row does not depend on the other rows of a batch.
 
+    Several threads may ask one model at the same time: each gets what it would get alone.
+
     ``precision`` is fp32, in which it was evaluated, unless another one was asked for.
     """
 
@@ -52,6 +55,8 @@ class Model:
     task: Task
     base: Base
     precision: Precision = "fp32"
+    #: Held while something is made that all threads share.
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path | str, *, check_files: bool = True, precision: str = "fp32") -> Model:
@@ -81,21 +86,19 @@ class Model:
         source = resolve(str(folder.absolute()), task.modality)
         return cls(folder, manifest, task, source.prepare(pa.table({})), chosen)
 
-    @cached_property
+    @property
     def network(self) -> nn.Module:
-        """The torch model, in evaluation mode.
+        """The torch model, in evaluation mode; the same one for all threads.
 
         Raises:
             ArtefactError: a weight is missing.
         """
-        headed = self.task.model(self.base)
-        self.base.require_complete()
-        network: nn.Module = headed.model
-        return network.eval()
+        with self._lock:
+            return self._network
 
     def outputs(self, rows: pa.Table, meter: Meter | None = None) -> Outputs:
         """The task's outputs as arrays, one entry per row."""
-        return self._answers(self.task.encode(rows, self.base), meter)
+        return self._answers(self._encode(rows), meter)
 
     def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[PredictedRows]:
         """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
@@ -106,7 +109,7 @@ class Model:
         for rows in chunks:
             for start in range(0, rows.num_rows, WINDOW):
                 window = rows.slice(start, WINDOW)
-                examples = self.task.encode(window, self.base)
+                examples = self._encode(window)
                 outputs = self._answers(examples, meter)
                 yield PredictedRows(window, self.task.predictions(outputs, window, self.base), truncation(examples))
 
@@ -158,6 +161,13 @@ class Model:
         return next(name for name, column in self.task.columns.items() if not column.target)
 
     @cached_property
+    def _network(self) -> nn.Module:
+        headed = self.task.model(self.base)
+        self.base.require_complete()
+        network: nn.Module = headed.model
+        return network.eval()
+
+    @cached_property
     def _inference(self) -> Inference:
         inference = Inference(self.network, self.precision)
         if self.precision != "fp32":
@@ -167,8 +177,15 @@ class Model:
             probe.compare(said, self.folder, self.precision)
         return inference
 
+    def _encode(self, rows: pa.Table) -> pa.Table:
+        """Rows as examples, one thread at a time: tokenizers are changed by being told how much to cut off."""
+        with self._lock:
+            return self.task.encode(rows, self.base)
+
     def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
-        with self._inference.on():
+        with self._lock:
+            inference = self._inference
+        with inference.on():
             evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
             return evaluator.outputs(examples, "predict", meter)
 

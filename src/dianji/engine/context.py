@@ -12,11 +12,12 @@ from torch import nn
 from dianji.engine.batches import BatchOrder, size_of
 from dianji.engine.clock import Clock
 from dianji.engine.evaluation import Evaluator
+from dianji.engine.fast_layers import fast_layers_of
 from dianji.engine.job import Job
-from dianji.engine.lean.path import LeanPath, lean_path
 from dianji.engine.recomputing import recompute_activations
 from dianji.engine.runtime import Runtime
 from dianji.engine.state import Position
+from dianji.kernels.layers.fast import FastLayers
 from dianji.reporting import Reporter
 from dianji.store.events import Events
 from dianji.tasks.base import Batch
@@ -33,7 +34,7 @@ class RunContext:
     clock: Clock
     events: Events
     model: nn.Module
-    lean: LeanPath
+    fast_layers: FastLayers
     order: BatchOrder
     progress: Progress
     position: Position = field(default_factory=Position)
@@ -56,7 +57,7 @@ class RunContext:
         runtime.place(model)
         if train.gradient_checkpointing:
             recompute_activations(model)
-        lean = lean_path(job, runtime)
+        fast_layers = fast_layers_of(job, runtime)
         size = size_of(train, runtime.device.type, coupled=job.task.couples_examples)
         draw = partial(job.task.draw, job.examples)
         order = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed, draw)
@@ -64,7 +65,7 @@ class RunContext:
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         progress = Progress(model, job.seed, total, trainable=trainable, head=job.model.head)
         events = Events(folder / "events.jsonl", writes=runtime.processes.main)
-        context = cls(job, runtime, reporter, clock, events, model, lean, order, progress)
+        context = cls(job, runtime, reporter, clock, events, model, fast_layers, order, progress)
         progress.over_rows = context.over_rows
         return context
 
@@ -77,6 +78,6 @@ class RunContext:
     def over_rows(self, see: Callable[[Batch], None]) -> None:
         """Run the model over the training rows as in an evaluation; ``see`` receives each batch after its pass."""
         job = self.job
-        with self.runtime.products(), self.lean.evaluating():
+        with self.runtime.products(), self.fast_layers.evaluating():
             for _, batch, _ in Evaluator(job.task, self.model, job.base, job.seed).batches(job.examples, "score"):
                 see(batch)

@@ -11,18 +11,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch.nn import functional
+
+from dianji.kernels.random_bits import LEAST_RATE, LEVELS, bits
 
 _TORCH_DROPOUT = functional.dropout
 _TORCH_ATTENTION = functional.scaled_dot_product_attention
 _LOCK = threading.Lock()
 _active = 0  # contexts, of all threads
-
-LEVELS = 1 << 16
-#: Below this rate sixteen bits are too coarse, and torch draws: at it, the rate is met within 0.8 %.
-LEAST_RATE = 1 / 1024
 
 
 @contextmanager
@@ -48,17 +45,6 @@ def mask(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
     """
     kept = bits(shape, rate).neg_()  # 0 or 1
     return kept.to(dtype).mul_(LEVELS / (LEVELS - round(rate * LEVELS)))
-
-
-def bits(shape: torch.Size, rate: float) -> torch.Tensor:
-    """int16: zero with probability ``rate``, else -1, which is all bits, so that ``and`` applies it to a tensor."""
-    elements = shape.numel()
-    seed = int(torch.randint(2**62, ()))
-    words = np.random.SFC64(seed).random_raw(-(-elements // 4))
-    halves = torch.from_numpy(words.view(np.int16))[:elements].view(shape)
-    bound = LEVELS // 2 - round(rate * LEVELS)  # values below are kept
-    # Three passes of plain arithmetic, where a comparison would leave bytes that must be widened again.
-    return halves.clamp_(bound - 1, bound).sub_(bound)
 
 
 def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:

@@ -29,8 +29,8 @@ from dianji.tasks.base import Batch
 #: loses between them; what libraries take for themselves as soon as they compute; and kernels and blocks for ever new
 #: shapes, where lengths differ from batch to batch. MiB.
 LOST, LIBRARIES, SHAPES = 0.14, 100.0, 100.0
-#: What the lean path keeps of a step's activations and gradients; and where rows are packed, which takes no new shapes.
-LEAN, PACKED = 0.5, 0.4
+#: What fast layers keep of a step's activations and gradients; and where rows are packed, which takes no new shapes.
+FAST, PACKED = 0.5, 0.4
 MIB = 2**20
 
 
@@ -59,7 +59,7 @@ class Load:
 
     ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
     are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape;
-    ``lean``: the lean path will be taken; ``packed``: without padding; ``idle``: numbers in word vectors that do not
+    ``fast``: with fast layers; ``packed``: without padding; ``idle``: numbers in word vectors that do not
     occur, which no optimiser will see.
     """
 
@@ -69,7 +69,7 @@ class Load:
     optimizer: Component
     bf16: bool
     varied: bool
-    lean: bool = False
+    fast: bool = False
     packed: bool = False
     idle: int = 0
 
@@ -100,7 +100,7 @@ def forecast(load: Load, process: float) -> Forecast:
         process,
         sum(weight.numel() * weight.element_size() for weight in weights) / MIB,
         learnt * state / MIB,
-        step * (PACKED if load.packed else LEAN if load.lean else 1.0) / MIB,
+        step * (PACKED if load.packed else FAST if load.fast else 1.0) / MIB,
         evaluation / MIB,
         (learnt * (4 + state) + load.idle * 4) / MIB,
         LIBRARIES + (SHAPES if load.varied and not load.packed else 0.0),

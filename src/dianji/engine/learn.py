@@ -17,12 +17,12 @@ from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.state_store import StateStore, graph_split_of, in_memory, stored_states
 from dianji.engine.frozen.states import Fresh, Reader, StoredStates
 from dianji.engine.job import Job, Trained
-from dianji.engine.lean.path import LeanPath, find_lean
 from dianji.engine.loop import Training
 from dianji.engine.memory import keep_pages
 from dianji.engine.runtime import Runtime
 from dianji.engine.solver import find_head, fit
 from dianji.errors import CapabilityError
+from dianji.kernels.layers.fast import FastLayers, find_fast_layers
 from dianji.spec.sections import Train
 from dianji.tasks.base import Task
 
@@ -105,8 +105,8 @@ def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
 
 
 def reader_of(job: Job, runtime: Runtime) -> Reader:
-    """A reader of the training examples, for the frozen part of the job's model, which is on its device."""
-    return Reader(job.task, job.base, job.model.model, runtime, job.examples, _lean(job, runtime))
+    """Reads the training examples with what is frozen of the job's model, which is on its device."""
+    return Reader(job.task, job.base, job.model.model, runtime, job.examples, _fast_layers(job, runtime))
 
 
 def frozen_part(job: Job, reader: Reader) -> GraphSplit:
@@ -155,14 +155,14 @@ def _with_frozen_states(job: Job, plan: LearningPlan, cut: GraphSplit, reader: R
     return dataclasses.replace(known, validation_states=states("validation", job.validation))
 
 
-def _lean(job: Job, runtime: Runtime) -> LeanPath:
-    """No fast layers in fp32: there the states of an example must not depend on the batch, to the last bit."""
+def _fast_layers(job: Job, runtime: Runtime) -> FastLayers:
+    """In fp32 none: there what is said of an example must not depend on its company, to the last bit."""
     everything = all(parameter.requires_grad for parameter in job.model.model.parameters())
-    if job.train.lean == "off" or everything or runtime.precision == "fp32" or runtime.processes.count > 1:
-        return LeanPath()
-    path = find_lean(job.model.model, runtime.device)
-    path.renew()  # once: frozen weights do not change, and the others are never read
-    return path
+    if job.train.fast_layers == "off" or everything or runtime.precision == "fp32" or runtime.processes.count > 1:
+        return FastLayers()
+    found = find_fast_layers(job.model.model, runtime.device)
+    found.renew()  # once: what is frozen stays as it is, and what is not is never read
+    return found
 
 
 def _all(job: Job, split: str, plan: LearningPlan, cut: GraphSplit, reader: Reader, store: StateStore) -> StoredStates:

@@ -56,9 +56,9 @@ class Training:
             Interrupted: a signal came; the checkpoint is written.
         """
         context = self.context
-        context.reporter.say(f"{context.job.name}: lean path: {context.lean.told}")
+        context.reporter.say(f"{context.job.name}: fast layers: {context.fast_layers.description}")
         self.checkpoints.resume()
-        context.lean.renew()  # weights may have been written to since its layers were tried
+        context.fast_layers.renew()  # weights may have been written to since its layers were tried
         with ExitStack() as stack:
             stack.enter_context(self.signals.watched())
             stack.enter_context(steady_memory())
@@ -115,7 +115,7 @@ class Training:
         for listener in context.listeners:
             listener.after_step(context.progress)
         if context.may_write:
-            context.lean.renew()
+            context.fast_layers.renew()
 
     def between_steps(self, *, end_of_epoch: bool) -> None:
         """Evaluate and save where it is time to; obey a signal."""
@@ -135,7 +135,7 @@ class Training:
         context, progress, position = self.context, self.context.progress, self.context.position
         for listener in context.listeners:
             listener.finish(progress)
-        context.lean.end()
+        context.fast_layers.end()
         context.runtime.processes.whole(context.model)
         reason = progress.stop_reason or "budget used up"
         return Trained(position.seconds, position.samples, progress.step, reason, position.compile_seconds)

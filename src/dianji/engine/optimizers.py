@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Protocol
 import torch
 from pydantic import Field
 
-from dianji.engine.native.adamw import CompiledAdamW, knows
 from dianji.errors import CapabilityError
+from dianji.kernels.native.adamw import CompiledAdamW, knows
 from dianji.registry import component
 
 #: Parameter groups as torch takes them: ``params``, ``lr``, ``weight_decay`` and keys of their maker.

@@ -29,9 +29,9 @@ class Passes:
         """The losses of a step's micro-batches; their gradients are in the weights afterwards."""
         context, share, losses = self.context, self.shared(batches), []
         for number, rows in enumerate(batches):
-            # The frozen part has layers of its own: in fp32 its bits must not depend on the other rows of a batch.
-            lean = context.lean.on(compiled=self.compilation.compiled)
-            with context.runtime.training(), context.job.states.of(rows), lean:
+            # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
+            fast_layers = context.fast_layers.on(compiled=self.compilation.compiled)
+            with context.runtime.training(), context.job.states.of(rows), fast_layers:
                 losses.append(self._micro_batch(number, rows, share=share))
         return losses
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from dianji.engine.dropout import cheap_dropout
-from dianji.engine.native import kernels
 from dianji.engine.processes import ALONE, Processes
 from dianji.errors import CapabilityError
+from dianji.kernels.native import library, tiles
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -59,8 +59,15 @@ class Runtime:
         """``cpu, bf16, 2 threads, compiled kernels``, and how many processes where there are several."""
         own = ""
         if self.device.type == "cpu":
-            own = f", {torch.get_num_threads()} threads{', compiled kernels' if kernels.available() else ''}"
+            own = f", {torch.get_num_threads()} threads{', compiled kernels' if library.available() else ''}"
         return f"{self.device.type}, {self.precision}{own}{self.processes.describe()}"
+
+    def identity(self) -> str:
+        """``describe`` and which kernels these are: with the same words, a resumed run ends with the same bytes."""
+        kernels = library.identity() if self.device.type == "cpu" else ""
+        if not kernels:
+            return self.describe()
+        return f"{self.describe()}, kernels {kernels[:12]}{' with tiles' if tiles.available() else ''}"
 
 
 def make_runtime(

@@ -59,7 +59,7 @@ class Checkpoints:
         self.saved = (progress.step, context.position.evaluated_at)
         context.events.rewind(progress.step)
         context.reporter.say(f"{context.job.name}: goes on from step {progress.step}")
-        self._compare(began_on, context.runtime.describe())
+        self._compare(began_on, context.runtime.identity())
 
     def _compare(self, began_on: str, goes_on_with: str) -> None:
         if began_on != goes_on_with:

@@ -60,7 +60,7 @@ class RunState:
             "stop_reason": self.progress.stop_reason,
         }
         snapshot.values["position"] = asdict(self.position)
-        snapshot.values["where"] = self.runtime.describe()
+        snapshot.values["where"] = self.runtime.identity()
         snapshot.tensors = self.runtime.processes.collected(snapshot.tensors)
         return snapshot
 

@@ -40,6 +40,6 @@ class WeightUpdate:
         factor = self.schedule.factor(*when)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
-        with self.context.lean.stepping(self.optimizer):
+        with self.context.fast_layers.stepping(self.optimizer):
             self.optimizer.step()
         self.optimizer.zero_grad()

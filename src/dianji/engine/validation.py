@@ -44,7 +44,7 @@ class Validation:
 
     def _measured(self, rows: pa.Table) -> Mapping[str, float]:
         context, job = self.context, self.context.job
-        with context.runtime.products(), context.lean.evaluating():
+        with context.runtime.products(), context.fast_layers.evaluating():
             evaluator = Evaluator(job.task, context.model, job.base, job.seed, job.validation_states)
             outcome = evaluator.outcome(rows, "score")
         return context.runtime.processes.on_main(values, outcome, job.task.epoch_metrics)

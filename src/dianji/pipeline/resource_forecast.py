@@ -11,16 +11,17 @@ from torch import nn
 
 from dianji.engine.batches import BatchOrder, Size, in_order, size_of
 from dianji.engine.evaluation import EXAMPLES, TOKENS
+from dianji.engine.fast_layers import special_tokens, table_shrinks
 from dianji.engine.forecast import MIB, Forecast, Load, forecast, foreseen_graph_split
 from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
 from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.state_store import CHECKED, predicted_size
 from dianji.engine.frozen.states import extent
-from dianji.engine.lean.path import looks_lean, special_tokens, table_shrinks
-from dianji.engine.lean.table import rows_that_occur, word_table
 from dianji.engine.learn import on_the_disk, require_settled
 from dianji.engine.runtime import choose_precision
 from dianji.errors import DianjiError
+from dianji.kernels.layers.fast import likely_fast_layers
+from dianji.kernels.layers.table import rows_that_occur, word_table
 from dianji.pipeline.plan import Work
 from dianji.pipeline.stage_preview import FIRST, StagePreview
 from dianji.reporting import Reporter
@@ -109,17 +110,17 @@ def _load(seen: StagePreview) -> Load:
     evaluated = seen.collate(in_order(lengths, size)[0], "score") if validated else None
     model = seen.model().model
     bf16 = choose_precision(train.precision) == "bf16"
-    plain = train.lean == "off" or train.compile == "on" or train.gradient_checkpointing
-    looks = looks_lean(model)
+    plain = train.fast_layers == "off" or train.compile == "on" or train.gradient_checkpointing
+    likely = likely_fast_layers(model)
     varied = len(set(lengths.tolist())) > 1
     heavy = seen.collate(heaviest, "train")
-    lean, packed = looks.lean and not plain, looks.packed and bf16 and not plain
-    return Load(model, heavy, evaluated, train.optimizer, bf16, varied, lean, packed, _idle(seen, model))
+    fast, packed = likely.fast and not plain, likely.packed and bf16 and not plain
+    return Load(model, heavy, evaluated, train.optimizer, bf16, varied, fast, packed, _idle(seen, model))
 
 
 def _idle(seen: StagePreview, model: nn.Module) -> int:
-    """Numbers in word vectors that occur in none of the first examples, if the optimizer will not see them."""
-    if seen.work.train.lean == "off" or not table_shrinks(seen.work.train.optimizer.name, seen.task):
+    """Numbers in word vectors that occur in none of the first examples, if the optimiser will not see them."""
+    if seen.work.train.fast_layers == "off" or not table_shrinks(seen.work.train.optimizer.name, seen.task):
         return 0
     rows = rows_that_occur(model, seen.first, special_tokens(seen.base))
     table = word_table(model)

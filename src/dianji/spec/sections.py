@@ -230,7 +230,7 @@ class Train(Section):
     cache: Literal["auto", "off"] = Field(
         default="auto", description="compute the frozen part of the model once, where that is exact"
     )
-    lean: Literal["auto", "off"] = Field(
+    fast_layers: Literal["auto", "off"] = Field(
         default="auto", description="the same mathematics in fewer operations, for architectures that are known"
     )
     compile: Literal["auto", "on", "off"] = Field(

@@ -17,8 +17,8 @@ from dianji.adapt.last_layers import LastLayers
 from dianji.engine.frozen import file, state_store
 from dianji.engine.frozen.state_store import graph_split_of, in_memory, stored_states
 from dianji.engine.frozen.states import Fresh, StoredStates, alike
-from dianji.engine.lean.path import LeanPath, find_lean
-from dianji.engine.native import tiles
+from dianji.kernels.layers.fast import FastLayers, find_fast_layers
+from dianji.kernels.native import tiles
 from dianji.testing import toys
 from tests.engine.frozen.conftest import Made, images
 
@@ -180,19 +180,19 @@ def test_examples_are_read_with_their_like():
 
 @pytest.mark.parametrize("own", [True, False])
 def test_what_is_read_does_not_depend_on_what_the_model_is_doing(own, tmp_path, log):
-    """A lean path that is on for training or evaluation is not the reader's."""
+    """Fast layers that are on for training or evaluation are not the reader's."""
     made = Made(tmp_path, adaptation=LastLayers(1))
     reader = made.reader()
     cut = graph_split_of(reader)
     if own:
-        reader = dataclasses.replace(reader, lean=find_lean(reader.model, torch.device("cpu")))
-        assert reader.lean.layers
+        reader = dataclasses.replace(reader, fast_layers=find_fast_layers(reader.model, torch.device("cpu")))
+        assert reader.fast_layers.layers
     alone = in_memory(cut, reader, log, "").values
-    other = find_lean(reader.model, torch.device("cpu"))
+    other = find_fast_layers(reader.model, torch.device("cpu"))
     with other.evaluating():
         assert np.array_equal(in_memory(cut, reader, log, "").values, alone)
         assert all("forward" in vars(layer) for layer in other.layers)
-    plain = in_memory(cut, dataclasses.replace(reader, lean=LeanPath()), log, "").values
+    plain = in_memory(cut, dataclasses.replace(reader, fast_layers=FastLayers()), log, "").values
     np.testing.assert_allclose(alone, plain, atol=1e-5)
 
 
@@ -201,12 +201,12 @@ def test_packed_examples_of_other_lengths_change_no_bit(tmp_path, log):
     """So that in bf16 they are read together, where the base's sides fit its tiles."""
     made = Made(tmp_path, base=lambda: toys.text_base(32), precision="bf16")
     reader = made.reader()
-    lean = dataclasses.replace(reader, lean=find_lean(reader.model, torch.device("cpu")))
-    assert lean.lean.packs
-    cut = graph_split_of(lean)
+    fast = dataclasses.replace(reader, fast_layers=find_fast_layers(reader.model, torch.device("cpu")))
+    assert fast.fast_layers.packs
+    cut = graph_split_of(fast)
     every = np.arange(len(reader.lengths))
     assert len(set(reader.lengths)) > 1
-    assert len([*lean.groups(cut, every)]) == 1 < len([*alike(reader.lengths, every)])
-    together = lean.read(cut, every)
+    assert len([*fast.groups(cut, every)]) == 1 < len([*alike(reader.lengths, every)])
+    together = fast.read(cut, every)
     for group in ([3], [5, 1, 8], every[::2]):
-        assert torch.equal(lean.read(cut, np.array(group)), together[group])
+        assert torch.equal(fast.read(cut, np.array(group)), together[group])

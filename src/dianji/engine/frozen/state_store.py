@@ -18,6 +18,7 @@ from dianji.engine.frozen.file import KINDS, Layout, Stale
 from dianji.engine.frozen.graph_split import GraphSplit, find_graph_split
 from dianji.engine.frozen.shapes import NotSplittable
 from dianji.engine.frozen.states import Fresh, Reader, StoredStates, places
+from dianji.kernels.native import library
 from dianji.reporting import Meter, Reporter
 from dianji.store.digest import digest_value
 
@@ -157,7 +158,7 @@ def _whole(dtype: torch.dtype) -> torch.dtype:
 def _key(cut: GraphSplit, reader: Reader, examples: str) -> str:
     state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
     where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
-    where.append("lean" if reader.lean.layers else "plain")
+    where.append(f"fast {library.identity()}" if reader.fast_layers.layers else "plain")
     return digest_value([FORMAT, examples, cut.path, str(cut.place), state, cut.digest, *where])
 
 

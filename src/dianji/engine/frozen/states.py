@@ -22,10 +22,10 @@ from dianji.bases.base import Base
 from dianji.engine.device import moved
 from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
 from dianji.engine.frozen.shapes import Extent
-from dianji.engine.lean.path import LeanPath
-from dianji.engine.native.kernels import MOST_TIME
 from dianji.engine.runtime import Runtime
 from dianji.engine.seeding import generator
+from dianji.kernels.layers.fast import FastLayers
+from dianji.kernels.native.structs import MOST_TIME
 from dianji.tasks.base import Batch, Task
 
 TOKENS = 2048  # read together; on a CPU larger passes leave the caches
@@ -36,8 +36,8 @@ EXAMPLES = 64  # read together where they have no length, such as images
 class Reader:
     """Runs a model's frozen part on examples of one split.
 
-    ``lean`` is the reader's own: the states of an example do not depend on the fast layers that training or evaluation
-    use at the moment.
+    ``fast_layers`` is the reader's own: it says the same of an example whether the model is training with fast
+    layers, being evaluated, or neither.
     """
 
     task: Task
@@ -45,7 +45,7 @@ class Reader:
     model: nn.Module
     runtime: Runtime
     examples: pa.Table
-    lean: LeanPath = field(default_factory=LeanPath)
+    fast_layers: FastLayers = field(default_factory=FastLayers)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -70,14 +70,14 @@ class Reader:
 
         With packed rows, the states of an example do not depend on the lengths of others, to the last bit.
         """
-        packed = self.lean.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
+        packed = self.fast_layers.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
         return alike(self.lengths, indices, mixed=packed and not cut.ragged)
 
     def read(self, cut: GraphSplit, indices: np.ndarray) -> Tensor:
         """(examples, …) or (examples, time, …): the states of examples of one group."""
         alone = len(indices) == 1
         batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
-        with _as_made(self.model), self.lean.on():
+        with _as_made(self.model), self.fast_layers.on():
             found = cut.reach(lambda: self.run(batch))
         return found[:1] if alone else found
 

@@ -1,1 +1,0 @@
-"""The lean path: encoder layers in fewer operations, with the same mathematics."""
