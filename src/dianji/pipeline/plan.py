@@ -200,17 +200,20 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
     where = recipe.where("stages", name, "train", "solver")
     to_the_optimum = asked_for(where, stage.train, task, adaptation, techniques)
-    spec = {
+    spec: dict[str, Any] = {
         "format": STEP_FORMAT,
         "task": record_of(task),
         "adaptation": record_of(adaptation),
         "techniques": [record_of(technique) for technique in techniques],
-        "train": {**_filled_train(train), **({"solver": "lbfgs"} if to_the_optimum else {})},
+        "train": _filled_train(train),
         "evaluate": stage.evaluate.model_dump(mode="json"),
         "data": {"digest": data.digest, "seed": recipe.seed, **_without_paths(recipe.data[stage.data])},
         "parent": before.step.digest if before else _digest_of(source),
         "seed": seed,
     }
+    if to_the_optimum:
+        # As in the filled recipe; beside it the loop's values, which decide the result if the head is not linear.
+        spec |= {"train": {**_filled_train(stage.train), "solver": "lbfgs"}, "loop": spec["train"]}
     if stage.probe != "validation":  # the usual probe is not told, so that older steps keep their digests
         spec["probe"] = stage.probe
     return Work(

@@ -39,6 +39,8 @@ def _manifest_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) 
     faults.expect(NAME, "data", list(manifest.data.values()), [spec["data"]["digest"]])
     faults.expect(NAME, "parents", [parent.digest for parent in manifest.parents], [spec["parent"]])
     faults.expect(NAME, "task", manifest.task["name"], spec["task"]["name"])
+    if manifest.columns:  # an artefact of an earlier version has none
+        faults.expect(NAME, "columns", manifest.columns, spec["data"]["columns"])
     for name, value in spec["task"]["arguments"].items():
         if value not in (None, [], {}, ""):  # what is empty may have been learnt from the training split
             faults.expect(NAME, f"task.{name}", manifest.task["arguments"].get(name), value)
@@ -49,15 +51,18 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
     recipe, manifest = subject.document("recipe"), subject.manifest
     stage = recipe["stages"][manifest.stage]
     train = {key: value for key, value in stage["train"].items() if key not in WITHOUT_EFFECT}
+    if train["solver"] == "auto" and spec["train"]["solver"] == "lbfgs":
+        train["solver"] = "lbfgs"  # what auto came to, which only base, task and adaptation can tell
     said = {
         "task": _record(stage["task"]),
         "adaptation": _record(stage["adapt"]),
         "techniques": [_record(technique) for technique in stage["techniques"]],
         "train": {**train, **{kind: _record(train[kind]) for kind in ("optimizer", "schedule")}},
         "evaluate": stage["evaluate"],
-        "seed": recipe["seed"],
+        "seed": recipe["seed"] if stage["seed"] is None else stage["seed"],
     }
     faults.expect(RECIPE, "name", recipe["name"], manifest.recipe)
+    faults.expect(RECIPE, "seed", recipe["seed"], spec["data"]["seed"])
     faults.expect(RECIPE, f"data of {manifest.stage}", [stage["data"]], list(manifest.data))
     for key, value in said.items():
         faults.expect(RECIPE, f"{key} of {manifest.stage}", value, spec[key])
