@@ -256,6 +256,7 @@ def _manifest(work: Work, learnt: Learnt, trained: Trained) -> Manifest:
         data=_data(work),
         training=trained.to_json(),
         versions=versions(),
+        columns=dict(work.spec["data"]["columns"]),
     )
 
 
