@@ -43,6 +43,8 @@ class Manifest:
     training: dict[str, Any]
     versions: dict[str, str]
     format: int = FORMAT
+    columns: dict[str, str] = field(default_factory=dict)  # what the task calls a column -> what its data call it
+    loader: dict[str, str] = field(default_factory=dict)  # see ``dianji.artefact.loader``
     files: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:

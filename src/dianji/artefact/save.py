@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,9 +13,10 @@ from torch import nn
 
 from dianji.artefact.card import model_card
 from dianji.artefact.learnt import Evidence, Learnt
+from dianji.artefact.loader import Loader, loader_of
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
-from dianji.artefact.reproduce import FRESH
+from dianji.artefact.reproduce import FRESH, Reproduced
 from dianji.bases.quiet import quiet
 from dianji.errors import StoreError
 from dianji.store.atomic import new_folder, write_json
@@ -63,9 +65,18 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
             record.write(folder / "evidence", split)
         if evidence.events.exists():
             shutil.copyfile(evidence.events, folder / "evidence" / "events.jsonl")
-        (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
-        manifest.write(folder)
-        return FRESH.check(folder)
+        reproduced = _described(folder, learnt, manifest, evidence, loader_of(learnt.task, learnt.model))
+        if reproduced.loader_fault:  # an advertisement that is not true is worse than none
+            reproduced = _described(folder, learnt, manifest, evidence, Loader())
+        return reproduced.difference
+
+
+def _described(folder: Path, learnt: Learnt, manifest: Manifest, evidence: Evidence, loader: Loader) -> Reproduced:
+    """Write the model card and the manifest, which name what opens the folder, and have a fresh process try."""
+    manifest = replace(manifest, loader=loader.to_json())
+    (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
+    manifest.write(folder)
+    return FRESH.check(folder)
 
 
 def draw_probe(learnt: Learnt, table: pa.Table | None, seed: int) -> Probe:
