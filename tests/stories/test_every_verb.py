@@ -28,6 +28,7 @@ from dianji.store.steps import Store
 from dianji.testing.completeness import CONTRACTS, contracts_of
 from dianji.testing.kinds import Kind, base_of, drawn, kinds
 from dianji.testing.layouts import Written
+from tests.stories import elsewhere
 from tests.stories.conftest import Watcher
 from tests.stories.same import differences
 
@@ -133,6 +134,7 @@ def test_every_verb(kind: Kind, shelf: Path, tmp_path: Path, capsys: pytest.Capt
     _resumed(walk, recipe, artefact, 1 + crc32(str(kind).encode()) % 10)
     _asked(walk, kind, artefact, written.file)
     _looked_at(walk, recipe, artefact, written.file)
+    _opened_elsewhere(walk, kind, artefact)
     _started_from(walk, kind, artefact, written)
     assert not walk.faults, "\n".join(["", *walk.faults])
 
@@ -177,6 +179,12 @@ def _looked_at(walk: Walk, recipe: Path, artefact: Path, file: Path) -> None:
         walk.expect("diff", [found[part] for part in ("recipe", "data", "cost")], [[], [], []])
     with walk.verb("log"):
         walk.expect("log", [past["state"] for past in walk.ask("log")["runs"]], ["done"])
+
+
+def _opened_elsewhere(walk: Walk, kind: Kind, artefact: Path) -> None:
+    """What the folder says of itself to other libraries is true, without Dianji."""
+    with walk.verb("opened elsewhere"):
+        elsewhere.check(artefact, kind.task.table())
 
 
 def _started_from(walk: Walk, kind: Kind, artefact: Path, written: Written) -> None:

@@ -17,6 +17,7 @@ from dianji.artefact.reproduce import FRESH
 from dianji.artefact.save import count, draw_probe, keep_apart, merge, save, settle
 from dianji.bases.base import Base
 from dianji.bases.folder import FolderBase, open_folder
+from dianji.bases.hub import HubBase
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.engine.clock import Clock
@@ -200,7 +201,7 @@ def _finish(work: Work, filled: Recipe, ready: _Ready, trained: Trained, cost: C
     learnt, examples, tables = ready.learnt, ready.examples, work.data.splits
     adapter = work.step.folder / "adapter"
     settle(learnt)
-    keep_apart(learnt, adapter)
+    keep_apart(learnt, adapter, _place_of_base(work, learnt.base))
     rows = None if work.stage.probe == "synthetic" else tables.get("validation", tables["train"])
     probe = draw_probe(learnt, rows, work.seed)
     merge(learnt)
@@ -236,6 +237,15 @@ def _identity(work: Work) -> dict[str, str]:
 def _parent(work: Work) -> Parent:
     kind, name = ("stage", work.parent.name) if work.parent else ("base", work.card.name)
     return Parent(kind, name, work.parent_digest)
+
+
+def _place_of_base(work: Work, base: Base) -> str:
+    """Where others find what the stage started from: a Hub id, or a path; empty for a base that was drawn anew."""
+    if work.parent is not None:
+        return str(work.parent.step.link())
+    if isinstance(work.source, HubBase):
+        return work.source.name
+    return "" if base.folder is None else str(base.folder.absolute())
 
 
 def _data(work: Work) -> dict[str, str]:
