@@ -29,6 +29,13 @@ hypothesis.settings.register_profile("ci", deadline=None, max_examples=10, deran
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--kinds``: how many kinds of artefacts tests/stories/test_every_verb.py goes through."""
+    told = "kinds of artefacts to try every verb on: a tenth drawn by the seed, all, or all with every layout of data"
+    parser.addoption("--kinds", choices=("tenth", "all", "product"), default="tenth", help=told)
+    parser.addoption("--kinds-minutes", type=float, default=0.0, help="skip kinds that come after so many minutes")
+
+
 @pytest.fixture(autouse=True)
 def _own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes to the checkout, and none finds what another one left."""

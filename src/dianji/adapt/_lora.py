@@ -112,7 +112,10 @@ def _config(trunk: PreTrainedModel, heads: list[str]) -> dict[str, Any]:
     origin = str(getattr(trunk.config, "_name_or_path", "") or "")
     # A path on this machine would mean nothing, or something else, where the folder is opened.
     written["base_model_name_or_path"] = origin if origin and not Path(origin).exists() else None
+    kind = type(trunk)
     written |= {"inference_mode": True, "modules_to_save": heads or None}
+    # By this AutoPeftModel knows what to open the base as.
+    written["auto_mapping"] = {"base_model_class": kind.__name__, "parent_library": kind.__module__}
     return {key: sorted(value) if isinstance(value, set) else value for key, value in written.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from dianji.artefact.learnt import Learnt
+from dianji.artefact.loader import Loader, use
 from dianji.artefact.manifest import PARTS, Manifest
 
 
@@ -45,15 +46,15 @@ def parts_card(manifest: Manifest, evidence: Mapping[str, Any]) -> str:
 
 def _front_matter(manifest: Manifest, hub_name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     task, base = manifest.task["name"].split("@")[0], manifest.base
-    front: dict[str, Any] = {"library_name": "transformers", "tags": ["dianji"]}
+    front: dict[str, Any] = {"library_name": manifest.loader["library"], "tags": ["dianji"]}
     if base["licence"] != "unknown":
         front["license"] = base["licence"]
     if base["languages"]:
         front["language"] = list(base["languages"])
     if base["source"]:
         front["base_model"] = base["source"]
-    if hub_name:
-        front["pipeline_tag"] = hub_name
+    if manifest.loader["tag"]:
+        front["pipeline_tag"] = manifest.loader["tag"]
     results = [
         {
             "task": {"type": hub_name or task},
@@ -88,10 +89,7 @@ def _body(
             "",
             "## Use",
             "",
-            "```bash",
-            'dianji predict FOLDER --text "…"' if learnt.task.modality == "text" else "dianji predict FOLDER IMAGES",
-            "```",
-            "",
+            *use(Loader(**manifest.loader), learnt.task),
             "`dianji.json` names the parents, the data and the sha256 of every file; `probe.json` and "
             "`probe.safetensors` hold inputs with the outputs that every copy of this model must reproduce.",
             "",

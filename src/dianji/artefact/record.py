@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from dianji.artefact import tensors
 from dianji.errors import ArtefactError
@@ -30,8 +30,8 @@ class Record:
         """``<split>.safetensors``: the outcome's arrays and the rows; other values go into the metadata."""
         arrays = tensors.flattened({f"outcome/{name}": value for name, value in self.outcome.arrays().items()})
         plain = json.dumps(self.outcome.plain(), ensure_ascii=False)
-        described = {"kind": type(self.outcome).__name__, "plain": plain}
-        save_file({**arrays, "rows": self.rows}, folder / f"{split}.safetensors", metadata=described)
+        written = save({**arrays, "rows": self.rows}, metadata={"kind": type(self.outcome).__name__, "plain": plain})
+        (folder / f"{split}.safetensors").write_bytes(_in_order(written))
 
     @classmethod
     def read(cls, folder: Path, split: str, kinds: Iterable[type[Outcome]]) -> Record:
@@ -73,3 +73,13 @@ def kinds_of(task: Task) -> set[type[Outcome]]:
 
 def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _in_order(file: bytes) -> bytes:
+    """A safetensors file with sorted metadata: the library writes them in the order of a hash table, at random."""
+    start = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    return len(ordered).to_bytes(8, "little") + ordered + file[start:]

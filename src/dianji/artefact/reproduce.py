@@ -13,23 +13,39 @@ import os
 import subprocess
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
 from dianji.errors import ArtefactError, DianjiError
 
 
-def check(folder: Path) -> float:
-    """Reproduce the probe of ``folder`` here and now."""
+@dataclass(frozen=True)
+class Reproduced:
+    """What a process that had only the folder saw."""
+
+    difference: float  # the largest one to the probe
+    loader_fault: str = ""  # why the library that the folder names does not open it to the same outputs
+
+
+def check(folder: Path) -> Reproduced:
+    """Reproduce the probe of ``folder`` here and now, through Dianji and through the library that it names."""
+    from dianji.artefact import loader
     from dianji.artefact.opened import Model
 
-    return Model.open(folder).reproduce()
+    model = Model.open(folder)
+    difference = model.reproduce()
+    try:
+        loader.check(model)
+    except (DianjiError, OSError, ValueError, RuntimeError, TypeError, AttributeError, LookupError) as error:
+        return Reproduced(difference, " ".join(str(error).split()))
+    return Reproduced(difference)
 
 
 def serve() -> None:
     """Read one folder a line from standard input; answer one JSON document a line."""
     os.nice(19)  # its imports wait for cores that training leaves free; when it is asked, training is over
+    import dianji.artefact.loader
     import dianji.artefact.opened
     import dianji.tasks  # noqa: F401
     from dianji.registry import REGISTRY
@@ -50,7 +66,7 @@ def serve() -> None:
 
 def _answer(folder: Path) -> dict[str, object]:
     try:
-        return {"difference": check(folder)}
+        return asdict(check(folder))
     except DianjiError as error:
         return {"fault": str(error)}
     except BaseException:  # noqa: BLE001  # the parent must learn of every failure here
@@ -88,8 +104,8 @@ class FreshProcess:
             self.process.wait()
             self.process = None
 
-    def check(self, folder: Path) -> float:
-        """The largest difference to the probe, computed by a process that had only the folder.
+    def check(self, folder: Path) -> Reproduced:
+        """The same, computed by a process that had only the folder.
 
         Raises:
             ArtefactError: the probe is not reproduced, or the fresh process could not open the folder.
@@ -99,7 +115,7 @@ class FreshProcess:
         answer = json.loads(line) if line.strip() else {"fault": "the fresh process ended without an answer"}
         if "fault" in answer:
             raise ArtefactError(f"a fresh process could not reproduce the model from its folder: {answer['fault']}")
-        return float(answer["difference"])
+        return Reproduced(**answer)
 
     def _ask(self, folder: Path) -> str:
         process = self.process

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +13,45 @@ import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from torch import nn
+from transformers import PretrainedConfig
 
 from dianji.artefact.card import model_card, parts_card
 from dianji.artefact.learnt import Evidence, Learnt
+from dianji.artefact.loader import Loader, loader_of
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.probe import Probe
-from dianji.artefact.reproduce import FRESH
+from dianji.artefact.reproduce import FRESH, Reproduced
 from dianji.bases.quiet import quiet
 from dianji.errors import StoreError
 from dianji.store.atomic import new_folder, write_json
 from dianji.tasks.chain import keep_pooling
 
 
-def keep_apart(learnt: Learnt, folder: Path) -> None:
-    """Write an adapter's own weights to ``folder`` before they are merged away; nothing where there are none."""
+def keep_apart(learnt: Learnt, folder: Path, base: str) -> None:
+    """Write an adapter's own weights to ``folder`` before they are merged away; nothing where there are none.
+
+    Args:
+        learnt: the model that is not merged yet.
+        folder: is emptied.
+        base: the name or path by which peft finds the base. Without one (a base that was drawn anew lies nowhere)
+            nothing is written, since the adapter could not be opened.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    if not base:
+        return
     learnt.adaptation.save(learnt.model.model, folder)
+    file = folder / "adapter_config.json"
+    if file.is_file():
+        config = {**json.loads(file.read_text(encoding="utf-8")), "base_model_name_or_path": base}
+        if _looks_back(learnt.model.model.config) != _looks_back(learnt.base.config):
+            # The base as it lies there looks both ways: opened without a word about it, it would answer otherwise.
+            config["auto_mapping"] = None
+        file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _looks_back(config: PretrainedConfig) -> bool:
+    return bool(getattr(config, "is_decoder", False))
 
 
 def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest: Manifest, evidence: Evidence) -> float:
@@ -65,9 +89,18 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
             record.write(folder / "evidence", split)
         if evidence.events.exists():
             shutil.copyfile(evidence.events, folder / "evidence" / "events.jsonl")
-        (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
-        manifest.write(folder)
-        return FRESH.check(folder)
+        reproduced = _described(folder, learnt, manifest, evidence, loader_of(learnt.task, learnt.model))
+        if reproduced.loader_fault:  # an advertisement that is not true is worse than none
+            reproduced = _described(folder, learnt, manifest, evidence, Loader())
+        return reproduced.difference
+
+
+def _described(folder: Path, learnt: Learnt, manifest: Manifest, evidence: Evidence, loader: Loader) -> Reproduced:
+    """Write the model card and the manifest, which name what opens the folder, and have a fresh process try."""
+    manifest = replace(manifest, loader=loader.to_json())
+    (folder / "README.md").write_text(model_card(manifest, learnt, evidence.documents), encoding="utf-8")
+    manifest.write(folder)
+    return FRESH.check(folder)
 
 
 def save_parts(folder: Path, manifest: Manifest, documents: Mapping[str, Any], adapter: Path) -> None:

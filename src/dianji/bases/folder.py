@@ -50,7 +50,7 @@ def _processor(folder: Path, card: Card) -> Any:
     try:
         with quiet():
             if text:
-                return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+                return _portable(AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
             # Pillow even where torchvision is installed: the two scale differently, and what was measured is served.
             return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]  # unannotated in transformers
                 folder, trust_remote_code=False, local_files_only=True, backend="pil"
@@ -61,3 +61,10 @@ def _processor(folder: Path, card: Card) -> Any:
             f"base folder {folder}: its {what} cannot be opened ({reason[:300]}). Expected {file} as saved by "
             "transformers. Copy or download the file again."
         ) from error
+
+
+def _portable(tokenizer: Any) -> Any:
+    """Without what tells how it was opened: transformers would save that, so that a resumed run differed."""
+    for name in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(name, None)
+    return tokenizer

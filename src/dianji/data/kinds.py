@@ -27,6 +27,8 @@ class Cells:
     folder: Path = Path()
     #: Whether a missing label is no fault because cleaning will remove its row.
     drops_empty: bool = False
+    #: Whether a missing text is a fault and no empty text.
+    whole: bool = False
 
     def where(self, row: int) -> str:
         """The source of a row, for messages."""
@@ -58,6 +60,12 @@ def _text(values: pa.ChunkedArray, cells: Cells, findings: Findings) -> pa.Chunk
         if is_list(values.type):
             advice = "Join each list into one text first, or name another column."
         raise cells.wrong("text", advice)
+    if cells.whole:
+        for row in np.flatnonzero(np.asarray(pc.is_null(values).to_numpy(), dtype=bool)).tolist():
+            findings.fault(
+                f"{cells.where(row)}: the text is missing (column '{cells.name}'). Write it, or remove the row; an "
+                "empty text is written as such."
+            )
     return pc.fill_null(_strings(values), "")
 
 

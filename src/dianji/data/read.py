@@ -22,7 +22,7 @@ from dianji.data.limit import choose, parse
 from dianji.data.names import with_names
 from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.report import Rows, build
-from dianji.data.select import Request, concatenate, select
+from dianji.data.select import Request, concatenate, require_roles, select
 from dianji.data.source import SOURCE, SPLIT, SPLITS
 from dianji.data.streamed import sample, stream_splits
 from dianji.errors import DataError
@@ -108,23 +108,30 @@ def load(
 
 
 def rows(
-    path: str | Sequence[str], columns: Mapping[str, Column], *, spec: Data | None = None, need_targets: bool = False
+    path: str | Sequence[str],
+    columns: Mapping[str, Column],
+    *,
+    spec: Data | None = None,
+    given: Mapping[str, str] | None = None,
+    need_targets: bool = False,
 ) -> pa.Table:
     """The rows of a file, a folder or standard input (``-``), undivided; for prediction and evaluation.
 
-    A column that the recipe maps may also stand under the task's own name.
+    A column that ``spec`` maps may also stand under the task's own name; one that is ``given`` must be there.
 
     Raises:
         DataError: what is wrong with files, rows and columns.
+        RecipeError: the task has no column that is ``given``.
     """
-    spec = spec or Data()
+    spec, given = spec or Data(), given or {}
+    require_roles(given, columns, targets=need_targets)
     columns = _wanted(columns, need_targets)
     findings = Findings()
     readings = resolve.places(path, "auto", {})
     if spec.format != "auto" and spec.options and all(reading.format == spec.format for reading in readings):
         readings = resolve.places(path, spec.format, spec.options)
     tables = [reading.read(spec.encoding, findings) for reading in readings]
-    table = _selected(readings, tables, Request(columns, spec.columns, lenient=True), findings)
+    table = _selected(readings, tables, Request(columns, spec.columns, lenient=True, given=given), findings)
     return table.select([*columns, SOURCE])
 
 

@@ -14,7 +14,7 @@ from dianji.data.findings import Findings
 from dianji.data.kinds import Cells, convert
 from dianji.data.source import SOURCE, SPLIT, Place
 from dianji.data.sources._records import MIXED
-from dianji.errors import DataError, did_you_mean
+from dianji.errors import DataError, RecipeError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,20 @@ class Request:
     #: The recipe's name for the data.
     name: str = ""
     drops_empty: bool = False
-    #: A mapped column that is missing may stand under the task's own name: data to predict is often plainer.
+    #: The rows are to be predicted or measured by a trained model: an input must be there, while a mapped column that
+    #: is missing may stand under the task's own name.
     lenient: bool = False
+    #: What the caller calls columns, before ``mapping``; such a column must exist.
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def section(self) -> str:
         """Where the recipe says it: ``data.intents``."""
         return f"data.{self.name}" if self.name else "data"
+
+    def called(self, name: str) -> str:
+        """What the data call the task's column."""
+        return self.given.get(name) or self.mapping.get(name, name)
 
 
 def select(table: pa.Table, request: Request, place: Place, findings: Findings) -> pa.Table:
@@ -47,7 +54,9 @@ def select(table: pa.Table, request: Request, place: Place, findings: Findings) 
     for name, column in request.columns.items():
         try:
             found = _find(table, name, request, place)
-            cells = Cells(found, request.mapping.get(name, name), table[SOURCE], place.folder, request.drops_empty)
+            cells = Cells(
+                found, request.called(name), table[SOURCE], place.folder, request.drops_empty, whole=request.lenient
+            )
             columns[name] = convert(cells, column.kind, findings)
         except DataError as error:
             faults.append(str(error))
@@ -64,15 +73,37 @@ def select(table: pa.Table, request: Request, place: Place, findings: Findings) 
     return pa.table(columns)
 
 
+def require_roles(given: Mapping[str, str], columns: Mapping[str, Column], *, targets: bool) -> None:
+    """Refuse names that nothing would be done with.
+
+    Args:
+        given: what the task calls a column -> what the data call it.
+        columns: the task's.
+        targets: whether targets are read.
+
+    Raises:
+        RecipeError: with every name that is no column of the task, or one that is not read.
+    """
+    read = [name for name, column in columns.items() if targets or not column.target]
+    faults = []
+    for name in given:
+        if name not in columns:
+            faults.append(f"--column {name}: the model reads no column of that name. {did_you_mean(name, read)}")
+        elif name not in read:
+            faults.append(f"--column {name}: predictions do not read '{name}'. Leave it out.")
+    if faults:
+        raise RecipeError(*faults)
+
+
 def names_of(table: pa.Table) -> list[str]:
     """The data's own columns."""
     return [name for name in table.column_names if name not in (SOURCE, SPLIT)]
 
 
 def _find(table: pa.Table, name: str, request: Request, place: Place) -> pa.ChunkedArray:
-    wanted = request.mapping.get(name, name)
+    wanted = request.called(name)
     found = column_of(table, wanted)
-    if found is None and request.lenient:
+    if found is None and request.lenient and name not in request.given:
         wanted = name
         found = column_of(table, name)
     if found is None:
@@ -116,6 +147,14 @@ def _absent(table: pa.Table, name: str, request: Request, place: Place) -> str:
     kind = request.columns[name].kind
     known = names_of(table)
     found = ", ".join(f"{column} ({describe(table[column].type)})" for column in known)
+    if name in request.given:
+        wanted = request.given[name]
+        return f"--column {name}={wanted}: {place.name} has no column '{wanted}'. {did_you_mean(wanted, known)}"
+    if request.lenient and name in request.mapping:
+        return (
+            f"{place.name}: the model reads a column '{name}' ({kind}), which its training data call "
+            f"'{request.mapping[name]}'; found: {found}. Name it with --column {name}=…"
+        )
     if name in request.mapping:
         wanted = request.mapping[name]
         where = f"{place.name} has no column '{wanted}', which {request.section}.columns names as {name}."

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dianji.data import resolve
 from dianji.data.columns import Column
 from dianji.data.findings import Findings
-from dianji.data.select import Request, select
+from dianji.data.select import Request, require_roles, select
 from dianji.data.sniff import file_format
 from dianji.data.source import CHUNK_ROWS, Peekable, Place, Streamed
 from dianji.errors import DataError
@@ -41,7 +41,9 @@ class Stream:
             findings.check()
 
 
-def open_stream(path: str, columns: Mapping[str, Column], mapping: Mapping[str, str]) -> Stream:
+def open_stream(
+    path: str, columns: Mapping[str, Column], mapping: Mapping[str, str], given: Mapping[str, str] | None = None
+) -> Stream:
     """The rows of a file, a folder, a glob or standard input (``-``).
 
     Files are read through once before the first row is given, so that every fault is told before any work is done, and
@@ -50,12 +52,15 @@ def open_stream(path: str, columns: Mapping[str, Column], mapping: Mapping[str, 
     Args:
         path: what to read.
         columns: the task's, without targets.
-        mapping: what the task calls a column -> what the data calls it.
+        mapping: what the task calls a column -> what the data calls it, if it is there under this name.
+        given: the same as the caller says; such a column must be there.
 
     Raises:
         DataError: what is wrong with files, rows and columns.
+        RecipeError: the task has no column that is ``given``.
     """
-    request = Request(columns, mapping, lenient=True)
+    require_roles(given or {}, columns, targets=False)
+    request = Request(columns, mapping, lenient=True, given=given or {})
     if path == "-":
         place = Place("-", "standard input", live=Peekable(sys.stdin.buffer))
         return Stream((resolve.reading_of(place, file_format(place), {}),), request)

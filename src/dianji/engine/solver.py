@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +22,7 @@ from dianji.engine.frozen.trace import evaluating
 from dianji.engine.job import Job, Trained
 from dianji.engine.logistic import FeatureRows, Fitted, fit_path
 from dianji.errors import RecipeError, TrainingError
+from dianji.evaluate.outcome import Outcome
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
 from dianji.spec.sections import Component, Train
@@ -151,7 +153,7 @@ def fit(job: Job, head: Head, folder: Path, states: StoredStates | None, reporte
 def _evaluate(job: Job, found: Fitted, states: StoredStates | None, events: Events, reporter: Reporter) -> None:
     if job.validation is None or states is None:
         return
-    outcome = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(job.validation, "score")
+    outcome = _outcome(job, job.validation, states)
     measured = values(outcome, job.task.epoch_metrics)
     events.write("evaluation", step=found.iterations, epoch=0.0, **measured)
     primary, chosen = job.task.epoch_metrics[0], found.chosen
@@ -159,6 +161,13 @@ def _evaluate(job: Job, found: Fitted, states: StoredStates | None, events: Even
         f"{job.name}: fitted to the optimum in {found.iterations} iterations, C = {chosen.inverse_strength:g} on "
         f"{chosen.basis} features, validation {primary} {measured[primary]:.4f}"
     )
+
+
+def _outcome(job: Job, examples: pa.Table, states: StoredStates) -> Outcome:
+    """Computed from states; rounded ones need products of the same precision."""
+    kind = states.cut.state.dtype
+    with torch.autocast(states.device.type, kind, enabled=kind is not torch.float32):
+        return Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(examples, "score")
 
 
 def _only_layer(model: nn.Module) -> nn.Linear:
@@ -169,9 +178,9 @@ def _only_layer(model: nn.Module) -> nn.Linear:
     raise NotSplittable("the head is not one linear layer")
 
 
-def _targets(job: Job, examples: Any, states: StoredStates) -> np.ndarray:
+def _targets(job: Job, examples: pa.Table, states: StoredStates) -> np.ndarray:
     """(examples,) class numbers, as the task's outputs give them."""
-    truth = Evaluator(job.task, job.model.model, job.base, job.seed, states).outcome(examples, "score").truth()
+    truth = _outcome(job, examples, states).truth()
     if truth is None or len(truth) != len(states.lengths):
         raise NotSplittable("examples do not have one label each")
     return truth

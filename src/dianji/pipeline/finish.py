@@ -19,7 +19,7 @@ from dianji.data.report import with_token_lengths
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.job import Trained
 from dianji.pipeline.encoded import truncation_of
-from dianji.pipeline.identity import data_of, parent_of
+from dianji.pipeline.identity import data_of, parent_of, place_of_base
 from dianji.pipeline.measure import Measured, Ruler, held_out, measure_baselines, measure_model
 from dianji.pipeline.plan import Work
 from dianji.pipeline.quality import quality_of
@@ -39,7 +39,7 @@ def finish(work: Work, filled: Recipe, ready: Ready, trained: Trained, cost: Cos
     """
     adapter = work.step.folder / "adapter"
     settle(ready.learnt)
-    keep_apart(ready.learnt, adapter)
+    keep_apart(ready.learnt, adapter, place_of_base(work, ready.learnt.base))
     probes = {part: _probe(work, part, learnt) for part, learnt in ready.learnt.parts().items()}
     merge(ready.learnt)
     common = _Common(work, filled, trained, cost, adapter, reporter)
@@ -114,6 +114,7 @@ class _Common:
             data=data_of(work, part),
             training=self.trained.to_json(),
             versions=versions(),
+            columns={} if part is None else dict(work.parts[part].columns),
             part=part or "",
             parts=list(work.parts) if part is None else [],
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dianji.artefact.manifest import PARTS, Parent
+from dianji.bases.base import Base
+from dianji.bases.hub import HubBase
 from dianji.pipeline.plan import Work
 from dianji.registry import key_of
 from dianji.tasks.base import Task
@@ -36,3 +38,12 @@ def folder_of(work: Work, task: Task) -> Path:
         return work.step.artefact
     alike = [part for part, of in work.parts.items() if key_of(of.task) == key_of(task)]
     return work.step.artefact / PARTS / (alike or list(work.parts))[0]
+
+
+def place_of_base(work: Work, base: Base) -> str:
+    """Where others find the stage's start: a Hub id, or a path; empty for a base that was drawn anew."""
+    if work.parent is not None:
+        return str(work.parent.step.link())
+    if isinstance(work.source, HubBase):
+        return work.source.name
+    return "" if base.folder is None else str(base.folder.absolute())

@@ -43,6 +43,7 @@ class WorkPart:
     task: Task  # as the recipe has it, not fitted
     section: str  # of the recipe's data
     data: Loaded
+    columns: Mapping[str, str]  # the task's name -> the data's
     weight: float
 
 
@@ -208,7 +209,13 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     seed = recipe.seed if stage.seed is None else stage.seed
     procedure: Procedure = _build("procedure", stage.procedure)
     parts = {
-        part: WorkPart(asked[part], of.data, _load(recipe, of.data, asked[part], store, data_cache), of.weight)
+        part: WorkPart(
+            task=asked[part],
+            section=of.data,
+            data=_load(recipe, of.data, asked[part], store, data_cache),
+            columns=recipe.data[of.data].columns,
+            weight=of.weight,
+        )
         for part, of in stage.tasks.items()
     }
     data = _together({part: of.data for part, of in parts.items()})
@@ -220,18 +227,21 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     train = fill(stage.train, task, card, adaptation, data.splits["train"].num_rows)
     where = recipe.where("stages", name, "train", "solver")
     to_the_optimum = asked_for(where, stage.train, task, adaptation, techniques)
-    spec = {
+    spec: dict[str, Any] = {
         "format": STEP_FORMAT,
         "task": record_of(task),
         "adaptation": record_of(adaptation),
         "techniques": [record_of(technique) for technique in techniques],
-        "train": {**_filled_train(train), **({"solver": "lbfgs"} if to_the_optimum else {})},
+        "train": _filled_train(train),
         "evaluate": stage.evaluate.model_dump(mode="json"),
         "data": _data_spec(recipe, parts, data),
         "procedure": record_of(procedure),
         "parent": before.step.digest if before else _digest_of(source),
         "seed": seed,
     }
+    if to_the_optimum:
+        # As in the filled recipe; beside it the loop's values, which decide the result if the head is not linear.
+        spec |= {"train": {**_filled_train(stage.train), "solver": "lbfgs"}, "loop": spec["train"]}
     if stage.probe != "validation":  # the usual probe is not told, so that older steps keep their digests
         spec["probe"] = stage.probe
     return Work(

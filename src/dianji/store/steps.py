@@ -78,6 +78,25 @@ class StepFolder:
         """The artefact's folder."""
         return self.folder / "artefact"
 
+    def link(self) -> Path:
+        """A path to the artefact that does not depend on where the store lies: a link in the user's cache.
+
+        An adapter names its base by it, so that two stores hold the same bytes. Links to steps that are gone are
+        removed. Where there can be no link, the artefact's own path.
+        """
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dianji" / "artefacts"
+        link, fresh = folder / self.digest, folder / f".{self.digest}-{os.getpid()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for other in folder.iterdir():
+                if other.is_symlink() and not other.exists():
+                    other.unlink(missing_ok=True)
+            fresh.symlink_to(self.artefact.absolute(), target_is_directory=True)
+            fresh.replace(link)
+        except OSError:
+            return self.artefact.absolute()
+        return link
+
     @property
     def checkpoints(self) -> Path:
         """Holds one folder per checkpoint."""

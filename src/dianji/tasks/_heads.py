@@ -14,6 +14,11 @@ from dianji.errors import CapabilityError
 from dianji.tasks.base import TaskModel
 
 
+def no_labels() -> dict[str, Any]:
+    """Configuration entries of a model that is no classifier, whatever its base was."""
+    return {"id2label": {0: "LABEL_0", 1: "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "problem_type": None}
+
+
 def with_head(model: PreTrainedModel) -> TaskModel:
     """The model with its head told apart from its trunk.
 

@@ -14,10 +14,12 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from dianji.bases.base import Base
+from dianji.bases.checks import read_json
 from dianji.errors import BaseError
 from dianji.tasks import chain
 from dianji.tasks.chain import Pooled
 
+_LABELS = "labels.json"  # of the head, in the order of its outputs
 _DROPOUT = 0.1  # where the architecture's configuration names none
 
 
@@ -36,15 +38,18 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
     _supports_flex_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, backbone: PreTrainedModel, width: int, pooling: Pooled, length: int) -> None:
+    def __init__(
+        self, backbone: PreTrainedModel, width: int, pooling: Pooled, length: int, labels: tuple[str, ...]
+    ) -> None:
         super().__init__(backbone.config)
         self.backbone = backbone
         if isinstance(pooler := getattr(backbone, "pooler", None), nn.Module):
             backbone.pooler = _Unread(pooler)  # BERT's, of the first token
         self.pooling = pooling
         self.length = length
+        self.labels = labels
         self.dropout = nn.Dropout(_dropout(backbone.config))
-        self.classifier = nn.Linear(width, len(_label_names(backbone.config)))
+        self.classifier = nn.Linear(width, len(labels))
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
 
@@ -86,13 +91,13 @@ def first(hidden: Tensor, mask: Tensor) -> Tensor:
     return hidden[torch.arange(len(hidden), device=hidden.device), start].float()
 
 
-def restore_head(model: PooledClassifier, base: Base, labels: tuple[str, ...]) -> bool:
-    """Give the model the head that the base's folder holds for exactly these labels; False where there is none.
+def restore_head(model: PooledClassifier, base: Base) -> bool:
+    """Give the model the head that the base's folder holds for exactly its labels; False where there is none.
 
     Raises:
         BaseError: there is one, but it is damaged.
     """
-    if base.folder is None or labels != _label_names(base.config):
+    if base.folder is None or model.labels != _label_names(base.folder, base.config):
         return False
     file = base.folder / chain.DENSE / "model.safetensors"
     if not file.is_file():
@@ -103,13 +108,17 @@ def restore_head(model: PooledClassifier, base: Base, labels: tuple[str, ...]) -
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise BaseError(
-            f"{file}: expected a linear layer for {len(labels)} labels, but it cannot be read: {reason[:300]}. "
+            f"{file}: expected a linear layer for {len(model.labels)} labels, but it cannot be read: {reason[:300]}. "
             "Restore the file from its source, or run the recipe again."
         ) from error
     return True
 
 
-def _label_names(config: Any) -> tuple[str, ...]:
+def _label_names(folder: Path, config: Any) -> tuple[str, ...]:
+    """Beside the head; release 0.1.0 had them in the configuration."""
+    file = folder / chain.DENSE / _LABELS
+    if file.is_file():
+        return tuple(map(str, read_json(file).get("labels", ())))
     names = config.id2label or {}
     return tuple(str(names[number]) for number in sorted(names))
 
@@ -133,6 +142,7 @@ def _write_head(model: PooledClassifier, folder: Path) -> None:
             "activation_function": "torch.nn.modules.linear.Identity",
         },
     )
+    chain.write(folder / chain.DENSE / _LABELS, {"labels": list(model.labels)})
     weights = {"linear.weight": model.classifier.weight, "linear.bias": model.classifier.bias}
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},

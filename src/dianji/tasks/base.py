@@ -41,10 +41,15 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskModel:
-    """A base with a task's head. ``head`` holds the prefixes of the head's parameter names."""
+    """A base with a task's head. ``head`` holds the prefixes of the head's parameter names.
+
+    ``library`` is what opens the folder that ``model.save_pretrained`` leaves, with the head: ``transformers``, or
+    ``sentence-transformers`` for a module chain.
+    """
 
     model: PreTrainedModel
     head: tuple[str, ...]
+    library: Literal["transformers", "sentence-transformers"] = "transformers"
 
     def is_head(self, parameter: str) -> bool:
         """Whether the named parameter belongs to the head."""

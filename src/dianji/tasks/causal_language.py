@@ -70,7 +70,7 @@ class CausalLanguage(Task):
     def model(self, base: Base) -> TaskModel:
         """See ``Task.model``. An encoder is made to look back only."""
         decoder = {"is_decoder": True} if hasattr(base.config, "is_decoder") else {}
-        return _heads.with_head(base.load(AutoModelForCausalLM, **decoder))
+        return _heads.with_head(base.load(AutoModelForCausalLM, **decoder, **_heads.no_labels()))
 
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """``input_ids``."""

@@ -77,7 +77,7 @@ class MaskedLanguage(Task):
     def model(self, base: Base) -> TaskModel:
         """See ``Task.model``."""
         _mask(base)
-        return _heads.with_head(base.load(AutoModelForMaskedLM))
+        return _heads.with_head(base.load(AutoModelForMaskedLM, **_heads.no_labels()))
 
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """``input_ids``; with ``whole_word`` also ``words``, as ``_masking`` marks them."""

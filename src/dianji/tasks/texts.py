@@ -59,7 +59,7 @@ class Texts:
             if getattr(base.config, "pad_token_id", 0) is None:  # decoders look for the last real token by it
                 names = {**names, "pad_token_id": _tokens.pad_id(base)}
             return _heads.own_classifier(base, AutoModelForSequenceClassification, names)
-        return self._pooled(base, pooling, names)
+        return self._pooled(base, pooling, tuple(names["id2label"].values()))
 
     def encode(self, table: pa.Table, base: Base, targets: Mapping[str, pa.Array]) -> pa.Table:
         """``input_ids``, ``whole`` (int32): tokens of the whole text, more than ``length`` where it was truncated."""
@@ -77,10 +77,11 @@ class Texts:
     def _limit(self, base: Base) -> int:
         return _tokens.limit(base, self.length, _LENGTH)
 
-    def _pooled(self, base: Base, pooling: Pooled, names: dict[str, Any]) -> TaskModel:
-        backbone = base.load(AutoModel, **names)
-        model = PooledClassifier(backbone, base.card.width, pooling, self._limit(base))
+    def _pooled(self, base: Base, pooling: Pooled, labels: tuple[str, ...]) -> TaskModel:
+        # With labels the configuration would promise a classifier, whose head transformers would draw at random.
+        backbone = base.load(AutoModel, **_heads.no_labels())
+        model = PooledClassifier(backbone, base.card.width, pooling, self._limit(base), labels)
         model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-        if not restore_head(model, base, tuple(names["id2label"].values())):
+        if not restore_head(model, base):
             base.new_weights.extend(["classifier.weight", "classifier.bias"])
-        return TaskModel(model, ("classifier",))
+        return TaskModel(model, ("classifier",), library="sentence-transformers")

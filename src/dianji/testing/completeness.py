@@ -40,12 +40,20 @@ def untested(kind: str, package: str = "dianji.") -> set[str]:
 
     Import the test modules first: only classes that exist are seen.
     """
-    tested = {cls.component for cls in _concrete(CONTRACTS[kind])}
+    tested = {cls.component for cls in contracts_of(kind)}
     return {
         name
         for name, cls in REGISTRY.names(kind).items()
         if cls not in tested and f"{cls.__module__}.".startswith(package)
     }
+
+
+def contracts_of(kind: str) -> list[type[ComponentContract]]:
+    """Every class that tests a component of ``kind``, each with arguments and toys of its own.
+
+    Import the test modules first: only classes that exist are seen.
+    """
+    return [cls for cls in _concrete(CONTRACTS[kind]) if cls.kind == kind]
 
 
 def _concrete(contract: type[ComponentContract]) -> Iterator[type[ComponentContract]]:

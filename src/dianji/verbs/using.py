@@ -13,6 +13,7 @@ from dianji.artefact.manifest import Manifest
 from dianji.artefact.opened import Model
 from dianji.data.arrow_types import is_string
 from dianji.data.read import rows as read_rows
+from dianji.data.select import require_roles
 from dianji.data.source import SOURCE
 from dianji.data.stream import open_stream
 from dianji.engine.evaluation import Evaluator
@@ -50,6 +51,14 @@ def predict_file(
 
     However many rows there are, one chunk of them is held in memory.
 
+    Args:
+        artefact: the folder.
+        source: what to read.
+        everything: also what is long, such as all probabilities.
+        reporter: hears how it goes.
+        columns: see ``evaluate``.
+        precision: see ``open``.
+
     Yields:
         ``{"row": 1, <input>: …, "prediction": {…}}`` for each row, in order.
 
@@ -59,7 +68,8 @@ def predict_file(
     """
     model = Model.open(artefact, precision=precision)
     inputs = {name: column for name, column in model.task.columns.items() if not column.target}
-    stream = open_stream(source, inputs, columns or {})
+    require_roles(columns or {}, model.task.columns, targets=False)
+    stream = open_stream(source, inputs, model.manifest.columns, columns)
     reporter = reporter or Silent()
     for warning in stream.warnings:
         reporter.warn(warning)
@@ -84,11 +94,20 @@ def evaluate(
 ) -> Evaluation:
     """Measure an artefact on rows with their truth.
 
+    Args:
+        artefact: the folder.
+        data: a table or folder.
+        columns: what the task calls a column -> what the data call it; where nothing is said, the name that it had in
+            training, or the task's own.
+        reporter: hears how it goes.
+
     Raises:
         DataError: a column is missing, or a label is not one the model knows.
+        RecipeError: the task has no such column.
     """
     model = Model.open(artefact)
-    table = read_rows(data, model.task.columns, spec=Data(path=data, columns=dict(columns or {})), need_targets=True)
+    spec = Data(path=data, columns=model.manifest.columns)
+    table = read_rows(data, model.task.columns, spec=spec, given=columns, need_targets=True)
     examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
     if too_long := truncation(examples):

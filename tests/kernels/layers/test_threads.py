@@ -87,7 +87,9 @@ def test_the_first_answers_of_several_threads_are_right_too(form: str) -> None:
         asking = Inference(model, "bf16")
         ready = threading.Barrier(len(batches))
 
-        def first(batch: dict[str, Tensor], asking: Inference = asking, ready: Any = ready, model: Any = model) -> Tensor:
+        def first(
+            batch: dict[str, Tensor], asking: Inference = asking, ready: Any = ready, model: Any = model
+        ) -> Tensor:
             ready.wait()
             with torch.inference_mode(), asking.on():
                 return said(model, batch)

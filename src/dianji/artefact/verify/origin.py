@@ -38,8 +38,9 @@ def _manifest_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) 
     faults.expect(NAME, "techniques", manifest.techniques, spec["techniques"])
     faults.expect(NAME, "data", list(manifest.data.values()), [_data_of(spec, manifest)["digest"]])
     faults.expect(NAME, "parents", [parent.digest for parent in manifest.parents], [spec["parent"]])
-    task = _task_of(spec, manifest)
+    task, data = _task_of(spec, manifest), _data_of(spec, manifest)
     faults.expect(NAME, "task", manifest.task["name"], task["name"])
+    faults.expect(NAME, "columns", manifest.columns, data["columns"])
     for name, value in task["arguments"].items():
         if value not in (None, [], {}, ""):  # what is empty may have been learnt from the training split
             faults.expect(NAME, f"task.{name}", manifest.task["arguments"].get(name), value)
@@ -52,15 +53,18 @@ def _recipe_agrees(subject: Subject, spec: Mapping[str, Any], faults: Faults) ->
     train = {key: value for key, value in stage["train"].items() if key not in WITHOUT_EFFECT}
     asked, own = stage["parts"][manifest.part] if manifest.part else stage, _data_of(spec, manifest)
     faults.expect(RECIPE, f"task of {manifest.stage}", _record(asked["task"]), _task_of(spec, manifest))
+    if train["solver"] == "auto" and spec["train"]["solver"] == "lbfgs":
+        train["solver"] = "lbfgs"  # what auto came to, which only base, task and adaptation can tell
     said = {
         "procedure": _record(stage["procedure"]),
         "adaptation": _record(stage["adapt"]),
         "techniques": [_record(technique) for technique in stage["techniques"]],
         "train": {**train, **{kind: _record(train[kind]) for kind in ("optimizer", "schedule")}},
         "evaluate": stage["evaluate"],
-        "seed": recipe["seed"],
+        "seed": recipe["seed"] if stage["seed"] is None else stage["seed"],
     }
     faults.expect(RECIPE, "name", recipe["name"], manifest.recipe)
+    faults.expect(RECIPE, "seed", recipe["seed"], spec["data"]["seed"])
     faults.expect(RECIPE, f"data of {manifest.stage}", [asked["data"]], list(manifest.data))
     for key, value in said.items():
         faults.expect(RECIPE, f"{key} of {manifest.stage}", value, spec[key])

@@ -34,7 +34,7 @@ def compare(
     Args:
         subject: whose records.
         path: the file; how it is read, and its columns, are as in the recipe.
-        columns: the task's name of a column -> the file's; instead of the recipe's.
+        columns: the task's name of a column -> the file's; before the recipe's.
         reporter: receives messages and progress.
         faults: get a row that is predicted otherwise, or missing from a split that the file has rows of.
 
@@ -42,8 +42,8 @@ def compare(
         DataError: the file cannot be read.
     """
     model = Model.open(subject.folder, check_files=False)
-    spec = _described(subject, path, columns)
-    table = read_rows(path, model.task.columns, spec=spec, need_targets=True)
+    spec = _described(subject, path)
+    table = read_rows(path, model.task.columns, spec=spec, given=columns, need_targets=True)
     digests = examine(table, model.task.columns).order
     place = {digest: row for row, digest in reversed(list(enumerate(digests.tolist())))}
     found = []
@@ -73,13 +73,12 @@ class _Rows:
         )
 
 
-def _described(subject: Subject, path: str, columns: Mapping[str, str] | None) -> Data:
+def _described(subject: Subject, path: str) -> Data:
     """The data section of the recipe with another path."""
     (name,) = subject.manifest.data
     section = subject.document("recipe")["data"][name]
     kept = {key: section[key] for key in ("format", "options", "encoding", "columns")}
-    spec = Data.model_validate({**kept, "path": str(Path(path).absolute())})
-    return spec.model_copy(update={"columns": dict(columns)}) if columns else spec
+    return Data.model_validate({**kept, "path": str(Path(path).absolute())})
 
 
 def _compare(model: Model, split: str, record: Record, rows: _Rows, meter: Meter, faults: Faults) -> Compared:

@@ -26,7 +26,11 @@ def check(subject: Subject, faults: Faults) -> str:
         probe = Probe.read(subject.folder)
         _is_whole(subject, probe, faults)
         try:
-            note = f"largest difference {FRESH.check(subject.folder):.1e}, at most {TOLERANCE:.0e} is allowed"
+            reproduced = FRESH.check(subject.folder)
+            note = f"largest difference {reproduced.difference:.1e}, at most {TOLERANCE:.0e} is allowed"
+            if reproduced.loader_fault:
+                library = subject.manifest.loader["library"]
+                faults.add("README.md", f"{library} does not open the folder to the same: {reproduced.loader_fault}")
         except ArtefactError as error:
             faults.add("probe.safetensors", str(error))
         if not faults.found and not probe.synthetic:

@@ -1,0 +1,99 @@
+"""An artefact opened by transformers, sentence-transformers and peft, through whatever its folder advertises."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+import dianji
+
+
+def check(artefact: Path, table: pa.Table) -> None:
+    """Each advertised way gives what Dianji gives; nothing else promises a classifier."""
+    front = front_matter(artefact)
+    config = json.loads((artefact / "config.json").read_text(encoding="utf-8"))
+    if front["library_name"] == "transformers":
+        _by_transformers(artefact, front.get("pipeline_tag", ""), table)
+    if front["library_name"] == "sentence-transformers":
+        _by_sentence_transformers(artefact, table)
+    classifies = str(config["architectures"][0]).endswith("Classification")
+    assert classifies or "id2label" not in config, "labels in the configuration of a model that is no classifier"
+    assert classifies or not str(front.get("pipeline_tag", "")).endswith("-classification")
+    if (artefact / "adapter").is_dir():
+        _by_peft(artefact)
+
+
+def front_matter(artefact: Path) -> dict[str, Any]:
+    """Of the model card."""
+    found: dict[str, Any] = yaml.safe_load((artefact / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    return found
+
+
+def _by_transformers(artefact: Path, tag: str, table: pa.Table) -> None:
+    from transformers import pipeline
+
+    model = dianji.open(artefact)
+    if not tag:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        opened = pipeline(tag, model=str(artefact))
+    own, theirs = model.network.state_dict(), opened.model.state_dict()
+    assert set(own) == set(theirs)
+    assert all(np.array_equal(own[name].numpy(), theirs[name].numpy()) for name in own), "a weight is another one"
+    if not tag.endswith("-classification"):
+        return
+    rows = table.slice(0, 4)
+    said = model.predict(rows.select(list(model.task.inputs)))
+    values = rows[model.input_column].to_pylist()
+    given = [_picture(value) if isinstance(value, bytes) else value for value in values]
+    for row, prediction in zip(given, said, strict=True):
+        answers = {answer["label"]: answer["score"] for answer in opened(row, top_k=None)}
+        expected = prediction.to_json(everything=True)["probabilities"]
+        assert set(answers) == set(expected)
+        assert all(abs(answers[label] - expected[label]) < 1e-4 for label in expected), (answers, expected)
+
+
+def _by_sentence_transformers(artefact: Path, table: pa.Table) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = dianji.open(artefact)
+    texts = table[model.input_column].to_pylist()[:4]
+    expected = model.outputs(table.slice(0, 4).select(list(model.task.inputs)))
+    (values,) = (value for value in expected.values() if value.ndim == 2)
+    found = SentenceTransformer(str(artefact), device="cpu").encode(texts)
+    assert np.allclose(found, values, atol=1e-4)
+
+
+def _by_peft(artefact: Path) -> None:
+    """The adapter on the base that it names has the merged weights' outputs in the trunk."""
+    from peft import AutoPeftModel
+
+    folder = artefact / "adapter"
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"]
+    if config["auto_mapping"] is None:
+        return
+    labels = json.loads((artefact / "dianji.json").read_text(encoding="utf-8"))["task"]["arguments"].get("labels", ())
+    heads = {"num_labels": len(labels)} if labels and config["modules_to_save"] else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = AutoPeftModel.from_pretrained(str(folder), **heads).merge_and_unload().state_dict()
+    merged = dianji.open(artefact).network.state_dict()
+    merged = {name.removeprefix("backbone."): weight for name, weight in merged.items()}
+    common = adapted.keys() & merged.keys()
+    assert len(common) > 0.8 * len(merged)
+    assert all(np.allclose(adapted[name].numpy(), merged[name].numpy(), atol=1e-5) for name in common), "not the same"
+
+
+def _picture(value: bytes) -> Any:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(value))
