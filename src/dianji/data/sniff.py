@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from dianji.data.encoding import binary_kind, recognise
+from dianji.data.images import SUFFIXES as IMAGE_SUFFIXES
 from dianji.data.source import Place
 from dianji.data.sources import arrow
-from dianji.data.sources.images import SUFFIXES as IMAGE_SUFFIXES
 from dianji.data.sources.images import visible
 from dianji.data.sources.labelled_text import looks_labelled
 from dianji.errors import DataError

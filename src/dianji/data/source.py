@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -17,6 +17,8 @@ from dianji.errors import DataError
 SOURCE = "__source__"
 #: Column of tables whose source already divides its rows; null where it does not say.
 SPLIT = "__split__"
+#: Column of tables whose recipe divides by group: the resampling unit of a row, int64.
+UNIT = "__unit__"
 SPLITS = ("train", "validation", "test")
 
 #: Rows of one chunk where rows come a chunk at a time …
@@ -36,6 +38,11 @@ class Place:
     name: str
     #: The split that the file's own name or folder announces.
     split: str | None = None
+    #: The source that the recipe names, and its arguments; auto: by what lies there.
+    format: str = "auto"
+    options: Mapping[str, object] = field(default_factory=dict)
+    #: Whether the recipe gives it for validation or test, beside the data of its own.
+    given: bool = False
     #: Standard input, already read.
     content: bytes | None = None
     #: Standard input, to be read once, as it comes; its first bytes can be looked at before.

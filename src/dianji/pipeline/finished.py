@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dianji import registry
 from dianji.bases.digests import folder_digest
-from dianji.data import resolve
+from dianji.data.read import files_digest
 from dianji.errors import BaseError, DianjiError
 from dianji.evaluate.metric import Estimate
 from dianji.results import Cost, Metrics, RunResult, StageResult
@@ -91,11 +91,10 @@ def _note(recipe: Recipe, store: Store) -> Path | None:
     if recipe.compare is not None:
         return None
     try:
-        readings = {name: resolve.resolve(spec, f"data.{name}") for name, spec in recipe.data.items()}
-        if any(reading.source.reads == "service" for of in readings.values() for reading in of):
-            return None
-        data = {name: resolve.digest(of, [None] * len(of), []) for name, of in readings.items()}
+        data = {name: files_digest(spec) for name, spec in recipe.data.items()}
     except DianjiError:  # planning will tell it, with everything else that is wrong
+        return None
+    if None in data.values():
         return None
     return store.cache(digest_value([_FORMAT, _program(), recipe.to_json(), data])) / "finished.json"
 
@@ -106,11 +105,7 @@ def _recognisable(work: Work, spec: Data) -> bool:
 
     parts = (work.task, work.adaptation, *work.techniques)
     ours = all(type(part).__module__.startswith("dianji.") for part in parts)
-    return (
-        ours
-        and not isinstance(work.source, HubBase)
-        and not resolve.needs_rows(resolve.resolve(spec, "data"), work.task.columns)
-    )
+    return ours and not isinstance(work.source, HubBase) and files_digest(spec, work.task.columns) is not None
 
 
 def _program() -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dianji.registry import REGISTRY
 from dianji.testing.adaptation import AdaptationContract
 from dianji.testing.base import BaseContract
+from dianji.testing.column import ColumnKindContract
 from dianji.testing.component import ComponentContract
 from dianji.testing.metric import MetricContract
 from dianji.testing.optimizer import OptimizerContract
@@ -20,6 +21,7 @@ from dianji.testing.technique import TechniqueContract
 CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "adaptation": AdaptationContract,
     "base": BaseContract,
+    "column": ColumnKindContract,
     "image-architecture": BaseContract,
     "metric": MetricContract,
     "optimizer": OptimizerContract,

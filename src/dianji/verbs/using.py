@@ -12,9 +12,9 @@ import pyarrow as pa
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.opened import Model
 from dianji.data.arrow_types import is_string
+from dianji.data.read import open_stream
 from dianji.data.read import rows as read_rows
 from dianji.data.source import SOURCE
-from dianji.data.stream import open_stream
 from dianji.engine.evaluation import run_model
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
