@@ -52,5 +52,4 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str, column: Column) -> pa.
     try:
         return column.of.given([row.get(name) for row in rows])
     except DataError as error:
-        kind = column.kind
-        raise DataError(f"{error} Expected for the column '{name}': {kind}. Pass a list of {kind}s.") from None
+        raise DataError(f"{error} The column '{name}' takes values of the kind {column.kind}.") from None

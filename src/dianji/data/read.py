@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,17 +106,25 @@ def divided(flow: Flow) -> Loaded:
 
 
 def rows(
-    path: str | Sequence[str], columns: Mapping[str, Column], *, spec: Data | None = None, need_targets: bool = False
+    path: str | Sequence[str],
+    columns: Mapping[str, Column],
+    *,
+    spec: Data | None = None,
+    need_targets: bool = False,
+    warn: Callable[[str], None] | None = None,
 ) -> pa.Table:
     """The rows of a file, a folder or standard input (``-``), undivided; for prediction and evaluation.
 
-    A column that the recipe maps may also stand under the task's own name.
+    A column that the recipe maps may also stand under the task's own name. ``warn`` gets each warning.
 
     Raises:
         DataError: what is wrong with files, rows and columns.
     """
     request = Request(_of_path(path, spec or Data()), _wanted(columns, need_targets), lenient=True)
-    table = check(select(decoded(request))).whole.table
+    flow = check(select(decoded(request)))
+    table = flow.whole.table
+    for warning in flow.findings.warnings if warn is not None else ():
+        warn(warning)
     return table.select([*(name for name in request.wanted if name in table.column_names), SOURCE])
 
 
@@ -126,7 +134,11 @@ class Stream:
 
     flow: Flow
     rows: int | None = None
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found so far; of standard input only that which has come."""
+        return tuple(dict.fromkeys(self.flow.findings.warnings))
 
     def chunks(self) -> Iterator[pa.Table]:
         """The task's columns under the task's names, and ``__source__``; chunk by chunk, in order.
@@ -160,7 +172,7 @@ def open_stream(path: str, columns: Mapping[str, Column], mapping: Mapping[str, 
         return Stream(flow)
     count = sum(batch.table.num_rows for batch in flow.batches)
     flow.findings.check()
-    return Stream(flow, count, tuple(flow.findings.warnings))
+    return Stream(flow, count)
 
 
 def digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str:

@@ -61,7 +61,8 @@ def predict_file(
     inputs = {name: column for name, column in model.task.columns.items() if not column.target}
     stream = open_stream(source, inputs, columns or {})
     reporter = reporter or Silent()
-    for warning in stream.warnings:
+    told = stream.warnings
+    for warning in told:
         reporter.warn(warning)
     number, too_long = 0, Cut()
     with reporter.work("predicting", stream.rows, "rows") as meter:
@@ -71,6 +72,9 @@ def predict_file(
             for prediction, input_ in zip(answered.predictions, shown, strict=True):
                 number += 1
                 yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
+    for warning in stream.warnings:
+        if warning not in told:  # of standard input, which is known when it has been read
+            reporter.warn(warning)
     if too_long:
         reporter.warn(f"{too_long}. The model has seen nothing of what was cut.")
 
@@ -88,9 +92,10 @@ def evaluate(
         DataError: a column is missing, or a label is not one the model knows.
     """
     model = Model.open(artefact)
-    table = read_rows(data, model.task.columns, spec=Data(path=data, columns=dict(columns or {})), need_targets=True)
-    examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
+    spec = Data(path=data, columns=dict(columns or {}))
+    table = read_rows(data, model.task.columns, spec=spec, need_targets=True, warn=reporter.warn)
+    examples = model.task.encode(table, model.base)
     if too_long := cut(examples):
         reporter.warn(f"{data}: {too_long}. The figures are of what is left of them.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:

@@ -273,7 +273,17 @@ def _of_values(kind: ColumnKind, values: Sequence[Any], first: int) -> pa.Array:
     try:
         cells = Cells(pa.chunked_array([pa.array(list(values))]), "value", sources)
         converted = kind.convert(cells, findings)
+    except UnicodeEncodeError as error:
+        raise DataError(f"row {first}: {_half(error)} Write the text again from its source.") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError) as error:
         raise DataError(f"row {first}: the values do not fit together ({str(error).splitlines()[0]}).") from None
     findings.check()
     return joined(converted, kind)
+
+
+def _half(error: UnicodeEncodeError) -> str:
+    """What a text holds that is no character: a byte that the shell passed on undecoded, or half a character."""
+    code = ord(error.object[error.start])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"byte 0x{code - 0xDC00:02x} at character {error.start + 1:,} of the text is not UTF-8."
+    return f"half a character (a lone surrogate such as \\ud800) at character {error.start + 1:,} of the text."
