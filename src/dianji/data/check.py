@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from dianji.data.columns import Cells
 from dianji.data.content import examine
+from dianji.data.findings import Findings
 from dianji.data.line import Batch, Flow
+from dianji.data.quality.alike import told_alike
 from dianji.data.source import SOURCE
 
 
@@ -30,7 +35,16 @@ def _examined(batch: Batch, flow: Flow, values: dict[str, Any]) -> Batch:
     table = batch.table
     for name, column in flow.request.wanted.items():
         if name in table.column_names:
-            cells = Cells(table[name], flow.request.spec.columns.get(name, name), table[SOURCE])
+            cells = Cells(table[name], ", ".join(flow.request.sources(name)), table[SOURCE])
             if found := column.of.check(cells, flow.findings):
                 values[name] = found
+            if column.of.categories != "none" and not flow.request.chunks:
+                _warn_of_names(column.of.classes(table[name]), flow.findings)
     return replace(batch, content=examine(table, flow.request.wanted))
+
+
+def _warn_of_names(classes: pa.ChunkedArray, findings: Findings) -> None:
+    """Names of classes that a person would take for one, or for none."""
+    counts = Counter(name for names in classes.to_pylist() for name in names or ())
+    for warning in told_alike(counts):
+        findings.warn(warning)

@@ -31,10 +31,10 @@ def decode(flow: Flow) -> Flow:
                     "first."
                 )
         live = any(reading.place.live is not None for reading in flow.readings)
-        digest = "" if live else data_digest(flow.readings, [None] * len(flow.readings), {}, {})
+        digest = "" if live else data_digest(flow.readings, [None] * len(flow.readings), flow.request)
         return replace(flow, digest=digest, batches=Again(lambda: _chunks(flow)))
     tables = [_whole(reading, flow) for reading in flow.readings]
-    digest = data_digest(flow.readings, tables, flow.request.wanted, flow.request.spec.columns)
+    digest = data_digest(flow.readings, tables, flow.request)
     pairs = zip(flow.readings, tables, strict=True)
     return replace(
         flow, digest=digest, batches=tuple(Batch(table, reading) for reading, table in pairs if table is not None)

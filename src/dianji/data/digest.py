@@ -10,25 +10,19 @@ import pyarrow as pa
 
 from dianji.data.columns import Column
 from dianji.data.files import digest_of, file_digest
-from dianji.data.line import Reading
+from dianji.data.line import Reading, Request
 from dianji.data.select import column_of
 from dianji.data.source import SOURCE
 from dianji.data.sources import arrow, images
 
 
-def data_digest(
-    readings: Sequence[Reading],
-    tables: Sequence[pa.Table | None],
-    columns: Mapping[str, Column],
-    mapping: Mapping[str, str],
-) -> str:
+def data_digest(readings: Sequence[Reading], tables: Sequence[pa.Table | None], request: Request) -> str:
     """sha256 over what determines the rows, not over paths.
 
     Args:
         readings: in their order.
         tables: what was read of each; None where only its bytes count, or where it is at fault.
-        columns: what the task asks for; those that may name files count with the files' bytes.
-        mapping: what the task calls a column -> what the data calls it.
+        request: columns that may name files count with the files' bytes.
 
     Raises:
         DataError: a file cannot be read.
@@ -42,7 +36,7 @@ def data_digest(
             total.update(hashlib.sha256(reading.place.content).digest())
         else:
             total.update(digest_of(_files(reading)).encode())
-            for path in _named_files(table, columns, mapping, reading.place.folder) if table is not None else []:
+            for path in _named_files(table, request, reading.place.folder) if table is not None else []:
                 total.update(file_digest(path))
     return total.hexdigest()
 
@@ -65,13 +59,12 @@ def _files(reading: Reading) -> Iterable[tuple[str, Path]]:
     return [("file", path)]
 
 
-def _named_files(
-    table: pa.Table, columns: Mapping[str, Column], mapping: Mapping[str, str], folder: Path
-) -> Iterable[Path]:
-    for name, column in columns.items():
-        values = column_of(table, mapping.get(name, name)) if column.of.names_files else None
-        if values is not None:
-            yield from column.of.files(values, folder)
+def _named_files(table: pa.Table, request: Request, folder: Path) -> Iterable[Path]:
+    for name, column in request.wanted.items():
+        for source in request.sources(name) if column.of.names_files else ():
+            values = column_of(table, source)
+            if values is not None:
+                yield from column.of.files(values, folder)
 
 
 def _rows_digest(table: pa.Table) -> bytes:

@@ -17,6 +17,7 @@ from dianji.data.inspected import OTHER, Inspected, described, inspected
 from dianji.data.language import detect
 from dianji.data.line import Flow, Request
 from dianji.data.locate import locate
+from dianji.data.quality.alike import told_alike
 from dianji.data.recognise import recognise
 from dianji.data.select import names_of, select
 from dianji.data.source import SPLIT
@@ -140,6 +141,7 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     free = [column for column in columns if label is None or column.name != label.name]
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name != text)]
+    warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
         path=path,
         format=decoded.readings[0].format,

@@ -49,6 +49,11 @@ class Request:
         """The columns; none where every column is wanted."""
         return self.columns or {}
 
+    def sources(self, name: str) -> tuple[str, ...]:
+        """What the data calls a column of the task: one name, or several columns that stand for it together."""
+        given = self.spec.columns.get(name, name)
+        return (given,) if isinstance(given, str) else tuple(given)
+
     @property
     def extra(self) -> dict[str, str]:
         """Columns that only the division needs: role -> the data's name."""

@@ -200,7 +200,7 @@ def files_digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str
     readings = recognise(locate(Request(spec))).readings
     if needs_rows(readings, columns or {}):
         return None
-    return data_digest(readings, [None] * len(readings), {}, {})
+    return data_digest(readings, [None] * len(readings), Request(spec))
 
 
 def _cleaned_and_divided(flow: Flow) -> Flow:

@@ -63,9 +63,11 @@ def _columns(table: pa.Table, request: Request, place: Place, findings: Findings
     faults: list[str] = []
     for name, column in request.columns.items():
         try:
-            found = _find(table, name, column, request, place)
-            if found is not None:
-                columns[name] = column.of.convert(_cells(found, table, name, request, place), findings)
+            parts = _parts(table, name, column, request, place)
+            if len(parts) > 1:
+                columns[name] = column.of.combine(parts, findings)
+            elif parts:
+                columns[name] = column.of.convert(parts[0], findings)
         except DataError as error:
             faults.append(str(error))
     for role, name in request.extra.items():
@@ -81,9 +83,19 @@ def _columns(table: pa.Table, request: Request, place: Place, findings: Findings
     return pa.table(columns)
 
 
-def _cells(values: pa.ChunkedArray, table: pa.Table, name: str, request: Request, place: Place) -> Cells:
-    spec = request.spec
-    return Cells(values, spec.columns.get(name, name), table[SOURCE], place.folder, spec.clean.drop_empty)
+def _parts(table: pa.Table, name: str, column: Column, request: Request, place: Place) -> list[Cells]:
+    """The data's columns that stand for one of the task; none where it is optional and absent.
+
+    Raises:
+        DataError: one is missing.
+    """
+    found = []
+    for source in request.sources(name):
+        values = _find(table, name, source, column, request, place)
+        if values is not None:
+            drops = request.spec.clean.drop_empty
+            found.append(Cells(values, source, table[SOURCE], place.folder, drops))
+    return found
 
 
 def names_of(table: pa.Table) -> list[str]:
@@ -91,9 +103,9 @@ def names_of(table: pa.Table) -> list[str]:
     return [name for name in table.column_names if name not in (SOURCE, SPLIT)]
 
 
-def _find(table: pa.Table, name: str, column: Column, request: Request, place: Place) -> pa.ChunkedArray | None:
-    """The column; None where it is optional and absent."""
-    wanted = request.spec.columns.get(name, name)
+def _find(
+    table: pa.Table, name: str, wanted: str, column: Column, request: Request, place: Place
+) -> pa.ChunkedArray | None:
     found = column_of(table, wanted)
     if found is None and request.lenient:
         wanted = name
@@ -101,7 +113,7 @@ def _find(table: pa.Table, name: str, column: Column, request: Request, place: P
     if found is None:
         if column.optional and name not in request.spec.columns:
             return None
-        raise DataError(_absent(table, name, request, place))
+        raise DataError(_absent(table, name, wanted, request, place))
     mixed = (table.schema.field(wanted).metadata or {}).get(MIXED) if wanted in table.column_names else None
     if mixed and not column.of.reads_json:
         raise DataError(f"{place.name}: column '{wanted}' holds {mixed.decode()}. Write all of its values in one way.")
@@ -137,14 +149,14 @@ def _extra(
     raise DataError(f"{request.section}.split.{role}: {place.name} has no column '{name}'. {did_you_mean(name, known)}")
 
 
-def _absent(table: pa.Table, name: str, request: Request, place: Place) -> str:
+def _absent(table: pa.Table, name: str, wanted: str, request: Request, place: Place) -> str:
     kind = request.wanted[name].kind
     known = names_of(table)
     mapping = request.spec.columns
     found = ", ".join(f"{column} ({describe(table[column].type)})" for column in known)
     if name in mapping:
-        where = f"{place.name} has no column '{mapping[name]}', which {request.section}.columns names as {name}."
-        return f"{where} {did_you_mean(mapping[name], known)}"
+        where = f"{place.name} has no column '{wanted}', which {request.section}.columns names as {name}."
+        return f"{where} {did_you_mean(wanted, known)}"
     guesses = {task: mapping.get(task) or _guess(table, task, request) for task in request.wanted}
     line = ", ".join(f"{task}: {guess}" for task, guess in guesses.items())
     return (
@@ -158,7 +170,10 @@ def _guess(table: pa.Table, task: str, request: Request) -> str:
     if task in table.column_names:
         return task
     kind = request.wanted[task].of
-    taken = {*request.spec.columns.values(), *(name for name in request.wanted if name != task)}
+    taken = {
+        *(part for name in request.spec.columns for part in request.sources(name)),
+        *(name for name in request.wanted if name != task),
+    }
     fitting = [name for name in names_of(table) if name not in taken and kind.accepts(table[name].type)]
     if not fitting:
         return "…"

@@ -69,7 +69,9 @@ def survey(path: str, given: Mapping[str, str]) -> Surveyed:
     quality["personal_data"] = {columns[name]: of for name, of in quality["personal_data"].items()} | elsewhere
     warnings = [warning.removeprefix("data.data: ") for warning in loaded.warnings]
     refused = [warning for warning in seen.warnings if warning not in decoded.findings.warnings]
-    return Surveyed(rows, columns, loaded.report, quality, (*warnings, *refused, *findings.warnings))
+    return Surveyed(
+        rows, columns, loaded.report, quality, tuple(dict.fromkeys((*warnings, *refused, *findings.warnings)))
+    )
 
 
 def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:

@@ -195,8 +195,9 @@ class Data(Section):
     encoding: EncodingField = Field(
         default="auto", description="auto, or any text encoding that Python knows, such as gb18030 or shift_jis"
     )
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="what a task calls a column -> what the data calls it"
+    columns: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="what a task calls a column -> what the data calls it; several columns of 0 and 1 for labels",
     )
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())

@@ -143,6 +143,15 @@ class ColumnKind:
         """
         raise NotImplementedError
 
+    def combine(self, parts: Sequence[Cells], findings: Findings) -> pa.ChunkedArray:
+        """Several columns of one file that together stand for one, as a recipe may say; by default none do.
+
+        Raises:
+            DataError: they cannot.
+        """
+        names = ", ".join(cells.name for cells in parts)
+        raise parts[0].wrong(f"one column instead of [{names}]", "Name one column.")
+
     def accepts(self, type_: pa.DataType) -> bool:
         """Whether ``convert`` may succeed on a column of this Arrow type."""
         raise NotImplementedError

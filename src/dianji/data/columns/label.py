@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dianji.data.arrow_types import is_list, is_string
-from dianji.data.columns._classes import class_names, few, is_number, lists_of, short
+from dianji.data.columns._classes import class_names, few, is_number, lists_of, name_of, short, unnamed
+from dianji.data.columns._indicators import indicated
+from dianji.data.columns._lists import parsed
 from dianji.data.columns.base import Categories, Cells, ColumnKind, Sample, Vocabulary, as_mask, plain
 from dianji.data.findings import Findings
 from dianji.registry import component
@@ -46,13 +49,26 @@ class Label(ColumnKind):
                 "one label per row",
                 "A task for several labels per row takes lists; this one takes a string or a whole number.",
             )
-        names = class_names(values, cells)
-        cells.missing(pc.fill_null(pc.equal(names, ""), True), "label", findings)
+        names = class_names(_single(values, cells, findings), cells, findings)
+        cells.missing(unnamed(names), "label", findings)
         return names
+
+    def combine(self, parts: Sequence[Cells], findings: Findings) -> pa.ChunkedArray:
+        """One-hot columns: the name of the column that holds 1; a row with none is missing, with several a fault."""
+        rows = indicated(parts, findings)
+        for row, names in enumerate(rows):
+            if names is not None and len(names) > 1:
+                findings.fault(
+                    f"{parts[0].where(row)}: {', '.join(map(repr, names))} hold 1, where one label per row is "
+                    "expected. Repair the row, or use a task for several labels."
+                )
+        names = pa.array([names[0] if names else None for names in rows], pa.string())
+        parts[0].missing(names.is_null(), "label", findings)
+        return pa.chunked_array([names])
 
     def is_empty(self, values: pa.ChunkedArray) -> np.ndarray:
         """No name."""
-        return as_mask(pc.fill_null(pc.equal(values, ""), True))
+        return as_mask(unnamed(values))
 
     def classes(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """Lists of one name."""
@@ -74,3 +90,27 @@ class Label(ColumnKind):
         if all(str(value).strip().lstrip("-").isdecimal() for value in sample.values):
             return 0.65 if distinct <= _NUMBERS else 0.0
         return 0.0 if all(is_number(str(value)) for value in sample.values) else 0.7
+
+
+def _single(values: pa.ChunkedArray, cells: Cells, findings: Findings) -> pa.ChunkedArray:
+    """Texts that are lists of one name, such as ``['a']``, as that name; a list of several is a fault."""
+    if not is_string(values.type):
+        return values
+    found = {text: items for text in pc.unique(values).to_pylist() if text and (items := parsed(text)) is not None}
+    if not found:
+        return values
+    names = values.to_pylist()
+    for row, text in enumerate(names):
+        items = found.get(text)
+        if items is not None and len(items) == 1:
+            names[row] = name_of(items[0])
+        elif items is not None:
+            findings.fault(
+                f"{cells.where(row)}: column '{cells.name}' holds a list of {len(items)} ({text[:60]!r}) where one "
+                "label per row is expected. A task for several labels per row takes lists; this one takes one."
+            )
+    if any(len(items) == 1 for items in found.values()):
+        findings.warn(
+            f"column '{cells.name}': cells such as {next(iter(found))[:60]!r} were read as lists of one label"
+        )
+    return pa.chunked_array([pa.array(names, pa.string())])

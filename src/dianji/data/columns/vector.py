@@ -14,6 +14,7 @@ import pyarrow as pa
 from dianji.data.arrow_types import is_list, is_string
 from dianji.data.columns._records import BROKEN, rows_of
 from dianji.data.columns.base import Cells, ColumnKind, Sample, Vocabulary
+from dianji.data.columns.number import Number
 from dianji.data.findings import Findings
 from dianji.registry import component
 
@@ -49,6 +50,12 @@ class Vector(ColumnKind):
             for row, value in enumerate(rows)
         ]
         return pa.chunked_array([pa.array(found, pa.list_(pa.float32(), size))])
+
+    def combine(self, parts: Sequence[Cells], findings: Findings) -> pa.ChunkedArray:
+        """Columns of numbers side by side."""
+        columns = [Number().convert(cells, findings).to_pylist() for cells in parts]
+        rows = [None if None in row else list(row) for row in zip(*columns, strict=True)]
+        return pa.chunked_array([pa.array(rows, pa.list_(pa.float32(), len(parts)))])
 
     def check(self, cells: Cells, findings: Findings) -> dict[str, Any]:
         """How long the vectors are."""
