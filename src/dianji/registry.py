@@ -22,6 +22,7 @@ T = TypeVar("T")
 HOMES: Mapping[str, str] = types.MappingProxyType(
     {
         "source": "dianji.data.sources",
+        "column": "dianji.data.columns",
         "base": "dianji.bases",
         "text-architecture": "dianji.bases.text",
         "image-architecture": "dianji.bases.image",

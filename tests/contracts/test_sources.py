@@ -9,6 +9,7 @@ import pytest
 from dianji.data.source import Place
 from dianji.data.sources.arrow import Arrow
 from dianji.data.sources.csv import Csv
+from dianji.data.sources.fasttext import FastText
 from dianji.data.sources.hub import Hub
 from dianji.data.sources.images import Images
 from dianji.data.sources.json import Json
@@ -57,6 +58,14 @@ class TestLabelledText(SourceContract):
 
     def place(self, folder):
         return written(folder, "toy.txt", separated("\t", header=False))
+
+
+class TestFastText(SourceContract):
+    component = FastText
+    rows, columns = 24, ("text", "label", "labels")
+
+    def place(self, folder):
+        return written(folder, "toy.txt", "".join(f"__label__{row['label']} {row['text']}\n" for row in RECORDS))
 
 
 class TestText(SourceContract):

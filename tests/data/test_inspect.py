@@ -27,7 +27,7 @@ def test_a_table_of_customers_questions(tmp_path):
         "query": "text",
         "intent": "label",
         "customer_id": "label",
-        "created": "date",
+        "created": "time",
         "amount": "number",
     }
     assert (seen.format, seen.encoding, seen.rows) == ("csv", "utf-8", 60)
@@ -69,7 +69,7 @@ def test_images_in_folders(tmp_path):
             Image.new("L", (28, 20)).save(folder / "0.png")
     seen = inspect(str(tmp_path))
     assert (seen.format, seen.image, seen.label, seen.text) == ("images", "image", "label", None)
-    assert seen.column("image").sizes == {"28x20": 4}
+    assert seen.column("image").values["sizes"] == {"28x20": 4}
     assert seen.splits == {"train": 2, "test": 2}
 
 

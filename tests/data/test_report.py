@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from dianji.data.report import quantiles, with_token_lengths
+from dianji.data.quantiles import quantiles
+from dianji.data.report import with_token_lengths
 from dianji.errors import DataError
 from tests.data.helpers import ROWS, TEXT, read, write_csv
 

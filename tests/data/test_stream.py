@@ -15,9 +15,8 @@ from dianji.data import lines
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings
 from dianji.data.lines import codec_of, open_text
-from dianji.data.read import rows
+from dianji.data.read import open_stream, rows
 from dianji.data.source import Peekable, Place, pieces
-from dianji.data.stream import open_stream
 from dianji.errors import DataError
 from tests.data.helpers import ROWS, TEXT, write_csv, write_jsonl
 
@@ -25,7 +24,6 @@ from tests.data.helpers import ROWS, TEXT, write_csv, write_jsonl
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
     monkeypatch.setattr("dianji.data.source.CHUNK_ROWS", 7)
-    monkeypatch.setattr("dianji.data.stream.CHUNK_ROWS", 7)
 
 
 def piped(monkeypatch, content):

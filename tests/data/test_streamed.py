@@ -62,7 +62,7 @@ def test_given_files_and_cleaning(tmp_path):
 
 def test_it_is_read_once(path, monkeypatch):
     first = read(path, TEXT, stream=True)
-    monkeypatch.setattr("dianji.data.streamed._write", None)
+    monkeypatch.setattr("dianji.data.streamed._written", None)
     assert texts(read(path, TEXT, stream=True)) == texts(first)
 
 
@@ -114,11 +114,11 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from dianji.data.columns import Column
-from dianji.data.streamed import stream_splits
+from dianji.data.read import load
 from dianji.spec.sections import Data
 spec = Data.model_validate({"path": sys.argv[1], "stream": True})
-splits, _ = stream_splits(spec, {"text": Column("text")}, seed=0, name="x", cache=Path(sys.argv[2]))
-print(sum(table.num_rows for table in splits.values()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+loaded = load(spec, {"text": Column("text")}, seed=0, name="x", cache=Path(sys.argv[2]))
+print(sum(table.num_rows for table in loaded.splits.values()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 

@@ -49,7 +49,7 @@ def test_splits_that_are_given_stay(tmp_path):
 def test_given_columns_win(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", RECORDS)
     assert survey(path, {"text": "mail"}).columns == {"text": "mail", "label": "intent"}
-    with pytest.raises(RecipeError, match=r"--column txt: expected text, image, label or labels\. Did you mean 'text'"):
+    with pytest.raises(RecipeError, match=r"--column txt: expected a column kind\. Did you mean 'text'"):
         survey(path, {"txt": "mail"})
 
 

@@ -77,7 +77,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
         name: bank
         seed: 1.5
         data:
-          t: {path: a.csv, encoding: utf8}
+          t: {path: a.csv, encoding: utf9}
         stages:
           intent:
             task: [text-classification]
@@ -87,8 +87,10 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
     )
     assert found == [
         "bank.yaml, line 2: seed: expected a whole number, found the number 1.5",
-        "bank.yaml, line 4: data.t.encoding: unknown value 'utf8'. Did you mean 'utf-8'? "
-        "Known: auto, gb18030, latin-1, utf-16, utf-8.",
+        "bank.yaml, line 4: data.t.encoding: expected auto, or a text encoding that Python knows, found 'utf9'. "
+        "Did you mean 'utf-8'? Known: auto, big5, cp437, cp850, cp866, cp874, euc-jp, euc-kr, gb18030, gbk, "
+        "iso2022_jp, koi8-r, latin-1, mac-roman, shift_jis, utf-16, utf-8, windows-1250, windows-1251, windows-1252, "
+        "windows-1253, windows-1254, windows-1255, windows-1256.",
         "bank.yaml, line 6: stages.intent: the key 'data' is missing",
         "bank.yaml, line 7: stages.intent.task: a component is its name, or {name: {argument: value}}; "
         "found ['text-classification']",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_model_that_changes_on_its_way_to_the_disk_is_refused(
 
     def drift(*arguments: object) -> Probe:
         probe = honest(*arguments)  # type: ignore[arg-type]  # passed on as they came
-        return Probe(probe.rows, {name: value + 1e-3 for name, value in probe.outputs.items()}, probe.seed)
+        return replace(probe, outputs={name: value + 1e-3 for name, value in probe.outputs.items()})
 
     monkeypatch.setattr(Probe, "draw", drift)
     with pytest.raises(ArtefactError, match="does not reproduce its probe"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +182,7 @@ def test_a_probe_made_anew_for_other_weights_does_not_fit_the_record(done: Done,
     copy = dianji.open(done.artefact("light")).save(tmp_path / "copy")
     KINDS["weights changed, manifest rewritten"](copy)
     changed, old = dianji.open(copy), Probe.read(copy)
-    Probe(old.rows, changed.outputs(old.rows), old.seed).write(copy)
+    replace(old, outputs=changed.outputs(old.rows)).write(copy)
     cover_up(copy)
     assert dianji.open(copy).reproduce() <= 1e-5
     found = verbs.verify(copy, store=Store(tmp_path / "elsewhere"))

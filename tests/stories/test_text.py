@@ -12,6 +12,7 @@ import torch
 
 import dianji
 from dianji import verbs
+from dianji.data.given import table_of
 from dianji.errors import ArtefactError, DataError
 from dianji.results import RunResult
 from dianji.spec.sections import Recipe
@@ -111,7 +112,7 @@ def test_transformers_and_sentence_transformers_open_the_folder(done: Done) -> N
 
     folder = done.artefact("intent")
     model = dianji.open(folder)
-    expected = model.outputs(model._table(QUESTIONS))["logits"]
+    expected = model.outputs(table_of(QUESTIONS, model.task.columns))["logits"]
     chain = SentenceTransformer(str(folder), device="cpu")
     assert np.allclose(chain.encode(QUESTIONS), expected, atol=1e-5)
     tokens = AutoTokenizer.from_pretrained(folder)(["where is my card?"], return_tensors="pt")

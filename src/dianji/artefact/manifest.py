@@ -49,7 +49,9 @@ class Manifest:
     #: … whose own folder names all of them; each lies in ``parts/<name>``.
     parts: list[str] = field(default_factory=list)
     format: int = FORMAT
-    columns: dict[str, str] = field(default_factory=dict)  # what the task calls a column -> what its data call it
+    columns: dict[str, str | list[str]] = field(
+        default_factory=dict
+    )  # what the task calls a column -> what its data call it
     loader: dict[str, str] = field(default_factory=dict)  # see ``dianji.artefact.loader``
     files: dict[str, str] = field(default_factory=dict)
 

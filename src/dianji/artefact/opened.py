@@ -18,6 +18,7 @@ from dianji.artefact.manifest import PARTS, Manifest
 from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
+from dianji.data.given import table_of
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.inference import Inference
 from dianji.engine.runtime import Precision, choose_precision
@@ -117,14 +118,15 @@ class Model:
         """One typed prediction per row.
 
         Args:
-            rows: texts; or paths or bytes of images; or a table that has the task's input columns.
+            rows: values of the task's input column (texts, paths or bytes of images, lists of words); mappings from
+                column to value, where it has several; or a table that has the task's input columns.
 
         Raises:
             DataError: a row is not of the kind the task reads.
         """
         if isinstance(rows, str | bytes):
             raise DataError(f"predict takes a list of rows, found a single {type(rows).__name__}. Write [row].")
-        table = rows if isinstance(rows, pa.Table) else self._table(rows)
+        table = rows if isinstance(rows, pa.Table) else table_of(rows, self.task.columns)
         return [prediction for answered in self.stream([table]) for prediction in answered.predictions]
 
     def save(self, folder: Path | str) -> Path:
@@ -188,15 +190,3 @@ class Model:
         with inference.on():
             evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
             return evaluator.outputs(examples, "predict", meter)
-
-    def _table(self, rows: Sequence[Any]) -> pa.Table:
-        name = self.input_column
-        kind = self.task.columns[name].kind
-        wanted: tuple[type, ...] = (str,) if kind == "text" else (str, bytes, Path)
-        for number, row in enumerate(rows, start=1):
-            if not isinstance(row, wanted):
-                raise DataError(f"row {number}: expected {kind}, found {type(row).__name__}. Pass a list of {kind}s.")
-        if kind == "text":
-            return pa.table({name: pa.array(list(rows), pa.string())})
-        blobs = [row if isinstance(row, bytes) else Path(row).read_bytes() for row in rows]
-        return pa.table({name: pa.array(blobs, pa.binary())})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,10 @@ from torch import nn
 from dianji.artefact import tensors as arrays
 from dianji.artefact.synthetic import invented
 from dianji.bases.base import Base
+from dianji.data.columns.base import column_kind
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.seeding import generator
-from dianji.errors import ArtefactError
+from dianji.errors import ArtefactError, RecipeError
 from dianji.evaluate.ragged import Entries, Ragged
 from dianji.store.atomic import write_json
 from dianji.tasks.base import MARGIN, Outputs, Task
@@ -45,39 +47,37 @@ class Probe:
     rows: pa.Table
     outputs: Outputs
     seed: int
+    #: Input column -> its column kind.
+    kinds: Mapping[str, str]
     #: The rows were made up: no data leaves with the probe.
     synthetic: bool = False
 
     @classmethod
     def draw(cls, task: Task, model: nn.Module, base: Base, table: pa.Table, seed: int) -> Probe:
         """``ROWS`` rows (fewer if there are fewer) by seed, with the model's outputs."""
-        inputs = [name for name, column in task.columns.items() if not column.target]
+        kinds = _inputs(task, table)
         chosen = np.sort(generator(seed, 4).permutation(table.num_rows)[:ROWS])
-        rows = table.select(inputs).take(pa.array(chosen)).combine_chunks()
-        return cls(rows, answer(task, model, base, rows, seed), seed)
+        rows = table.select(list(kinds)).take(pa.array(chosen)).combine_chunks()
+        return cls(rows, answer(task, model, base, rows, seed), seed, kinds)
 
     @classmethod
     def invent(cls, task: Task, model: nn.Module, base: Base, seed: int) -> Probe:
         """``ROWS`` invented rows, drawn by seed, with the model's outputs."""
         rows = invented(task.columns, base, ROWS, generator(seed, 4))
-        return cls(rows, answer(task, model, base, rows, seed), seed, synthetic=True)
+        return cls(rows, answer(task, model, base, rows, seed), seed, _inputs(task, rows), synthetic=True)
 
     def write(self, folder: Path) -> None:
-        """``probe.json`` holds texts and the tolerance, ``probe.safetensors`` outputs and binary inputs."""
-        texts: dict[str, list[str]] = {}
-        tensors: dict[str, np.ndarray] = arrays.flattened(
-            {f"output/{name}": value for name, value in self.outputs.items()}
-        )
-        for name in self.rows.column_names:
-            values = self.rows[name].to_pylist()
-            if pa.types.is_string(self.rows[name].type) or pa.types.is_large_string(self.rows[name].type):
-                texts[name] = values
-            else:
-                tensors |= {f"input/{name}/{i}": np.frombuffer(v, dtype=np.uint8) for i, v in enumerate(values)}
+        """``probe.json`` holds readable inputs and the tolerance, ``probe.safetensors`` outputs and binary inputs."""
+        inputs: dict[str, Any] = {}
+        tensors = arrays.flattened({f"output/{name}": value for name, value in self.outputs.items()})
+        for name, kind in self.kinds.items():
+            values, held = column_kind(kind).to_probe(self.rows[name])
+            inputs[name] = {"kind": kind, "values": values}
+            tensors |= {f"input/{name}/{key}": value for key, value in held.items()}
         save_file(tensors, folder / "probe.safetensors")
         described = {"rows": self.rows.num_rows, "seed": self.seed, "tolerance": dict(TOLERANCES)}
         drawn = {"synthetic": True} if self.synthetic else {}
-        write_json(folder / "probe.json", {**described, **drawn, "texts": texts})
+        write_json(folder / "probe.json", {**described, **drawn, "inputs": inputs})
 
     @classmethod
     def read(cls, folder: Path) -> Probe:
@@ -89,15 +89,23 @@ class Probe:
         try:
             described = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "probe.safetensors")
-            columns: dict[str, pa.Array] = {name: pa.array(v, pa.string()) for name, v in described["texts"].items()}
-            for name in sorted({key.split("/")[1] for key in tensors if key.startswith("input/")}):
-                blobs = [tensors[f"input/{name}/{i}"].tobytes() for i in range(described["rows"])]
-                columns[name] = pa.array(blobs, pa.binary())
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
+            kinds = {name: str(of["kind"]) for name, of in described["inputs"].items()}
+            columns = {name: _column(name, of, tensors) for name, of in described["inputs"].items()}
+            rows = pa.table(columns)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            SafetensorError,
+            RecipeError,
+        ) as error:
             raise ArtefactError(f"{folder}: its probe cannot be read ({error}). Restore the folder.") from error
         found = arrays.restored({key: value for key, value in tensors.items() if key.startswith("output/")})
         outputs = {key.removeprefix("output/"): value for key, value in found.items()}
-        return cls(pa.table(columns), outputs, described["seed"], described.get("synthetic", False))
+        return cls(rows, outputs, described["seed"], kinds, described.get("synthetic", False))
 
     def compare(self, outputs: Outputs, where: Path, precision: str = "fp32") -> float:
         """The largest difference to the expected outputs, relative where values exceed one.
@@ -145,6 +153,18 @@ def _values(array: Entries) -> np.ndarray:
 def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     wide = expected.astype(np.float64)
     return np.asarray(np.abs(found.astype(np.float64) - wide) / np.maximum(1.0, np.abs(wide)))
+
+
+def _inputs(task: Task, table: pa.Table) -> dict[str, str]:
+    """Input column -> its kind, of those that the table has."""
+    held = {name: column for name, column in task.columns.items() if name in table.column_names}
+    return {name: column.kind for name, column in held.items() if not column.target}
+
+
+def _column(name: str, described: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> pa.Array:
+    prefix = f"input/{name}/"
+    held = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    return column_kind(described["kind"]).from_probe(described["values"], held)
 
 
 def answer(task: Task, model: nn.Module, base: Base, rows: pa.Table, seed: int) -> Outputs:

@@ -27,7 +27,7 @@ _PROCESSORS: dict[Modality, tuple[str, ...]] = {
 _WORDS = {"text": "text", "image": "images"}
 
 
-def require_modality(card: Card, modality: Modality, task: str) -> None:
+def require_modality(card: Card, modality: str, task: str) -> None:
     """Refuse a base that was made for something else than the task works on.
 
     Raises:

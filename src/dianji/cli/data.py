@@ -62,8 +62,10 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
         )
     if "languages" in report:
         yield "languages", ", ".join(f"{entry['language']} {entry['share']:.0%}" for entry in report["languages"])
-    for images in report.get("images", {}).values():
-        yield "sizes", _counted(images["sizes"])
+    for name, described in report.get("values", {}).items():
+        for of, value in described.items():
+            if value:
+                yield f"{of} ({name})", _counted(value) if isinstance(value, dict) else f"{value:,}"
     yield "equal rows", f"{report['duplicates']['count']:,}"
 
 

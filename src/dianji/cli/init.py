@@ -11,8 +11,8 @@ from dianji.cli.answer import Answer
 from dianji.cli.options import Columns, DataPath, Force, Json, RecipeOut, columns_of, require_free
 
 if TYPE_CHECKING:
-    from dianji.data.column_kinds import Inspected
     from dianji.data.inspect import Inspection
+    from dianji.data.inspected import Inspected
 
 
 def init(
@@ -65,6 +65,6 @@ def _summary(column: Inspected) -> str:
     if column.counts:
         common = ", ".join(f"{value} {count:,}" for value, count in list(column.counts.items())[:4])
         return shorten(f"{column.distinct:,} values: {common}", 70) + missing
-    if column.sizes:
-        return ", ".join(f"{size} {count:,}" for size, count in list(column.sizes.items())[:3]) + missing
+    if sizes := column.values.get("sizes"):
+        return ", ".join(f"{size} {count:,}" for size, count in list(sizes.items())[:3]) + missing
     return shorten(", ".join(column.examples), 70) + missing

@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "optimizers": ("optimizer",),
     "schedules": ("schedule",),
     "sources": ("source",),
+    "columns": ("column",),
 }
 
 Kind = Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.", show_default=False)]

@@ -1,18 +1,48 @@
-"""Rows to leave out on request. Every removal has its reason and is counted."""
+"""Clean, the line's sixth step: rows are left out on request. Every removal has its reason and is counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from dianji.data.columns import Column
 from dianji.data.content import Content
+from dianji.data.findings import plural
+from dianji.data.line import Batch, Flow
 from dianji.data.source import SPLIT
 from dianji.errors import DataError, did_you_mean
 from dianji.spec.sections import Clean
+
+
+def clean(flow: Flow) -> Flow:
+    """Batches without the rows that the recipe leaves out; ``removed`` in the report counts them by reason.
+
+    Raises:
+        DataError: a label to drop does not occur, or no row is left; if rows are read as a whole.
+    """
+    removed: Counter[str] = Counter()
+    cleaned = flow.map(lambda batch: _cleaned(batch, flow, removed))
+    if not flow.request.chunks and not cleaned.whole.table.num_rows:
+        told = ", ".join(plural(count, reason) for reason, count in removed.items() if count)
+        raise DataError(f"{flow.request.section}: no row is left ({told}). Loosen clean or drop.")
+    return replace(cleaned, report={**flow.report, "removed": removed})
+
+
+def _cleaned(batch: Batch, flow: Flow, removed: Counter[str]) -> Batch:
+    spec, wanted = flow.request.spec, flow.request.wanted
+    named = next((name for name, column in wanted.items() if column.target and column.of.categories != "none"), None)
+    if spec.drop and named is not None:
+        mask = labelled(batch.table, named, wanted[named], spec.drop, flow.request.section)
+        removed["dropped label"] += int(mask.sum())
+        batch = batch.filter(~mask)
+    kept = keep(batch.table, batch.content, spec.clean)
+    for reason, count in kept.removed.items():
+        removed[reason] += count
+    return batch.filter(kept.rows)
 
 
 @dataclass(frozen=True)
@@ -20,7 +50,7 @@ class Kept:
     """Which rows stay, and how many left for each reason."""
 
     rows: np.ndarray  # (rows,) bool
-    removed: dict[str, int]
+    removed: Mapping[str, int]
 
 
 def keep(table: pa.Table, content: Content, clean: Clean) -> Kept:
@@ -47,22 +77,19 @@ def keep(table: pa.Table, content: Content, clean: Clean) -> Kept:
     return Kept(rows, removed)
 
 
-def labelled(table: pa.Table, column: str, labels: Sequence[str], section: str) -> np.ndarray:
+def labelled(table: pa.Table, name: str, column: Column, labels: Sequence[str], section: str) -> np.ndarray:
     """Mask of the rows that carry one of ``labels``.
 
     Raises:
         DataError: no row carries one of them: it is probably misspelt.
     """
-    values = table[column]
-    several = pa.types.is_list(values.type)
-    known = {str(value) for value in pc.unique(pc.list_flatten(values) if several else values).to_pylist() if value}
+    classes = [set(value) for value in column.of.classes(table[name]).to_pylist()]
+    known = set().union(*classes)
     for label in labels:
         if label not in known:
             raise DataError(f"{section}.drop: no row has the label '{label}'. {did_you_mean(label, known)}")
-    if several:
-        unwanted = set(labels)
-        return np.array([bool(unwanted.intersection(value or ())) for value in values.to_pylist()], dtype=bool)
-    return np.asarray(pc.fill_null(pc.is_in(values, pa.array(labels, values.type)), False).to_numpy(), dtype=bool)
+    unwanted = set(labels)
+    return np.array([bool(unwanted & carried) for carried in classes], dtype=bool)
 
 
 def _repeated(table: pa.Table, content: Content, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A table to its splits: what is given stays, the rest is divided as the recipe says."""
+"""The division of one table: given rows stay, the rest goes by shares, strata, groups or time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from dianji.data.times import numbers_of
 from dianji.errors import DataError
 from dianji.spec.sections import Data
 
+#: Usual fractions of validation and test, where a task has targets …
+LABELLED = (0.1, 0.2)
+#: … and where it has none.
+UNLABELLED = (0.05, 0.05)
+
 
 @dataclass(frozen=True)
 class Divider:
@@ -29,7 +34,9 @@ class Divider:
 
     def label(self) -> str | None:
         """The task's column with one label per row, if it has one."""
-        return next((name for name, column in self.columns.items() if column.kind == "label" and column.target), None)
+        return next(
+            (name for name, column in self.columns.items() if column.target and column.of.categories == "one"), None
+        )
 
     def divide(self, table: pa.Table, content: Content, findings: Findings) -> np.ndarray:
         """The number of its split (into ``SPLITS``) for each row, as int8.
@@ -60,7 +67,7 @@ class Divider:
         return result
 
     def _shares(self, given: np.ndarray, findings: Findings) -> Shares:
-        usual = (0.1, 0.2) if any(column.target for column in self.columns.values()) else (0.05, 0.05)
+        usual = LABELLED if any(column.target for column in self.columns.values()) else UNLABELLED
         wanted = []
         for code, value, default in ((1, self.spec.split.validation, usual[0]), (2, self.spec.split.test, usual[1])):
             if isinstance(value, str) or (given == code).any():

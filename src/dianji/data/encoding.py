@@ -6,6 +6,7 @@ import codecs
 import re
 
 from dianji.data.findings import SHOWN, Findings
+from dianji.data.recognition import SHOWN_AS, beyond_ascii, escaped, guess
 from dianji.data.source import Place
 from dianji.errors import DataError
 
@@ -34,7 +35,10 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SHOWN_AS = {"utf-8-sig": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16", "cp1252": "latin-1"}
+#: Codecs by the names that are used here.
+_OWN_NAMES = {"iso8859-1": "latin-1"}
+#: Encodings that are recognised by what only they have; all others are told as a guess.
+_CERTAIN = frozenset({"utf-8", "utf-16", "utf-32", "gb18030", "iso-2022-jp", "iso-2022-kr"})
 
 
 def decode(place: Place, encoding: str, findings: Findings) -> str:
@@ -46,7 +50,7 @@ def decode(place: Place, encoding: str, findings: Findings) -> str:
     data = place.read_bytes()
     refuse_empty(data, place.name)
     refuse_binary(data, place.name)
-    codec = recognise(data) if encoding == "auto" else named(encoding, data, place.name)
+    codec = recognised(data, place.name) if encoding == "auto" else named(encoding, data, place.name)
     text = _decode(data, codec, place.name)
     told(codec, encoding, place.name, findings)
     _find_nuls(text, place.name, findings)
@@ -79,9 +83,18 @@ def refuse_binary(data: bytes, name: str) -> None:
 
 def told(codec: str, encoding: str, name: str, findings: Findings) -> None:
     """Remember how a file is read, and warn where that is a guess."""
-    findings.encodings[name] = _SHOWN_AS.get(codec, codec)
-    if encoding == "auto" and _SHOWN_AS.get(codec, codec) == "latin-1":
-        findings.warn(f"{name} is neither UTF-8 nor GB18030 and was read as Latin-1; name its encoding to be sure")
+    shown = shown_as(codec)
+    findings.encodings[name] = shown
+    if encoding == "auto" and shown not in _CERTAIN:
+        findings.warn(
+            f"{name} is neither UTF-8 nor GB18030 and was read as {shown}, the most plausible encoding; "
+            "name its encoding to be sure"
+        )
+
+
+def shown_as(codec: str) -> str:
+    """What messages and reports call a codec."""
+    return SHOWN_AS.get(codec, codec)
 
 
 def binary_kind(data: bytes) -> str | None:
@@ -94,29 +107,55 @@ def binary_kind(data: bytes) -> str | None:
     if data.startswith(tuple(bom for bom, _ in _BOMS)) or _utf16_without_mark(data):
         return None
     head = data[:65536]
+    if escaped(head) or (b"\0" in head and _wide(head)):
+        return None
     controls = len(re.findall(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]", head))
     return "binary data of a kind that is not known here" if controls > 0.05 * len(head) else None
 
 
 def recognise(data: bytes) -> str:
-    """The codec of text: by its mark, else UTF-8 where that fits (but for a few broken bytes), GB18030, Latin-1."""
+    """The likeliest codec of text: by its mark, else UTF-8 where that fits (a few broken bytes aside), else a guess."""
+    return _certain(data) or guess(data).codec
+
+
+def recognised(data: bytes, name: str) -> str:
+    """The same, where it is sure enough to be used without being asked for.
+
+    Raises:
+        DataError: it is not; names the candidates and how each would read the file.
+    """
+    certain = _certain(data)
+    if certain is not None:
+        return certain
+    found = guess(data)
+    if found.sure:
+        return found.codec
+    line = beyond_ascii(data)
+    readings = {shown_as(codec): line.decode(codec, "replace").strip()[:60] for codec in found.candidates}
+    listed = "; ".join(f"{codec} ('{text}')" for codec, text in readings.items())
+    told = f"It may be {listed}" if listed else "No encoding that is tried gives plausible text"
+    first = next(iter(readings), "shift_jis")
+    raise DataError(
+        f"{name}: the encoding cannot be told: it is not UTF-8. {told}. Name it: encoding: {first}, or any other that "
+        "Python knows."
+    )
+
+
+def _certain(data: bytes) -> str | None:
+    """The codec that a mark, an escape sequence or the rules of UTF-8 tell."""
     mark = marked(data)
     if mark:
         return mark
-    try:
-        data.decode("utf-8")
+    switching = escaped(data)
+    if switching and fits(data, switching):
+        return switching
+    if b"\0" in data:
+        wide = _utf16_without_mark(data) or _wide(data)
+        if wide:
+            return wide
+    if fits(data, "utf-8"):
         return "utf-8"
-    except UnicodeDecodeError:
-        pass
-    wide = _utf16_without_mark(data)
-    if wide:
-        return wide
-    if _mostly_utf8(data):
-        return "utf-8"  # decoding will show the broken bytes
-    if _plausible_gb18030(data):
-        return "gb18030"
-    # Bytes 0x80-0x9f are control characters in Latin-1 and quotes and dashes in what such files really are.
-    return "cp1252" if _fits(data, "cp1252") else "latin-1"
+    return "utf-8" if b"\0" not in data and _mostly_utf8(data) else None  # decoding will show the broken bytes
 
 
 def marked(data: bytes) -> str | None:
@@ -128,16 +167,20 @@ def named(encoding: str, data: bytes, name: str) -> str:
     """The codec of an encoding that a person named.
 
     Raises:
-        DataError: the file's own mark says something else.
+        DataError: the file's own mark says something else, or Python does not know the encoding.
     """
-    if data.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
+    try:
+        codec = codecs.lookup(encoding).name
+    except LookupError:
+        raise DataError(f"{name}: Python knows no encoding '{encoding}'. Write one such as utf-8, or auto.") from None
+    if data.startswith(codecs.BOM_UTF8) and codec not in ("utf-8", "utf-8-sig"):
         raise DataError(
             f"{name} starts with a UTF-8 byte order mark, but the recipe says encoding: {encoding}. Write "
             "encoding: utf-8, or auto."
         )
-    if encoding == "utf-16" and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if codec == "utf-16" and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _utf16_without_mark(data) or "utf-16-le"
-    return "utf-8-sig" if encoding == "utf-8" else encoding
+    return "utf-8-sig" if codec == "utf-8" else _OWN_NAMES.get(codec, codec)
 
 
 def _decode(data: bytes, codec: str, name: str) -> str:
@@ -149,8 +192,8 @@ def _decode(data: bytes, codec: str, name: str) -> str:
         else:
             faults, more = [_broken_in(data, error.start, codec, name)], 0
     other = recognise(data)
-    looks = _SHOWN_AS.get(other, other)
-    same = looks == _SHOWN_AS.get(codec, codec)
+    looks = shown_as(other)
+    same = looks == shown_as(codec)
     advice = (
         "Repair these bytes at the source of the file, or name the encoding it is really in."
         if same
@@ -161,7 +204,7 @@ def _decode(data: bytes, codec: str, name: str) -> str:
 
 def broken_byte(byte: int, line: int, offset: int, codec: str, name: str) -> str:
     """What is said of a byte that an encoding does not have."""
-    return f"{name}, line {line}: byte 0x{byte:02x} at offset {offset:,} is not {_SHOWN_AS.get(codec, codec).upper()}"
+    return f"{name}, line {line}: byte 0x{byte:02x} at offset {offset:,} is not {shown_as(codec).upper()}"
 
 
 def nul(name: str, line: int) -> str:
@@ -194,21 +237,6 @@ def _mostly_utf8(data: bytes) -> bool:
     return good >= 10 * broken
 
 
-def _plausible_gb18030(data: bytes) -> bool:
-    """Chinese characters are pairs of high bytes; accented letters mostly stand alone between ASCII."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", data)]
-    paired = sum(length for length in runs if length > 1)
-    if not runs or paired < 0.8 * sum(runs):
-        return False
-    try:
-        text = data.decode("gb18030")
-    except UnicodeDecodeError:
-        return False
-    high = [character for character in text if character > "\x7f"]
-    chinese = sum(1 for character in high if "\u3000" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef")
-    return chinese >= 0.7 * len(high)
-
-
 def _utf16_without_mark(data: bytes) -> str | None:
     """UTF-16 of mostly Western text has a zero in every second byte."""
     head = data[:4096]
@@ -220,7 +248,14 @@ def _utf16_without_mark(data: bytes) -> str | None:
     return None
 
 
-def _fits(data: bytes, codec: str) -> bool:
+def _wide(data: bytes) -> str | None:
+    """UTF-16 of another script, whose zero bytes are those of line ends, commas and spaces."""
+    found = guess(data)
+    return found.codec if found.sure and found.codec.startswith("utf-16") else None
+
+
+def fits(data: bytes, codec: str) -> bool:
+    """Whether all of the bytes are text in the encoding."""
     try:
         data.decode(codec)
     except UnicodeDecodeError:

@@ -1,19 +1,18 @@
-"""What a recipe's path stands for: files, in a fixed order, each with a short name and perhaps a split."""
+"""Files of folders: which hold data, what messages call them, which split their names announce, their digests."""
 
 from __future__ import annotations
 
 import functools
-import glob
 import hashlib
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dianji.data.source import Place
-from dianji.errors import DataError, did_you_mean
+from dianji.errors import DataError
 
 #: What splits are called out there -> what we call them.
 _SPLIT_WORDS = {
@@ -34,40 +33,12 @@ def split_named(name: str) -> str | None:
     return found[0] if found else None
 
 
-def expand(path: str | Sequence[str], *, whole: bool = False) -> list[Place]:
-    """The files behind a path, a glob, a folder, ``-``, or several of them. ``whole``: folders stay as they are.
+def listing(folder: Path) -> list[tuple[Path, str | None]]:
+    """Data files of a folder in a fixed order. Where their names say train and test, these are the splits.
 
     Raises:
-        DataError: nothing is there, or a folder holds files for splits beside files for none.
+        DataError: there is none, or there are files for splits beside files for none.
     """
-    paths = [path] if isinstance(path, str) else list(path)
-    if not paths:
-        raise DataError("path is an empty list: at least one file is needed.")
-    if paths == ["-"]:
-        return [Place("-", "standard input", content=sys.stdin.buffer.read())]
-    places: list[tuple[Path, str | None]] = []
-    for item in paths:
-        places += _expand_one(Path(item).expanduser(), whole)
-    names = _names([file for file, _ in places])
-    return [Place(str(file), name, split) for (file, split), name in zip(places, names, strict=True)]
-
-
-def _expand_one(path: Path, whole: bool) -> list[tuple[Path, str | None]]:
-    if path.is_dir():
-        return [(path, None)] if whole else _folder(path)
-    if path.exists():
-        return [(path, None)]
-    if any(sign in str(path) for sign in "*?["):
-        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 (takes absolute patterns)
-        files = [file for file in found if file.is_file() or (whole and file.is_dir())]
-        if not files:
-            raise DataError(f"no file matches {path}. Check the pattern; it is relative to {Path.cwd()}.")
-        return [(file, None) for file in files]
-    raise DataError(f"{path} does not exist. {_nearby(path)}")
-
-
-def _folder(folder: Path) -> list[tuple[Path, str | None]]:
-    """Data files of a folder. Where their names say train and test, these are the splits."""
     files = sorted(
         file
         for file in folder.rglob("*")
@@ -92,22 +63,22 @@ def _folder_split(file: Path, root: Path) -> str | None:
     return next((split for split in map(split_named, folders) if split), None)
 
 
-def _names(files: Sequence[Path]) -> list[str]:
-    """The files' own names; where two are alike, their paths below the common folder."""
-    counts = Counter(file.name for file in files)
-    if max(counts.values()) == 1:
-        return [file.name for file in files]
-    common = os.path.commonpath([file.parent for file in files])
+def named(places: Sequence[Place]) -> list[Place]:
+    """The places with the files' own names; where two are alike, with their paths below the common folder."""
+    paths = [Path(place.path) for place in places]
+    counts = Counter(path.name for path in paths)
+    if not counts or max(counts.values()) == 1:
+        return [replace(place, name=path.name) for place, path in zip(places, paths, strict=True)]
+    common = os.path.commonpath([path.parent for path in paths])
     return [
-        file.relative_to(common).as_posix() if counts[file.name] > 1 and file.is_relative_to(common) else file.name
-        for file in files
+        replace(
+            place,
+            name=path.relative_to(common).as_posix()
+            if counts[path.name] > 1 and path.is_relative_to(common)
+            else path.name,
+        )
+        for place, path in zip(places, paths, strict=True)
     ]
-
-
-def _nearby(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"There is no folder {path.parent} either; paths are relative to {Path.cwd()}."
-    return did_you_mean(path.name, [item.name for item in path.parent.iterdir() if not item.name.startswith(".")])
 
 
 def digest_of(parts: Iterable[tuple[str, Path]]) -> str:

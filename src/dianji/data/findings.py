@@ -17,6 +17,7 @@ class Findings:
 
     warnings: list[str] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)  # file's name in messages -> encoding
+    rows: dict[str, int] = field(default_factory=dict)  # file's name in messages -> rows that were read
     faults: list[str] = field(default_factory=list)
     count: int = 0
 
@@ -34,6 +35,8 @@ class Findings:
         """Take over what was found elsewhere."""
         self.warnings += other.warnings
         self.encodings.update(other.encodings)
+        for name, count in other.rows.items():
+            self.rows[name] = self.rows.get(name, 0) + count
         self.faults = (self.faults + other.faults)[:SHOWN]
         self.count += other.count
 

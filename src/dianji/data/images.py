@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 #: Larger images are refused by their header alone: a small file may unpack into all of the memory.
 MAX_PIXELS = 64_000_000
 
+#: Endings of files that are taken for images; Pillow decides whether they are.
+SUFFIXES = frozenset(
+    [".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
+)
+
 
 def open_image(value: bytes | str, where: str) -> Image:
     """Bytes or a path to an image in RGB, upright, its first frame, transparency on white.

@@ -5,35 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dianji.data import column_kinds
-from dianji.data.column_kinds import Inspected
-from dianji.data.findings import Findings
+from dianji.data.columns import Column
+from dianji.data.columns.base import column_kind
+from dianji.data.decode import decode
+from dianji.data.inspected import OTHER, Inspected, described, inspected
 from dianji.data.language import detect
-from dianji.data.resolve import places
-from dianji.data.select import concatenate, names_of
+from dianji.data.line import Flow, Request
+from dianji.data.locate import locate
+from dianji.data.quality.alike import told_alike
+from dianji.data.recognise import recognise
+from dianji.data.select import names_of, select
 from dianji.data.source import SPLIT
 from dianji.errors import RecipeError, did_you_mean
+from dianji.spec.sections import Data
 
-Role = Literal["text", "label", "group", "time"]
-
-#: What columns of a role are often called.
-_NAMES: Mapping[Role, re.Pattern[str]] = {
-    "text": re.compile(
-        r"text|query|question|sentence|body|content|review|message|comment|sms|tweet|utterance|文本|内容|标题|问题|评论",
-        re.IGNORECASE,
-    ),
-    "label": re.compile(
-        r"label|category|class|intent|target|sentiment|topic|^y$|标签|类别|分类|意图|情感",
-        re.IGNORECASE,
-    ),
-    "group": re.compile(r"customer|user|client|patient|author|speaker|session|account|客户|用户", re.IGNORECASE),
-    "time": re.compile(r"time|date|created|year|时间|日期", re.IGNORECASE),
-}
+#: From this share of rows whose value comes more than once, a column with a telling name holds labels.
+_REPEATED = 0.5
+_NAME = 40  # characters that most names of classes do not exceed
+#: Kinds that the values of a column of labels may look like.
+_MISTAKEN = frozenset({"label", "text", "number", "id", "time"})
+#: Columns of which several rows belong together.
+_OWNERS = re.compile(r"customer|user|client|patient|author|speaker|session|account|客户|用户", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,31 @@ class Inspection:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+    def fit(self, columns: Mapping[str, Column]) -> dict[str, str] | None:
+        """What a task calls a column -> what the data calls it; None where a column that the task needs is absent.
+
+        A data column of the task's own name comes first, then one with a name that the kind often has, then the one
+        whose values the kind describes best. Kinds that describe fewer columns choose first.
+        """
+        taken: dict[str, str] = {}
+        fitting = {name: self._fitting(name, column) for name, column in columns.items()}
+        for name in sorted(columns, key=lambda name: len(fitting[name])):
+            free = [found for found in fitting[name] if found not in taken.values()]
+            if free:
+                taken[name] = free[0]
+            elif not columns[name].optional:
+                return None
+        return {name: taken[name] for name in columns if name in taken}
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+    def _fitting(self, name: str, column: Column) -> list[str]:
+        """Data columns that may stand for a task's column, the best first."""
+        kind = column.of
+        found = {seen.name: seen.scores.get(column.kind, 0.0) for seen in self.columns if column.kind in seen.scores}
+        return sorted(found, key=lambda seen: (seen != name, not kind.telling.search(seen), -found[seen]))
 
 
 _ROLES = {"text": "text", "image": "image", "label": "label", "labels": "label", "group": "group", "time": "time"}
@@ -97,71 +116,122 @@ def inspect(path: str | Sequence[str]) -> Inspection:
     Raises:
         DataError: what is wrong with the files.
     """
-    findings = Findings()
-    table, format_ = read_all(path, findings)
-    return look_at(table, path if isinstance(path, str) else ", ".join(path), format_, findings)
+    return look_at(decoded_of(path), path if isinstance(path, str) else ", ".join(path))
 
 
-def look_at(table: pa.Table, path: str, format_: str, findings: Findings) -> Inspection:
-    """The same of what ``read_all`` has read."""
-    columns = tuple(column_kinds.inspected(table[name], name) for name in names_of(table))
-    text = _best(columns, ("text",), "text", lambda column: column.characters["mean"])
+def decoded_of(path: str | Sequence[str]) -> Flow:
+    """Every row with every column of undescribed data.
+
+    Raises:
+        DataError: what is wrong with the files.
+    """
+    return decode(recognise(locate(Request(Data(path=path if isinstance(path, str) else list(path))))))
+
+
+def look_at(decoded: Flow, path: str) -> Inspection:
+    """What decoded rows look like.
+
+    Raises:
+        DataError: what is wrong with the files.
+    """
+    table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
+    columns = tuple(inspected(table[name], name) for name in names_of(table))
+    label, refused = _label(columns, table)
+    columns = tuple(label if label is not None and column.name == label.name else column for column in columns)
+    free = [column for column in columns if label is None or column.name != label.name]
+    text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
+    warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name != text)]
+    warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
         path=path,
-        format=format_,
-        encoding=next(iter(findings.encodings.values()), None),
+        format=decoded.readings[0].format,
+        encoding=next(iter(decoded.findings.encodings.values()), None),
         rows=table.num_rows,
         columns=columns,
         languages=tuple(detect([str(value or "") for value in table[text].to_pylist()])) if text else (),
         splits=_split_counts(table),
         text=text,
         image=next((column.name for column in columns if column.kind == "image"), None),
-        label=_best(columns, ("label", "labels"), "label", lambda column: -column.distinct),
-        group=_group(columns),
-        time=_time(columns),
-        warnings=tuple(findings.warnings),
+        label=label.name if label is not None else None,
+        group=_group(free),
+        time=_time(free),
+        warnings=tuple(warnings),
     )
 
 
-def read_all(path: str | Sequence[str], findings: Findings) -> tuple[pa.Table, str]:
-    """Every row with every column, ``__source__`` and ``__split__``; and the format of the first file.
-
-    Raises:
-        DataError: what is wrong with the files.
-    """
-    readings = places(path, "auto", {})
-    parts: list[pa.Table] = []
-    for reading in readings:
-        table = reading.read("auto", findings)
-        if table is not None:
-            split = pa.array([reading.place.split] * table.num_rows, pa.string())
-            parts.append(table if SPLIT in table.column_names else table.append_column(SPLIT, split))
-    findings.check()
-    return concatenate(parts), readings[0].format
-
-
-def _best(
-    columns: Sequence[Inspected], kinds: Sequence[str], role: Role, rank: Callable[[Inspected], float]
-) -> str | None:
-    """Of the columns of these kinds that vary, the one with a telling name, else the first by ``rank``."""
-    fitting = [column for column in columns if column.kind in kinds and column.distinct > 1]
-    fitting = fitting or [column for column in columns if column.kind in kinds and role == "text"]
+def _best(columns: Sequence[Inspected], kind: str, rank: Callable[[Inspected], float]) -> str | None:
+    """Of the columns of a kind the one that varies, has a telling name, and comes first by ``rank``."""
+    fitting = [column for column in columns if column.kind == kind]
+    telling = column_kind(kind).telling
     if not fitting:
         return None
-    return max(fitting, key=lambda column: (bool(_NAMES[role].search(column.name)), rank(column))).name
+    return max(fitting, key=lambda of: (of.distinct > 1, bool(telling.search(of.name)), rank(of))).name
+
+
+def _label(columns: Sequence[Inspected], table: pa.Table) -> tuple[Inspected | None, dict[str, str]]:
+    """The column of labels, and why columns with a telling name are not: name -> sentence.
+
+    A telling name goes before what the values look like, as long as values come again: class numbers may look like
+    numbers, codes like ids, phrases like texts, years like dates.
+    """
+    found: list[tuple[int, Inspected]] = []
+    refused: dict[str, tuple[int, str]] = {}
+    for column in columns:
+        telling = _telling(column.name)
+        if column.kind in ("label", "labels") and column.distinct > 1:
+            found.append((telling, column))
+        elif telling:
+            taken = _as_label(column, table[column.name])
+            reason = _unfit(column, taken)
+            if reason:
+                refused[column.name] = (telling, f"column '{column.name}' was not used as the label because {reason}")
+            else:
+                found.append((telling, taken))
+    best = max(found, key=lambda item: (item[0], item[1].repeated >= _REPEATED, -item[1].distinct), default=None)
+    level = best[0] if best is not None else 0
+    return best[1] if best is not None else None, {name: told for name, (of, told) in refused.items() if of > level}
+
+
+def _telling(name: str) -> int:
+    """2: the name of the column is one for labels; 1: such a name is part of it; 0: neither."""
+    patterns = [column_kind(kind).telling for kind in ("label", "labels")]
+    if any(pattern.fullmatch(name.strip("_ ")) for pattern in patterns):
+        return 2
+    return int(any(pattern.search(name) for pattern in patterns))
+
+
+def _as_label(column: Inspected, values: pa.ChunkedArray) -> Inspected:
+    return described(values, column.name, "label", {**column.scores, "label": 0.5})
+
+
+def _unfit(column: Inspected, taken: Inspected) -> str:
+    """Why a column with a telling name is no label; empty where it is one."""
+    if column.kind not in _MISTAKEN:
+        return f"it holds {column.kind}" if column.kind != OTHER else "its values are neither names nor whole numbers"
+    if not taken.counts:
+        return f"its values are not names or whole numbers ({', '.join(column.examples)})"
+    if taken.distinct < 2:
+        return f"all of its rows hold '{next(iter(taken.counts))}'"
+    if taken.repeated < _REPEATED:
+        return (
+            f"most of its values occur once ({taken.distinct:,} different ones in {sum(taken.counts.values()):,} rows)"
+        )
+    if column.kind == "text" and column.characters.get("mean", 0.0) > _NAME and not taken.repeated > 0.9:
+        return "its values are as long as texts"
+    return ""
 
 
 def _group(columns: Sequence[Inspected]) -> str | None:
     """Something like a customer's number that several rows share."""
-    shared = (column for column in columns if column.kind in ("id", "label", "number") and column.repeated)
-    return next((column.name for column in shared if _NAMES["group"].search(column.name)), None)
+    shared = (column for column in columns if column.kind in ("id", "label", "number") and column.repeated > 0)
+    return next((column.name for column in shared if _OWNERS.search(column.name)), None)
 
 
 def _time(columns: Sequence[Inspected]) -> str | None:
     """A date, or numbers that call themselves a time."""
-    dates = _best(columns, ("date",), "time", lambda column: column.distinct)
-    stamps = (column.name for column in columns if column.kind == "number" and _NAMES["time"].search(column.name))
-    return dates or next(stamps, None)
+    telling = column_kind("time").telling
+    stamps = (column.name for column in columns if column.kind == "number" and telling.search(column.name))
+    return _best(columns, "time", lambda column: column.distinct) or next(stamps, None)
 
 
 def _split_counts(table: pa.Table) -> dict[str, int]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from dianji.data.encoding import broken_byte, marked, named, nul, recognise, refuse_binary, refuse_empty, told
+from dianji.data.encoding import broken_byte, marked, named, nul, recognised, refuse_binary, refuse_empty, told
 from dianji.data.findings import Findings
+from dianji.data.recognition import escaped
 from dianji.data.source import Place
 from dianji.errors import DataError
 
@@ -50,8 +51,8 @@ def codec_of(place: Place, encoding: str) -> str:
     refuse_binary(head, place.name)
     if encoding != "auto":
         return named(encoding, head, place.name)
-    if marked(head) or place.live is not None:
-        return recognise(_whole_lines(head))
+    if marked(head) or escaped(head) or place.live is not None:
+        return recognised(_whole_lines(head), place.name)
     return _recognise_file(place)
 
 
@@ -67,15 +68,21 @@ def _recognise_file(place: Place) -> str:
     with place.open() as file:
         while block:
             block = file.read(_BLOCK)
-            try:
-                decoder.decode(block, final=not block)
-            except UnicodeDecodeError:
+            if escaped(block) or not _continues(decoder, block):
                 before = min(done, _WINDOW // 4)
                 file.seek(done - before)
                 window = file.read(_WINDOW)
-                return recognise(_whole_lines(window[window.find(b"\n") + 1 if before else 0 :]))
+                return recognised(_whole_lines(window[window.find(b"\n") + 1 if before else 0 :]), place.name)
             done += len(block)
     return "utf-8"
+
+
+def _continues(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:
+    try:
+        decoder.decode(block, final=not block)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _whole_lines(data: bytes) -> bytes:

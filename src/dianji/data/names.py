@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from dianji.data.columns import Column
+from dianji.data.arrow_types import is_string
+from dianji.data.columns import Column, ColumnKind
 from dianji.data.findings import some
 from dianji.data.source import SOURCE
 from dianji.errors import DataError
@@ -20,14 +21,19 @@ def words(label: str) -> str:
     return " ".join(part for part in _BREAKS.split(label) if part)
 
 
+def _is_text(kind: ColumnKind) -> bool:
+    """Whether a name in words is a value of the kind."""
+    return kind.modality == "text" and is_string(kind.arrow)
+
+
 def with_names(train: pa.Table, columns: Mapping[str, Column], section: str) -> pa.Table:
     """The training rows, and after them one row for each label, whose text is the label's name in words.
 
     Raises:
         DataError: there is not one text and one label per row, or a label has no word in it.
     """
-    texts = [name for name, column in columns.items() if column.kind == "text" and not column.target]
-    targets = [name for name, column in columns.items() if column.kind == "label" and column.target]
+    texts = [name for name, column in columns.items() if not column.target and _is_text(column.of)]
+    targets = [name for name, column in columns.items() if column.target and column.of.categories == "one"]
     if len(texts) != 1 or len(targets) != 1 or len(columns) != 2:
         raise DataError(
             f"{section}.names: rows can be made of label names where a row is one text with one label; this task takes "
@@ -42,5 +48,5 @@ def with_names(train: pa.Table, columns: Mapping[str, Column], section: str) -> 
         )
     rows = {texts[0]: [words(label) for label in labels], targets[0]: labels}
     rows[SOURCE] = [f"name of the label '{label}'" for label in labels]
-    added = pa.table({name: pa.array(rows[name], train.schema.field(name).type) for name in train.column_names})
-    return pa.concat_tables([train, added])
+    added = pa.table({name: pa.array(rows[name], train.schema.field(name).type) for name in rows})
+    return pa.concat_tables([train, added], promote_options="default")

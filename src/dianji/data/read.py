@@ -1,8 +1,8 @@
-"""Rows for a task: read, checked, cleaned, divided and reported on."""
+"""Rows for a task, by the line: locate, recognise, decode, select, check, clean, divide, report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dianji.data import resolve
-from dianji.data.clean import keep, labelled
+from dianji.data.check import check
+from dianji.data.clean import clean
 from dianji.data.columns import Column
-from dianji.data.content import Content, examine
-from dianji.data.division import Divider, as_given
-from dianji.data.files import split_named
-from dianji.data.findings import Findings, plural
-from dianji.data.labels import check_labels
-from dianji.data.limit import choose, parse
+from dianji.data.decode import decode
+from dianji.data.digest import data_digest, needs_rows
+from dianji.data.divide import divide
+from dianji.data.line import Flow, Request
+from dianji.data.locate import locate
 from dianji.data.names import with_names
-from dianji.data.quality.near import QUICK, near_duplicates
-from dianji.data.report import Rows, build
-from dianji.data.select import Request, concatenate, require_roles, select
-from dianji.data.source import SOURCE, SPLIT, SPLITS
-from dianji.data.streamed import sample, stream_splits
-from dianji.errors import DataError
+from dianji.data.recognise import recognise
+from dianji.data.report import report
+from dianji.data.select import require_roles, select
+from dianji.data.source import SOURCE, SPLITS, UNIT
+from dianji.data.streamed import keep, require_streamable, sample
 from dianji.spec.sections import Data
 from dianji.store.steps import Store
 
@@ -68,43 +66,43 @@ def load(
         DataError: what is wrong with files, rows, columns and labels, as many faults at once as can be found.
         CapabilityError: an optional package is missing.
     """
-    section = f"data.{name}"
-    columns = _wanted(columns, need_targets)
+    request = Request(spec, _wanted(columns, need_targets), name, seed, divide=divide, chunks=spec.stream)
     if spec.stream:
-        folder = cache or Store.default().home / "cache"
-        splits, report = stream_splits(spec, columns, seed=seed, name=name, cache=folder)
-        return Loaded(splits, report["digest"], tuple(report["warnings"]), report, streamed=True)
-    findings = Findings()
-    readings = resolve.resolve(spec, section)
-    _warn_of_names(readings, findings)
-    tables = [reading.read(spec.encoding, findings) for reading in readings]
-    request = Request(columns, spec.columns, _extra(spec), name, spec.clean.drop_empty)
-    table = _selected(readings, tables, request, findings)
-    table, content, removed = _cleaned(table, spec, columns, section)
-    divider = Divider(spec, columns, seed, section)
-    split = divider.divide(table, content, findings) if divide else as_given(table, findings)
-    findings.check()
-    table, content, split = _limited(table, content, split, divider, findings)
-    table = table.select([*columns, SOURCE])
-    splits = {name: table.filter(pa.array(split == code)) for code, name in enumerate(SPLITS) if (split == code).any()}
-    if spec.names and divide:
-        splits["train"] = with_names(splits["train"], columns, section)
-    told = findings if divide else Findings()
-    check_labels(splits, columns, section, told)
-    findings.check()
-    findings.warnings += told.faults if not divide else []
-    digest = resolve.digest(readings, tables, _image_columns(spec, columns))
-    report = {"name": name, "digest": digest, "files": _files(readings, tables, findings), "removed": removed}
-    rows = Rows(table, content, split, columns)
-    report |= build(rows, findings)
-    if spec.names and divide:
-        report["names"] = splits["train"].num_rows - int((split == 0).sum())
-    findings.check()
-    if spec.strict:
-        _refuse(report, findings, section)
-        _refuse_near(rows, section)
-    warnings = tuple(f"{section}: {warning}".replace(f"{section}: {section}", section) for warning in findings.warnings)
-    return Loaded(splits, digest, warnings, {**report, "warnings": list(warnings)})
+        require_streamable(request)
+        splits, told = keep(_cleaned_and_divided(decoded(request)), cache or Store.default().home / "cache")
+        return Loaded(splits, told["digest"], tuple(told["warnings"]), told, streamed=True)
+    return divided(decoded(request))
+
+
+def decoded(request: Request) -> Flow:
+    """The line's first three steps: every row with every column.
+
+    Raises:
+        DataError: a path, a format or a file is at fault.
+    """
+    return decode(recognise(locate(request)))
+
+
+def divided(flow: Flow) -> Loaded:
+    """The line's further steps, from decoded rows to splits with their report.
+
+    Raises:
+        DataError: what is wrong with rows, columns and labels.
+    """
+    flow = report(_cleaned_and_divided(flow))
+    request, batch, told = flow.request, flow.whole, dict(flow.report)
+    table = batch.table.select([*(name for name in request.wanted if name in batch.table.column_names), SOURCE])
+    if "__group__" in batch.table.column_names:
+        table = table.append_column(UNIT, pa.array(_units(batch.table["__group__"])))
+    splits = {
+        name: table.filter(pa.array(batch.split == code))
+        for code, name in enumerate(SPLITS)
+        if (batch.split == code).any()
+    }
+    if request.spec.names and request.divide:
+        splits["train"] = with_names(splits["train"], request.wanted, request.section)
+        told["names"] = splits["train"].num_rows - int(np.sum(batch.split == 0))
+    return Loaded(splits, flow.digest, tuple(told["warnings"]), told)
 
 
 def rows(
@@ -114,25 +112,79 @@ def rows(
     spec: Data | None = None,
     given: Mapping[str, str] | None = None,
     need_targets: bool = False,
+    warn: Callable[[str], None] | None = None,
 ) -> pa.Table:
     """The rows of a file, a folder or standard input (``-``), undivided; for prediction and evaluation.
 
-    A column that ``spec`` maps may also stand under the task's own name; one that is ``given`` must be there.
+    A column that ``spec`` maps may also stand under the task's own name; one that is ``given`` must be there. ``warn``
+    gets each warning.
 
     Raises:
         DataError: what is wrong with files, rows and columns.
         RecipeError: the task has no column that is ``given``.
     """
-    spec, given = spec or Data(), given or {}
+    given = given or {}
     require_roles(given, columns, targets=need_targets)
-    columns = _wanted(columns, need_targets)
-    findings = Findings()
-    readings = resolve.places(path, "auto", {})
-    if spec.format != "auto" and spec.options and all(reading.format == spec.format for reading in readings):
-        readings = resolve.places(path, spec.format, spec.options)
-    tables = [reading.read(spec.encoding, findings) for reading in readings]
-    table = _selected(readings, tables, Request(columns, spec.columns, lenient=True, given=given), findings)
-    return table.select([*columns, SOURCE])
+    wanted = _wanted(columns, need_targets)
+    request = Request(_of_path(path, spec or Data()), wanted, lenient=True, given=given)
+    flow = check(select(decoded(request)))
+    table = flow.whole.table
+    for warning in flow.findings.warnings if warn is not None else ():
+        warn(warning)
+    return table.select([*(name for name in request.wanted if name in table.column_names), SOURCE])
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows that can be gone through; ``rows`` is None where they come only once and nobody can know how many."""
+
+    flow: Flow
+    rows: int | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found so far; of standard input only that which has come."""
+        return tuple(dict.fromkeys(self.flow.findings.warnings))
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """The task's columns under the task's names, and ``__source__``; chunk by chunk, in order.
+
+        Raises:
+            DataError: a row, a column or a file is at fault; what came before it has been given.
+        """
+        for batch in self.flow.batches:
+            self.flow.findings.check()
+            yield batch.table
+        self.flow.findings.check()
+
+
+def open_stream(
+    path: str, columns: Mapping[str, Column], mapping: Mapping[str, Any], given: Mapping[str, str] | None = None
+) -> Stream:
+    """The rows of a file, a folder, a glob or standard input (``-``).
+
+    Files are read through once before the first row is given, so that every fault is told before any work is done, and
+    the number of rows is known.
+
+    Args:
+        path: what to read.
+        columns: the task's, without targets.
+        mapping: the task's name of a column -> its name in the data, if it is there under this name.
+        given: the same as the caller says; such a column must be there.
+
+    Raises:
+        DataError: what is wrong with files, rows and columns.
+        RecipeError: the task has no column that is ``given``.
+    """
+    require_roles(given or {}, columns, targets=False)
+    spec = _of_path(path, Data(columns=dict(mapping)))
+    request = Request(spec, columns, lenient=True, chunks=True, given=given or {})
+    flow = check(select(decoded(request)))
+    if any(place.live is not None for place in flow.places):
+        return Stream(flow)
+    count = sum(batch.table.num_rows for batch in flow.batches)
+    flow.findings.check()
+    return Stream(flow, count)
 
 
 def digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str:
@@ -143,137 +195,41 @@ def digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str:
     Raises:
         DataError: a file is missing or cannot be read.
     """
-    readings = resolve.resolve(spec, "data")
-    findings = Findings()
-    tables: list[pa.Table | None] = [None] * len(readings)
-    if resolve.needs_rows(readings, columns or {}):
-        tables = [reading.read(spec.encoding, findings) for reading in readings]
-        findings.check()
-    return resolve.digest(readings, tables, _image_columns(spec, columns or {}))
+    found = files_digest(spec, columns)
+    if found is not None:
+        return found
+    flow = decoded(Request(spec, columns or {}))
+    flow.findings.check()
+    return flow.digest
 
 
-def _warn_of_names(readings: Sequence[resolve.Reading], findings: Findings) -> None:
-    """A list or a glob is one table, also where a file is called test."""
-    if any(reading.place.split == "train" for reading in readings):
-        return
-    undivided = [reading.place.name for reading in readings if reading.place.split is None]
-    for name in undivided if len(undivided) > 1 else []:
-        split = split_named(name)
-        if split in ("validation", "test"):
-            findings.warn(f"{name} is divided with the other files; to keep it apart write split: {{{split}: {name}}}")
+def files_digest(spec: Data, columns: Mapping[str, Column] | None = None) -> str | None:
+    """``digest`` where it follows from the files that the path stands for, else None; nothing is parsed.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+    readings = recognise(locate(Request(spec))).readings
+    if needs_rows(readings, columns or {}):
+        return None
+    return data_digest(readings, [None] * len(readings), Request(spec))
+
+
+def _cleaned_and_divided(flow: Flow) -> Flow:
+    return divide(clean(check(select(flow))))
+
+
+def _units(groups: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) int64: the same number for rows of the same group; a row without a group is one of its own."""
+    number: dict[Any, int] = {}
+    values = [("row", row) if value is None else ("group", value) for row, value in enumerate(groups.to_pylist())]
+    return np.array([number.setdefault(value, len(number)) for value in values], dtype=np.int64)
+
+
+def _of_path(path: str | Sequence[str], spec: Data) -> Data:
+    kept = {"split": Data().split, "clean": Data().clean}  # what is done to rows that are learnt from
+    return spec.model_copy(update={**kept, "path": path if isinstance(path, str) else list(path)})
 
 
 def _wanted(columns: Mapping[str, Column], need_targets: bool) -> dict[str, Column]:
     return {name: column for name, column in columns.items() if need_targets or not column.target}
-
-
-def _extra(spec: Data) -> dict[str, str]:
-    """Columns that only the division needs."""
-    roles = {"group": spec.split.group, "time": spec.split.time, "stratify": spec.split.stratify}
-    return {role: name for role, name in roles.items() if name is not None}
-
-
-def _image_columns(spec: Data, columns: Mapping[str, Column]) -> list[str]:
-    return [spec.columns.get(name, name) for name, column in columns.items() if column.kind == "image"]
-
-
-def _selected(
-    readings: Sequence[resolve.Reading], tables: Sequence[pa.Table | None], request: Request, findings: Findings
-) -> pa.Table:
-    """The task's columns of every file, one below the other."""
-    selected: list[pa.Table] = []
-    alone = len(readings) == 1
-    for reading, table in zip(readings, tables, strict=True):
-        if table is None:
-            continue
-        try:
-            part = select(table, request, reading.place, findings)
-        except DataError as error:
-            findings.fault(str(error))
-            continue
-        selected.append(_marked(part, None if alone else reading.place.split))
-    findings.check()
-    return concatenate(selected)
-
-
-def _marked(table: pa.Table, split: str | None) -> pa.Table:
-    """What the place says of its split goes before what stands inside it."""
-    if split is None:
-        return table
-    values = pa.array([split] * table.num_rows, pa.string())
-    return table.drop_columns([name for name in (SPLIT,) if name in table.column_names]).append_column(SPLIT, values)
-
-
-def _cleaned(
-    table: pa.Table, spec: Data, columns: Mapping[str, Column], section: str
-) -> tuple[pa.Table, Content, dict[str, int]]:
-    removed: dict[str, int] = {}
-    label = next(
-        (name for name, column in columns.items() if column.target and column.kind in ("label", "labels")), None
-    )
-    if spec.drop and label is not None:
-        mask = labelled(table, label, spec.drop, section)
-        removed["dropped label"] = int(mask.sum())
-        table = table.filter(pa.array(~mask))
-    content = examine(table, columns)
-    kept = keep(table, content, spec.clean)
-    removed |= kept.removed
-    table = table.filter(pa.array(kept.rows))
-    if not table.num_rows:
-        raise DataError(
-            f"{section}: no row is left "
-            f"({', '.join(f'{plural(count, reason)}' for reason, count in removed.items() if count)}). Loosen "
-            "clean or drop."
-        )
-    return table, content.take(kept.rows), removed
-
-
-def _limited(
-    table: pa.Table, content: Content, split: np.ndarray, divider: Divider, findings: Findings
-) -> tuple[pa.Table, Content, np.ndarray]:
-    """Fewer training rows; validation and test stay whole."""
-    if divider.spec.limit is None:
-        return table, content, split
-    limit = parse(divider.spec.limit)
-    training = np.flatnonzero(split == 0)
-    label = divider.label()
-    classes = None
-    if label is not None:
-        classes = np.unique(np.asarray(table[label].take(training).to_pylist()), return_inverse=True)[1]
-    chosen = training[choose(limit, classes, content.order[training], divider.seed, divider.section)]
-    kept = split != 0
-    kept[chosen] = True
-    if not limit.per_label and len(chosen) < limit.count:
-        findings.warn(f"limit: {limit.count:,} rows were asked for, and the training split has {len(chosen):,}")
-    return table.filter(pa.array(kept)), content.take(kept), split[kept]
-
-
-def _files(
-    readings: Sequence[resolve.Reading], tables: Sequence[pa.Table | None], findings: Findings
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": reading.place.name,
-            "format": reading.format,
-            "encoding": findings.encodings.get(reading.place.name),
-            "rows": table.num_rows if table is not None else 0,
-        }
-        for reading, table in zip(readings, tables, strict=True)
-    ]
-
-
-def _refuse(report: Mapping[str, Any], findings: Findings, section: str) -> None:
-    """Under ``strict`` what measures wrongly is no longer only a warning."""
-    leaks = sum(entry["count"] for entry in report["leakage"].values())
-    if leaks or report["conflicts"]["count"]:
-        told = [warning for warning in findings.warnings if "also stand" in warning or "different labels" in warning]
-        raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))
-
-
-def _refuse_near(rows: Rows, section: str) -> None:
-    """The same for inputs that nearly repeat training; without ``strict`` a run warns of them."""
-    findings = Findings()
-    report = near_duplicates(rows, findings, QUICK)
-    if any(entry["count"] for entry in report.get("leakage", {}).values()):
-        told = [warning for warning in findings.warnings if "of training" in warning]
-        raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))

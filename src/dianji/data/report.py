@@ -1,58 +1,73 @@
-"""The data report: what stands in every split, and what to know before trusting a figure measured on it."""
+"""Report, the line's last step: what stands in every split, and what to know before trusting a figure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dianji.data.columns import Column
 from dianji.data.content import Content
 from dianji.data.findings import Findings, plural
-from dianji.data.images import header
 from dianji.data.language import detect
-from dianji.data.source import SOURCE, SPLITS
+from dianji.data.line import Flow
+from dianji.data.quality.near import QUICK, near_duplicates
+from dianji.data.quantiles import quantiles
+from dianji.data.rows import EXAMPLES, Rows
+from dianji.data.source import SPLITS
 from dianji.errors import DataError
 
-#: Rows named in a warning or an entry of the report; the rest are counted.
-EXAMPLES = 10
-_QUANTILES = {"min": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+def report(flow: Flow) -> Flow:
+    """The flow of rows that were read as a whole, with the data report complete.
+
+    Raises:
+        DataError: under ``strict``: leakage, near-duplicates of training in held-out rows, conflicting labels.
+    """
+    request, batch = flow.request, flow.whole
+    rows = Rows(batch.table, batch.content, batch.split, request.wanted)
+    told = {
+        "name": request.name,
+        "digest": flow.digest,
+        "files": files(flow),
+        "removed": dict(flow.report["removed"]),
+        **build(rows, flow.findings),
+    }
+    if values := flow.report["values"]:
+        told["values"] = values
+    if request.spec.strict:
+        _refuse(told, flow.findings, request.section)
+        _refuse_near(rows, request.section)
+    warnings = {"warnings": list(warnings_of(flow))}
+    return replace(flow, report={**told, **warnings})
 
 
-@dataclass(frozen=True)
-class Rows:
-    """All rows that are used, each with its split (a number into ``SPLITS``)."""
+def files(flow: Flow) -> list[dict[str, Any]]:
+    """How each file was read."""
+    return [
+        {
+            "name": reading.place.name,
+            "format": reading.format,
+            "encoding": flow.findings.encodings.get(reading.place.name),
+            "rows": flow.findings.rows.get(reading.place.name, 0),
+        }
+        for reading in flow.readings
+    ]
 
-    table: pa.Table
-    content: Content
-    split: np.ndarray  # (rows,) int8
-    columns: Mapping[str, Column]
-    sources: pa.ChunkedArray = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sources", self.table[SOURCE])
-
-    def of(self, kind: str, *, target: bool) -> list[str]:
-        """Names of the task's columns of a kind."""
-        return [name for name, column in self.columns.items() if column.kind == kind and column.target == target]
-
-    def where(self, positions: Sequence[int] | np.ndarray) -> list[str]:
-        """Sources of the first rows among ``positions``."""
-        return [self.sources[int(row)].as_py() for row in positions[:EXAMPLES]]
-
-    def target(self, row: int) -> str:
-        """The targets of a row in words."""
-        targets = [self.table[name][int(row)].as_py() for name, column in self.columns.items() if column.target]
-        return ", ".join("|".join(target) if isinstance(target, list) else str(target) for target in targets)
+def warnings_of(flow: Flow) -> tuple[str, ...]:
+    """The warnings that were found, each with the section of the recipe that it is about."""
+    section = flow.request.section
+    return tuple(
+        f"{section}: {warning}".replace(f"{section}: {section}", section) for warning in flow.findings.warnings
+    )
 
 
 def build(rows: Rows, findings: Findings) -> dict[str, Any]:
-    """The report as plain values; what a person must see goes to ``findings`` as warnings, damaged images as faults."""
+    """What rows hold, as plain values; what a person must see goes to ``findings`` as warnings."""
     present = [(code, name) for code, name in enumerate(SPLITS) if (rows.split == code).any()]
     report: dict[str, Any] = {
         "rows": {name: int((rows.split == code).sum()) for code, name in present},
@@ -62,34 +77,20 @@ def build(rows: Rows, findings: Findings) -> dict[str, Any]:
         "conflicts": _conflicts(rows, findings),
         "leakage": _leakage(rows, findings),
     }
-    labels = rows.of("label", target=True) + rows.of("labels", target=True)
-    if labels:
-        report["labels"] = {name: _label_counts(rows.table[labels[0]], rows.split == code) for code, name in present}
-    texts = rows.of("text", target=False)
-    if texts:
+    named = [name for name in rows.targets() if rows.columns[name].of.categories != "none"]
+    if named:
+        classes = rows.columns[named[0]].of.classes(rows.table[named[0]])
+        report["labels"] = {name: _label_counts(classes, rows.split == code) for code, name in present}
+    if texts := rows.texts():
         report["characters"] = {name: quantiles(rows.content.length[rows.split == code]) for code, name in present}
-        joined = [text for name in texts for text in rows.table[name].to_pylist()]
+        joined = [text for column in texts.values() for text in column]
         report["languages"] = [{"language": code, "share": share} for code, share in detect(joined)]
-    images = rows.of("image", target=False)
-    if images:
-        report["images"] = {name: _images(rows, name, findings) for name in images}
     return report
 
 
 def with_token_lengths(report: Mapping[str, Any], lengths: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The report with quantiles of tokens per row under ``tokens``; ``lengths`` holds split -> (rows,) tokens."""
     return {**report, "tokens": {split: quantiles(values) for split, values in lengths.items()}}
-
-
-def quantiles(values: np.ndarray) -> dict[str, float]:
-    """min, p5, median, mean, p95, p99, max; empty for no values."""
-    if not len(values):
-        return {}
-    found = np.quantile(values, list(_QUANTILES.values()))
-    return {
-        **{name: float(value) for name, value in zip(_QUANTILES, found, strict=True)},
-        "mean": round(float(values.mean()), 2),
-    }
 
 
 def _empty(rows: Rows, findings: Findings) -> dict[str, Any]:
@@ -171,10 +172,9 @@ def _listed(rows: Rows, positions: np.ndarray) -> str:
     return "; ".join(rows.where(positions)) + more
 
 
-def _label_counts(column: pa.ChunkedArray, mask: np.ndarray) -> dict[str, int]:
-    values = column.filter(pa.array(mask))
-    if pa.types.is_list(values.type):
-        values = pc.list_flatten(values)
+def _label_counts(classes: pa.ChunkedArray, mask: np.ndarray) -> dict[str, int]:
+    """Class -> rows that carry it, the commonest first."""
+    values = pc.list_flatten(classes.filter(pa.array(mask)))
     counts = {
         str(item["values"]): int(item["counts"])
         for item in pc.value_counts(values).to_pylist()
@@ -183,26 +183,18 @@ def _label_counts(column: pa.ChunkedArray, mask: np.ndarray) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _images(rows: Rows, name: str, findings: Findings) -> dict[str, Any]:
-    """Sizes, modes and formats from every header: what is no image is found here, before any model is loaded."""
-    sizes: Counter[str] = Counter()
-    modes: Counter[str] = Counter()
-    formats: Counter[str] = Counter()
-    for value, source in zip(rows.table[name], rows.sources, strict=True):
-        content = value.as_py()
-        if content is None:
-            continue
-        try:
-            (width, height), mode, kind = header(content, str(source))
-        except DataError as error:
-            findings.fault(str(error))
-            continue
-        sizes[f"{width}x{height}"] += 1
-        modes[mode] += 1
-        formats[kind] += 1
-    return {
-        "sizes": dict(sizes.most_common(EXAMPLES)),
-        "distinct_sizes": len(sizes),
-        "modes": dict(modes.most_common()),
-        "formats": dict(formats.most_common()),
-    }
+def _refuse(report: Mapping[str, Any], findings: Findings, section: str) -> None:
+    """Under ``strict`` what measures wrongly is no longer only a warning."""
+    leaks = sum(entry["count"] for entry in report["leakage"].values())
+    if leaks or report["conflicts"]["count"]:
+        told = [warning for warning in findings.warnings if "also stand" in warning or "different labels" in warning]
+        raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))
+
+
+def _refuse_near(rows: Rows, section: str) -> None:
+    """The same for inputs that nearly repeat training; without ``strict`` a run warns of them."""
+    findings = Findings()
+    report = near_duplicates(rows, findings, QUICK)
+    if any(entry["count"] for entry in report.get("leakage", {}).values()):
+        told = [warning for warning in findings.warnings if "of training" in warning]
+        raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 from dianji.data.encoding import binary_kind, recognise
+from dianji.data.images import SUFFIXES as IMAGE_SUFFIXES
 from dianji.data.source import Place
 from dianji.data.sources import arrow
-from dianji.data.sources.images import SUFFIXES as IMAGE_SUFFIXES
+from dianji.data.sources.fasttext import looks_like_fasttext
 from dianji.data.sources.images import visible
 from dianji.data.sources.labelled_text import looks_labelled
 from dianji.errors import DataError
@@ -52,6 +53,8 @@ def file_format(place: Place) -> str:
             "Parquet."
         )
     text = _first_lines(head)
+    if looks_like_fasttext(text):
+        return "fasttext"
     if looks_labelled(text):
         return "labelled-text"
     if named == "tsv":

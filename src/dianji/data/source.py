@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -39,6 +39,11 @@ class Place:
     name: str
     #: The split that the file's own name or folder announces.
     split: str | None = None
+    #: The source that the recipe names, and its arguments; auto: by what lies there.
+    format: str = "auto"
+    options: Mapping[str, object] = field(default_factory=dict)
+    #: Whether the recipe gives it for validation or test, beside the data of its own.
+    given: bool = False
     #: Standard input, already read.
     content: bytes | None = None
     #: Standard input, to be read once, as it comes; its first bytes can be looked at before.

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
 from dianji.data.arrow_types import is_string
 from dianji.data.columns import Column
+from dianji.data.columns.base import column_kind
 from dianji.data.findings import Findings
-from dianji.data.inspect import Inspection, look_at, read_all
+from dianji.data.inspect import Inspection, decoded_of, look_at
+from dianji.data.line import Flow, Request
 from dianji.data.quality.near import THOROUGH
 from dianji.data.quality.personal import personal_data
 from dianji.data.quality.report import assess, gathered
-from dianji.data.read import load
-from dianji.data.report import Rows
-from dianji.data.select import names_of
+from dianji.data.read import divided
+from dianji.data.rows import Rows
+from dianji.data.select import names_of, select
 from dianji.data.source import SOURCE
 from dianji.errors import DataError, RecipeError, did_you_mean
+from dianji.registry import REGISTRY
 from dianji.spec.sections import Data
-
-_COLUMNS: Mapping[str, Column] = {
-    "text": Column("text"),
-    "image": Column("image"),
-    "label": Column("label", target=True),
-    "labels": Column("labels", target=True),
-}
 
 
 @dataclass(frozen=True)
@@ -42,38 +38,45 @@ class Surveyed:
     warnings: tuple[str, ...]
 
     @property
-    def modality(self) -> Literal["text", "image"]:
+    def modality(self) -> str:
         """What a base must be for to read the rows."""
-        return "image" if "image" in self.columns else "text"
+        kinds = [self.rows.columns[name].of for name in self.rows.inputs()]
+        return next((kind.modality for kind in kinds if kind.modality), "")
 
 
 def survey(path: str, given: Mapping[str, str]) -> Surveyed:
-    """Look at everything. Columns that are not ``given`` (text, image, label or labels -> name) are guessed.
+    """Look at everything. Columns that are not ``given`` (a column kind such as text or label -> name) are guessed.
 
     Raises:
-        RecipeError: ``given`` names something that is none of these.
-        DataError: what is wrong with the files; or they hold neither texts nor images.
+        RecipeError: ``given`` names something that is no column kind.
+        DataError: what is wrong with the files; or they hold nothing that a model reads.
     """
+    known = REGISTRY.names("column")
     for name in given:
-        if name not in _COLUMNS:
-            raise RecipeError(f"--column {name}: expected text, image, label or labels. {did_you_mean(name, _COLUMNS)}")
-    findings = Findings()
-    table, format_ = read_all(path, findings)
-    columns = _columns(look_at(table, path, format_, findings), given)
-    kinds = {name: _COLUMNS[name] for name in columns}
-    loaded = load(Data(path=path, columns=columns), kinds, seed=0, name="data", divide=False)
+        if name not in known:
+            raise RecipeError(f"--column {name}: expected a column kind. {did_you_mean(name, known)}")
+    decoded = decoded_of(path)
+    seen = look_at(decoded, path)
+    columns = _columns(seen, given)
+    # What a model reads is an input, all else is a target.
+    kinds = {name: Column(name, target=not column_kind(name).modality) for name in columns}
+    elsewhere = _elsewhere(decoded, columns)
+    request = Request(Data(path=path, columns=columns), kinds, "data", divide=False)
+    loaded = divided(replace(decoded, request=request))
     rows = gathered(loaded.splits, kinds)
     findings = Findings()
     quality = assess(rows, findings, THOROUGH)
-    told = quality["personal_data"]
-    quality["personal_data"] = {columns[name]: found for name, found in told.items()} | _elsewhere(table, columns)
+    quality["personal_data"] = {columns[name]: of for name, of in quality["personal_data"].items()} | elsewhere
     warnings = [warning.removeprefix("data.data: ") for warning in loaded.warnings]
-    return Surveyed(rows, columns, loaded.report, quality, (*warnings, *findings.warnings))
+    refused = [warning for warning in seen.warnings if warning not in decoded.findings.warnings]
+    return Surveyed(
+        rows, columns, loaded.report, quality, tuple(dict.fromkeys((*warnings, *refused, *findings.warnings)))
+    )
 
 
 def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
     columns = dict(given)
-    if "text" not in given and "image" not in given:
+    if not any(column_kind(name).modality for name in given):
         if seen.image:
             columns["image"] = seen.image
         elif seen.text:
@@ -84,13 +87,15 @@ def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
                 f"{seen.path}: expected a column of texts or images, found {found or 'no column'}. Name it: "
                 "--column text=… or --column image=…"
             )
-    if "label" not in given and "labels" not in given and seen.label and seen.label not in columns.values():
-        columns["labels" if seen.column(seen.label).kind == "labels" else "label"] = seen.label
+    named = any(column_kind(name).categories != "none" for name in given)
+    if not named and seen.label and seen.label not in columns.values():
+        columns[seen.column(seen.label).kind] = seen.label
     return columns
 
 
-def _elsewhere(table: pa.Table, columns: Mapping[str, str]) -> dict[str, Any]:
+def _elsewhere(decoded: Flow, columns: Mapping[str, str]) -> dict[str, Any]:
     """Personal data of the columns that no task would read: a table that is passed on is passed on whole."""
+    table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
     others = [name for name in names_of(table) if name not in columns.values()]
     texts = {
         name: table[name].cast(pa.string())

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dianji import registry
 from dianji.bases.digests import folder_digest
-from dianji.data import resolve
+from dianji.data.read import files_digest
 from dianji.errors import BaseError, DianjiError
 from dianji.evaluate.metric import Estimate
 from dianji.results import Cost, Metrics, RunResult, StageResult
@@ -91,11 +91,10 @@ def _note(recipe: Recipe, store: Store) -> Path | None:
     if recipe.compare is not None:
         return None
     try:
-        readings = {name: resolve.resolve(spec, f"data.{name}") for name, spec in recipe.data.items()}
-        if any(reading.source.reads == "service" for of in readings.values() for reading in of):
-            return None
-        data = {name: resolve.digest(of, [None] * len(of), []) for name, of in readings.items()}
+        data = {name: files_digest(spec) for name, spec in recipe.data.items()}
     except DianjiError:  # planning will tell it, with everything else that is wrong
+        return None
+    if None in data.values():
         return None
     return store.cache(digest_value([_FORMAT, _program(), recipe.to_json(), data])) / "finished.json"
 
@@ -110,7 +109,7 @@ def _recognisable(work: Work, recipe: Recipe) -> bool:
     if not ours or isinstance(work.source, HubBase):
         return False
     sections = [(recipe.data[part.section], part.task) for part in work.parts.values()]
-    return not any(resolve.needs_rows(resolve.resolve(spec, "data"), task.columns) for spec, task in sections)
+    return all(files_digest(spec, task.columns) is not None for spec, task in sections)
 
 
 def _program() -> list[Any]:

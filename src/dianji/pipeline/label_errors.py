@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dianji.bases.base import BaseSource
-from dianji.data.report import Rows
+from dianji.data.rows import Rows
 from dianji.data.source import SPLITS
 from dianji.errors import DataError
 from dianji.evaluate.confident import joint, likely_errors

@@ -43,7 +43,7 @@ class WorkPart:
     task: Task  # as the recipe has it, not fitted
     section: str  # of the recipe's data
     data: Loaded
-    columns: Mapping[str, str]  # the task's name -> the data's
+    columns: Mapping[str, str | list[str]]  # the task's name -> the data's
     weight: float
 
 

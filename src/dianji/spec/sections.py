@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from dianji.errors import did_you_mean
 from dianji.spec.document import Origin
 
 #: In the JSON schema of the sections, what stands for "a component of this kind" until the registry is asked.
@@ -156,6 +157,30 @@ def _readable(value: int | str | None) -> int | str | None:
 LimitField = Annotated[Annotated[int, Field(gt=0)] | str | None, AfterValidator(_readable)]
 
 
+#: Encodings that messages name; Python knows a hundred.
+_ENCODINGS = (
+    *("auto", "utf-8", "utf-16", "gb18030", "gbk", "big5", "euc-kr", "euc-jp", "shift_jis", "iso2022_jp", "latin-1"),
+    *("windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256"),
+    *("koi8-r", "cp437", "cp850", "cp866", "cp874", "mac-roman"),
+)
+
+
+def _text_encoding(value: str) -> str:
+    if value == "auto":
+        return value
+    try:
+        "text".encode(value)  # refuses codecs that are no text encodings, such as base64
+    except (LookupError, UnicodeError, ValueError):
+        raise ValueError(
+            f"expected auto, or a text encoding that Python knows, found {value!r:.60}. "
+            f"{did_you_mean(value, _ENCODINGS)}"
+        ) from None
+    return value
+
+
+EncodingField = Annotated[str, AfterValidator(_text_encoding)]
+
+
 class Data(Section):
     """The source of rows, and the meaning of their columns."""
 
@@ -168,9 +193,12 @@ class Data(Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="the source's own arguments, such as delimiter or query"
     )
-    encoding: Literal["auto", "utf-8", "gb18030", "latin-1", "utf-16"] = "auto"
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="the task's name of a column -> its name in the data"
+    encoding: EncodingField = Field(
+        default="auto", description="auto, or any text encoding that Python knows, such as gb18030 or shift_jis"
+    )
+    columns: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="the task's name of a column -> its name in the data; several columns of 0 and 1 for labels",
     )
     split: Split = Field(default_factory=lambda: Split.model_construct())
     clean: Clean = Field(default_factory=lambda: Clean.model_construct())

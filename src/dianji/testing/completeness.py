@@ -9,6 +9,7 @@ from dianji.registry import REGISTRY
 from dianji.testing.adaptation import AdaptationContract
 from dianji.testing.base import BaseContract
 from dianji.testing.baseline import BaselineContract
+from dianji.testing.column import ColumnKindContract
 from dianji.testing.component import ComponentContract
 from dianji.testing.metric import MetricContract
 from dianji.testing.optimizer import OptimizerContract
@@ -23,6 +24,7 @@ CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "adaptation": AdaptationContract,
     "base": BaseContract,
     "baseline": BaselineContract,
+    "column": ColumnKindContract,
     "image-architecture": BaseContract,
     "metric": MetricContract,
     "optimizer": OptimizerContract,

@@ -12,10 +12,10 @@ import pyarrow as pa
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.opened import Model
 from dianji.data.arrow_types import is_string
+from dianji.data.read import open_stream
 from dianji.data.read import rows as read_rows
 from dianji.data.select import require_roles
 from dianji.data.source import SOURCE
-from dianji.data.stream import open_stream
 from dianji.engine.evaluation import Evaluator
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
@@ -71,7 +71,8 @@ def predict_file(
     require_roles(columns or {}, model.task.columns, targets=False)
     stream = open_stream(source, inputs, model.manifest.columns, columns)
     reporter = reporter or Silent()
-    for warning in stream.warnings:
+    told = stream.warnings
+    for warning in told:
         reporter.warn(warning)
     number, too_long = 0, Truncation()
     with reporter.work("predicting", stream.rows, "rows") as meter:
@@ -81,6 +82,9 @@ def predict_file(
             for prediction, input_ in zip(answered.predictions, shown, strict=True):
                 number += 1
                 yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
+    for warning in stream.warnings:
+        if warning not in told:  # of standard input, which is known when it has been read
+            reporter.warn(warning)
     if too_long:
         reporter.warn(f"{too_long}. The model has not seen the rest of these rows.")
 
@@ -106,10 +110,10 @@ def evaluate(
         RecipeError: the task has no such column.
     """
     model = Model.open(artefact)
-    spec = Data(path=data, columns=model.manifest.columns)
-    table = read_rows(data, model.task.columns, spec=spec, given=columns, need_targets=True)
-    examples = model.task.encode(table, model.base)
     reporter = reporter or Silent()
+    spec = Data(path=data, columns=dict(model.manifest.columns))
+    table = read_rows(data, model.task.columns, spec=spec, given=columns, need_targets=True, warn=reporter.warn)
+    examples = model.task.encode(table, model.base)
     if too_long := truncation(examples):
         reporter.warn(f"{data}: {too_long}. The figures are of the truncated rows.")
     with reporter.work("evaluating", table.num_rows, "rows") as meter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,8 @@ def test_a_probe_of_other_rows_is_not_the_one_that_was_drawn(artefact: Path) -> 
     """Answered by this very model, so that it is reproduced: but not by the rows that the seed chose."""
     probe = Probe.read(artefact)
     order = np.arange(probe.rows.num_rows)[::-1].copy()
-    other = Probe(probe.rows.take(order), {name: value[order] for name, value in probe.outputs.items()}, probe.seed)
+    other = replace(
+        probe, rows=probe.rows.take(order), outputs={name: value[order] for name, value in probe.outputs.items()}
+    )
     other.write(artefact)
     assert "differs by" in told(artefact)

@@ -10,7 +10,8 @@ import pytest
 from dianji.data.columns import Column
 from dianji.data.findings import Findings
 from dianji.data.images import binary_array
-from dianji.data.quality.near import QUICK, Effort, near_duplicates
+from dianji.data.quality.likeness import Effort
+from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.quality.report import assess, gathered
 from dianji.data.source import numbered, with_sources
 from dianji.errors import DataError

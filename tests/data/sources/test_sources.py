@@ -14,7 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from dianji.data.line import Request
+from dianji.data.locate import locate
 from dianji.data.read import digest
+from dianji.data.recognise import recognise
 from dianji.errors import CapabilityError, DataError
 from dianji.registry import REGISTRY, from_record, record_of
 from tests.data.helpers import IMAGES, ROWS, TEXT, everything, read, spec, write_csv, write_jsonl
@@ -65,7 +68,7 @@ def test_images_inside_parquet(tmp_path):
     loaded = read(str(tmp_path / "a.parquet"), IMAGES)
     assert {row["image"] for row in everything(loaded)} == {png(n) for n in range(11)}
     assert loaded.splits["train"]["image"].type == pa.binary()
-    assert loaded.report["images"]["image"] == {
+    assert loaded.report["values"]["image"] == {
         "sizes": {"4x3": 12},
         "distinct_sizes": 1,
         "modes": {"L": 12},
@@ -330,10 +333,9 @@ def test_what_may_go_wrong_with_sql(options, message):
     ],
 )
 def test_auto(tmp_path, name, content, format_):
-    from dianji.data.resolve import places
-
     (tmp_path / name).write_text(content)
-    assert [reading.format for reading in places(str(tmp_path / name), "auto", {})] == [format_]
+    flow = recognise(locate(Request(spec(str(tmp_path / name)))))
+    assert [reading.format for reading in flow.readings] == [format_]
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"SQLite format 3\0", "format: sql"), (b"%PDF-1.7", "PDF document")])
@@ -356,4 +358,4 @@ def test_sixteen_bit_sources_keep_their_bytes(tmp_path):
     for n in range(12):
         (tmp_path / "ab"[n % 2]).mkdir(exist_ok=True)
         (tmp_path / "ab"[n % 2] / f"{n}.png").write_bytes(stream.getvalue())
-    assert read(str(tmp_path), IMAGES).report["images"]["image"]["modes"] == {"I;16": 12}
+    assert read(str(tmp_path), IMAGES).report["values"]["image"]["modes"] == {"I;16": 12}

@@ -43,7 +43,7 @@ def compare(
     """
     model = Model.open(subject.folder, check_files=False)
     spec = _described(subject, path)
-    table = read_rows(path, model.task.columns, spec=spec, given=columns, need_targets=True)
+    table = read_rows(path, model.task.columns, spec=spec, given=columns, need_targets=True, warn=reporter.warn)
     digests = examine(table, model.task.columns).order
     place = {digest: row for row, digest in reversed(list(enumerate(digests.tolist())))}
     found = []

@@ -7,36 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from dianji.data.findings import Findings, plural
-from dianji.data.images import header
+from dianji.data.quality.likeness import Apart, Effort, Likeness
 from dianji.data.quality.pairs import Measure, Pairs, across, within
-from dianji.data.quality.pictures import CORRELATION, MOST_BITS, Hashed
 from dianji.data.quality.texts import LEAST, NARROW, WIDE, Shingled
-from dianji.data.report import EXAMPLES, Rows
+from dianji.data.rows import EXAMPLES, Rows
 from dianji.data.source import SPLITS
 
 #: Pairs that are listed; all are counted.
 LISTED = 1000
-_HEADERS = 100  # images whose size is read to tell how many can be afforded
 
-_METHODS = {
-    "text": f"Jaccard similarity of at least {LEAST} between sets of {NARROW} characters ({WIDE} in Chinese, Japanese, "
-    "Korean and Thai), found by MinHash, verified exactly",
-    "image": f"perceptual hashes that differ in at most {MOST_BITS} of 64 bits, and grey copies that correlate by at "
-    f"least {CORRELATION}",
-}
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is looked at: more takes longer and finds more."""
-
-    inputs: int  # different ones; held-out ones first, then training
-    characters: int  # of all texts together
-    pictures: int  # that are decoded …
-    pixels: int  # … and how many they may have together
+_TEXTS = (
+    f"Jaccard similarity of at least {LEAST} between sets of {NARROW} characters ({WIDE} in Chinese, Japanese, Korean "
+    "and Thai), found by MinHash, verified exactly"
+)
 
 
 #: What every run can afford: seconds.
@@ -55,16 +40,32 @@ class Inputs:
 
 
 def near_duplicates(rows: Rows, findings: Findings, effort: Effort) -> dict[str, Any]:
-    """The report. Held-out inputs that nearly repeat training become a warning, as do differing labels."""
-    kind = "text" if rows.of("text", target=False) else "image"
-    if not rows.of(kind, target=False):
+    """The report. Held-out inputs that nearly repeat training become a warning, as do differing labels.
+
+    Texts of all input columns are compared together, else the first column whose kind can compare its values; input
+    columns that are not compared must be equal. Empty where nothing can be compared.
+
+    Raises:
+        DataError: a value is damaged.
+    """
+    texts = rows.texts()
+    name, likeness = ("", None) if texts else _comparable(rows)
+    if texts:
+        method, inputs = _TEXTS, _inputs(rows, effort.inputs)
+        measure, read = _of_texts(texts, inputs, effort)
+    elif likeness is not None:
+        filled = np.flatnonzero(~rows.content.empty)
+        method, inputs = likeness.method, _inputs(rows, likeness.most(rows.table[name], filled, rows.sources, effort))
+        measure, read = _of_values(rows, name, likeness, inputs), {}
+    else:
         return {}
-    inputs = _inputs(rows, _pictures(rows, effort) if kind == "image" else effort.inputs)
-    measure, read = _measure(rows, inputs, effort)
+    others = [other for other in rows.inputs() if other != name and other not in texts]
+    if others:
+        measure = Apart(measure, rows.codes(others)[inputs.first])
     like = within(measure)
     pairs = _rows_of(like, inputs)
     return {
-        "method": _METHODS[kind],
+        "method": method,
         "looked_at": {"inputs": len(inputs.first), "of": inputs.among, **read},
         **_groups(like, inputs),
         "rows": _listed(rows, pairs),
@@ -89,29 +90,24 @@ def _inputs(rows: Rows, most: int) -> Inputs:
     return Inputs(first[chosen], trains[chosen], len(keys))
 
 
-def _pictures(rows: Rows, effort: Effort) -> int:
-    """How many images can be decoded, going by the headers of some."""
-    column = rows.table[rows.of("image", target=False)[0]]
-    filled = np.flatnonzero(~rows.content.empty)
-    some = filled[:: max(1, len(filled) // _HEADERS)].tolist()
-    sizes = [header(column[row].as_py(), str(rows.sources[row]))[0] for row in some]
-    pixels = max(1.0, float(np.mean([width * height for width, height in sizes]))) if sizes else 1.0
-    return max(2, min(effort.pictures, int(effort.pixels / pixels)))
+def _comparable(rows: Rows) -> tuple[str, Likeness | None]:
+    """The first input column whose kind can compare its values."""
+    found = ((name, rows.columns[name].of.likeness()) for name in rows.inputs())
+    return next(((name, likeness) for name, likeness in found if likeness is not None), ("", None))
 
 
-def _measure(rows: Rows, inputs: Inputs, effort: Effort) -> tuple[Measure, Mapping[str, int]]:
-    """How alike the inputs are, and how much of each was read if not all."""
-    names = rows.of("text", target=False)
-    if not names:
-        image = rows.table[rows.of("image", target=False)[0]]
-        sources = (str(rows.sources[row]) for row in inputs.first)
-        return Hashed.of((image[row].as_py() for row in inputs.first), sources), {}
-    columns = [rows.table[name].take(pa.array(inputs.first)).to_pylist() for name in names]
-    texts = ["\n".join(parts) for parts in zip(*columns, strict=True)]
-    longest = max((len(text) for text in texts), default=0)
-    most = effort.characters // max(1, len(texts))
-    whole = sum(len(text) for text in texts) <= effort.characters
-    return Shingled.of(texts, longest if whole else most), {} if whole else {"characters": most}
+def _of_values(rows: Rows, name: str, likeness: Likeness, inputs: Inputs) -> Measure:
+    values = [rows.table[name][row].as_py() for row in inputs.first.tolist()]
+    return likeness.measure(values, [str(rows.sources[row]) for row in inputs.first.tolist()])
+
+
+def _of_texts(texts: Mapping[str, list[str]], inputs: Inputs, effort: Effort) -> tuple[Measure, Mapping[str, int]]:
+    """How alike the texts are, and how much of each was read if not all."""
+    chosen = ["\n".join(column[row] for column in texts.values()) for row in inputs.first.tolist()]
+    longest = max((len(text) for text in chosen), default=0)
+    most = effort.characters // max(1, len(chosen))
+    whole = sum(len(text) for text in chosen) <= effort.characters
+    return Shingled.of(chosen, longest if whole else most), {} if whole else {"characters": most}
 
 
 def _rows_of(pairs: Pairs, inputs: Inputs) -> Pairs:

@@ -7,13 +7,15 @@ one garment each, for each other; so the grey copies must correlate as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
-from dianji.data.images import open_image
+from dianji.data.images import header, open_image
+from dianji.data.quality.likeness import Effort
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +26,7 @@ MOST_BITS = 4
 CORRELATION = 0.98
 SIDE, LOW = 32, 8  # pixels of a grey copy; frequencies that are kept in each direction
 
+_HEADERS = 100  # images whose size is read to tell how many can be afforded
 _PAIRS = 1 << 15  # pairs compared at a time
 #: Hashes that differ in four bits agree in one of five parts.
 _PARTS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits)
@@ -71,6 +74,31 @@ class Hashed:
         norm = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
         found = np.divide((one * other).sum(axis=1), norm, out=np.zeros_like(norm), where=norm > 0)
         return np.asarray(np.where(same, 1.0, found))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How the bytes of images are compared (see ``likeness.Likeness``)."""
+
+    method: str = (
+        f"perceptual hashes that differ in at most {MOST_BITS} of 64 bits, and grey copies that correlate by at least "
+        f"{CORRELATION}"
+    )
+
+    def most(self, values: pa.ChunkedArray, rows: np.ndarray, sources: pa.ChunkedArray, effort: Effort) -> int:
+        """How many images can be decoded, going by the headers of some."""
+        some = rows[:: max(1, len(rows) // _HEADERS)].tolist()
+        sizes = [header(values[row].as_py(), str(sources[row]))[0] for row in some]
+        pixels = max(1.0, float(np.mean([width * height for width, height in sizes]))) if sizes else 1.0
+        return max(2, min(effort.pictures, int(effort.pixels / pixels)))
+
+    def measure(self, values: Sequence[Any], sources: Sequence[str]) -> Hashed:
+        """By hashes and grey copies.
+
+        Raises:
+            DataError: an image is damaged.
+        """
+        return Hashed.of(values, sources)
 
 
 def small(image: Image) -> np.ndarray:

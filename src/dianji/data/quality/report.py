@@ -11,9 +11,10 @@ import pyarrow as pa
 from dianji.data.columns import Column
 from dianji.data.content import examine
 from dianji.data.findings import Findings
-from dianji.data.quality.near import Effort, near_duplicates
+from dianji.data.quality.likeness import Effort
+from dianji.data.quality.near import near_duplicates
 from dianji.data.quality.personal import personal_data
-from dianji.data.report import Rows
+from dianji.data.rows import Rows
 from dianji.data.source import SPLITS
 
 
@@ -23,7 +24,7 @@ def assess(rows: Rows, findings: Findings, effort: Effort) -> dict[str, Any]:
     Raises:
         DataError: an image is damaged.
     """
-    texts = {name: rows.table[name] for name in rows.of("text", target=False)}
+    texts = {name: pa.chunked_array([pa.array(texts, pa.large_string())]) for name, texts in rows.texts().items()}
     return {
         "near_duplicates": near_duplicates(rows, findings, effort),
         "personal_data": personal_data(texts, rows.sources),

@@ -47,7 +47,7 @@ class Arrow:
         for name, folder, split in found:
             whole = _raw(folder)
             for start in range(0, whole.num_rows, CHUNK_ROWS):
-                table = _own_columns(whole.slice(start, CHUNK_ROWS))
+                table = _own_columns(whole.slice(start, CHUNK_ROWS), name)
                 table = with_sources(table, numbered(name, table.num_rows, start=start + 1))
                 yield table if split is None else _marked(table, split)
 
@@ -94,7 +94,7 @@ def _marked(table: pa.Table, split: str) -> pa.Table:
 
 
 def _dataset(root: Path) -> pa.Table:
-    return _own_columns(_raw(root))
+    return _own_columns(_raw(root), root.name)
 
 
 def _raw(root: Path) -> pa.Table:
@@ -104,8 +104,8 @@ def _raw(root: Path) -> pa.Table:
     return pa.concat_tables([_file(file) for file in files], promote_options="permissive")
 
 
-def _own_columns(table: pa.Table) -> pa.Table:
-    table = with_label_names(table)
+def _own_columns(table: pa.Table, name: str) -> pa.Table:
+    table = with_label_names(table, name)
     return table.drop_columns([name for name in table.column_names if name.startswith("__")])
 
 

@@ -43,7 +43,7 @@ class Hub:
                     "validation, test and was left out"
                 )
                 continue
-            table = with_label_names(dataset.flatten_indices().data.table)
+            table = with_label_names(dataset.flatten_indices().data.table, place.name)
             table = with_sources(table, numbered(f"{place.name} ({name})", table.num_rows))
             tables.append(table.append_column(SPLIT, pa.array([split] * table.num_rows, pa.string())))
         if not tables:

@@ -11,15 +11,10 @@ import pyarrow as pa
 
 from dianji.data.files import split_named
 from dianji.data.findings import Findings, some
-from dianji.data.images import binary_array
+from dianji.data.images import SUFFIXES, binary_array
 from dianji.data.source import SPLIT, Place, pieces, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
-
-#: Endings of files that are taken for images; Pillow decides whether they are.
-SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
-)
 
 
 @component("source", "images")

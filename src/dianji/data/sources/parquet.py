@@ -41,7 +41,7 @@ class Parquet:
             table = pq.read_table(io.BytesIO(data))
         if not table.num_rows:
             raise _without_rows(table.column_names, place)
-        return with_sources(with_label_names(table), numbered(place.name, table.num_rows))
+        return with_sources(with_label_names(table, place.name), numbered(place.name, table.num_rows))
 
     def chunks(self, place: Place, encoding: str, findings: Findings) -> Iterator[pa.Table]:
         """The same a piece at a time; a file comes page by page, standard input has to be held as a whole."""
@@ -58,7 +58,7 @@ class Parquet:
             if batch is None:
                 return
             table = pa.Table.from_batches([batch]).replace_schema_metadata(file.schema_arrow.metadata)
-            yield with_sources(with_label_names(table), numbered(place.name, batch.num_rows, start=first))
+            yield with_sources(with_label_names(table, place.name), numbered(place.name, batch.num_rows, start=first))
             first += batch.num_rows
 
 

@@ -206,6 +206,6 @@ def _facts(seen: Inspection, rows: DataFacts) -> dict[str, str]:
         facts["lengths"] = f"median {lengths['median']:,.0f} characters, 95 % below {lengths['p95']:,.0f}"
         facts["language"] = ", ".join(f"{code} {share:.0%}" for code, share in seen.languages[:3]) or "not recognised"
     else:
-        sizes = seen.column(str(seen.image)).sizes
+        sizes = seen.column(str(seen.image)).values["sizes"]
         facts["sizes"] = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:3])
     return facts
