@@ -19,13 +19,13 @@ from dianji.errors import RecipeError, did_you_mean
 T = TypeVar("T")
 
 #: Where the built-in components of a kind live. A plug-in adds to a kind by the entry point group ``dianji.<kind>``.
-HOMES: Mapping[str, str] = types.MappingProxyType(
+HOMES: Mapping[str, str | tuple[str, ...]] = types.MappingProxyType(
     {
         "source": "dianji.data.sources",
         "column": "dianji.data.columns",
         "base": "dianji.bases",
-        "text-architecture": "dianji.bases.text",
-        "image-architecture": "dianji.bases.image",
+        "processor": "dianji.bases.processors",
+        "architecture": ("dianji.bases.text", "dianji.bases.image"),
         "task": "dianji.tasks",
         "adaptation": "dianji.adapt",
         "technique": "dianji.techniques",
@@ -84,10 +84,11 @@ class Registry:
         """Import every module in the kind's package, then what plug-ins offer. Once per process."""
         if kind in self._discovered:
             return
-        home = importlib.import_module(HOMES[kind])
-        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"{home.__name__}.{module.name}")
+        for package in _packages(kind):
+            home = importlib.import_module(package)
+            for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{home.__name__}.{module.name}")
         for entry in entry_points(group=f"dianji.{kind}"):
             entry.load()
         self._discovered.add(kind)
@@ -137,6 +138,11 @@ class Registry:
         except TypeError:
             expected = "plain values (numbers, text, lists, mappings)"
             raise RecipeError(f"{kind} '{name}': its arguments must be {expected}, found {arguments!r:.200}") from None
+
+
+def _packages(kind: str) -> tuple[str, ...]:
+    home = HOMES[kind]
+    return (home,) if isinstance(home, str) else home
 
 
 def explain(error: pydantic.ValidationError) -> list[str]:

@@ -77,12 +77,14 @@ def test_a_file_is_no_base(encoder, monkeypatch):
 
 
 def test_an_unknown_architecture():
-    with pytest.raises(RecipeError, match=r"no text-architecture 'transfomer'\. Did you mean 'transformer'"):
+    with pytest.raises(RecipeError, match=r"no architecture 'transfomer'\. Did you mean 'transformer'"):
         resolve(NewBase(new="transfomer"), "text")
 
 
 def test_an_architecture_of_the_other_modality():
-    with pytest.raises(RecipeError, match=r"'resnet' is for image, and the task works on text\. For text: cnn, lstm"):
+    with pytest.raises(
+        RecipeError, match=r"'resnet' is for image, and the task works on text\. For text: lstm, text-cnn"
+    ):
         resolve(NewBase(new="resnet"), "text")
 
 
@@ -96,6 +98,7 @@ def test_an_impossible_argument():
         resolve(NewBase(new="transformer", arguments={"layers": 0}), "text")
 
 
-def test_cnn_is_two_architectures():
-    text, image = (resolve(NewBase(new="cnn"), modality).card() for modality in ("text", "image"))
+def test_convolutions_for_text_and_for_images_have_names_of_their_own():
+    names = {"text-cnn": "text", "cnn": "image"}
+    text, image = (resolve(NewBase(new=name), modality).card() for name, modality in names.items())
     assert (text.architecture, image.architecture) == ("dianji-cnn", "dianji-image-cnn")

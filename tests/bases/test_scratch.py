@@ -16,12 +16,12 @@ def test_the_digest_is_of_the_filled_arguments_and_the_seed():
 
 
 def test_lstm_and_cnn_differ():
-    assert resolve(NewBase(new="lstm"), "text").digest() != resolve(NewBase(new="cnn"), "text").digest()
+    assert resolve(NewBase(new="lstm"), "text").digest() != resolve(NewBase(new="text-cnn"), "text").digest()
 
 
-@pytest.mark.parametrize("modality", ["text", "image"])
-def test_cards_know_what_is_to_come(modality):
-    card = resolve(NewBase(new="cnn"), modality).card()
-    assert card.name == "new cnn"
+@pytest.mark.parametrize(("name", "modality"), [("text-cnn", "text"), ("cnn", "image")])
+def test_cards_know_what_is_to_come(name, modality):
+    card = resolve(NewBase(new=name), modality).card()
+    assert card.name == f"new {name}"
     assert card.modality == modality
     assert not card.pretrained

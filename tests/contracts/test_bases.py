@@ -19,36 +19,36 @@ class TestMiniLM(BaseContract):
 
 
 class TestTransformer(BaseContract):
-    kind = "text-architecture"
+    kind = "architecture"
     component = Transformer
     arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2, "length": 32}
 
 
 class TestLstm(BaseContract):
-    kind = "text-architecture"
+    kind = "architecture"
     component = Lstm
     arguments: ClassVar = {"width": 16, "length": 32}
 
 
 class TestTextCnn(BaseContract):
-    kind = "text-architecture"
+    kind = "architecture"
     component = TextCnn
     arguments: ClassVar = {"width": 16, "length": 32}
 
 
 class TestImageCnn(BaseContract):
-    kind = "image-architecture"
+    kind = "architecture"
     component = ImageCnn
     arguments: ClassVar = {"widths": (8, 16)}
 
 
 class TestResNet(BaseContract):
-    kind = "image-architecture"
+    kind = "architecture"
     component = ResNet
     arguments: ClassVar = {"widths": (8, 16), "depths": (1, 1)}
 
 
 class TestVit(BaseContract):
-    kind = "image-architecture"
+    kind = "architecture"
     component = Vit
     arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2}

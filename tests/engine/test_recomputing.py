@@ -49,7 +49,7 @@ def trained(folder: Any, base: Base, task: Any, adaptation: Any, *, again: bool)
 
 def new(name: str) -> Base:
     """A small new base of that architecture, over the toy's words."""
-    made = REGISTRY.build("text-architecture", name, {"layers": 2, "width": 16})
+    made = REGISTRY.build("architecture", name, {"layers": 2, "width": 16})
     return ScratchBase(made, seed=0).prepare(toys.text_table())
 
 
@@ -64,7 +64,7 @@ def test_the_same_bytes_are_learnt(tmp_path, adaptation):
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-@pytest.mark.parametrize("architecture", sorted(REGISTRY.names("text-architecture")))
+@pytest.mark.parametrize("architecture", sorted(REGISTRY.names("architecture")))
 @pytest.mark.parametrize("task", [TextClassification(), MaskedLanguage(length=16)], ids=["classify", "mask"])
 def test_by_our_own_architectures_too(tmp_path, architecture, task):
     base = new(architecture)

@@ -66,7 +66,7 @@ def test_what_fits_is_no_fault():
         ({"data": "format: cvs"}, "line 4: data.tickets.format: there is no source 'cvs'. Did you mean 'csv'?"),
         ({"data": "format: csv, options: {delim: x}"}, "line 4: data.tickets.options.delim: source 'csv' takes no"),
         ({"base": "{new: transfomer}"}, "line 2: base.new: there is no architecture 'transfomer'. Did you mean"),
-        ({"base": "{new: transformer, widht: 8}"}, "line 2: base.widht: text-architecture 'transformer' takes no"),
+        ({"base": "{new: transformer, widht: 8}"}, "line 2: base.widht: architecture 'transformer' takes no"),
         ({"base": "minlm"}, "line 2: base: there is no base 'minlm'. Did you mean 'minilm'?"),
         (
             {"first": "from: secnd"},
@@ -87,7 +87,7 @@ def test_folders_and_hub_ids_are_left_to_whoever_opens_them():
 
 
 def test_an_architecture_of_the_other_kind():
-    assert "'resnet' is an architecture for images, and the task works on text" in told(base="{new: resnet}")
+    assert "'resnet' is an architecture for image, and the task works on text" in told(base="{new: resnet}")
 
 
 def test_filling_writes_versions_and_defaults_out():
@@ -104,7 +104,7 @@ def test_filling_writes_versions_and_defaults_out():
 
 
 def test_filling_again_changes_nothing():
-    filled = fill(recipe("{new: transformer}", "format: csv", "adapt: lora\n    from: {new: cnn}"))
+    filled = fill(recipe("{new: transformer}", "format: csv", "adapt: lora\n    from: {new: text-cnn}"))
     assert fill(filled) == filled
     assert fill(Recipe.parse(filled.to_json())) == filled
 

@@ -95,7 +95,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
         "bank.yaml, line 7: stages.intent.task: a component is its name, or {name: {argument: value}}; "
         "found ['text-classification']",
         "bank.yaml, line 8: stages.intent.trian: unknown key. Did you mean 'train'? "
-        "Known: adapt, data, evaluate, from, probe, seed, task, techniques, track, train.",
+        "Known: adapt, data, evaluate, from, mix, parts, probe, procedure, seed, task, techniques, track, train.",
         "bank.yaml, line 9: stages.intent.train.steps: expected a whole number, found the text 'yes'",
         "bank.yaml, line 9: stages.intent.train.precision: unknown value 'bf61'. Did you mean 'bf16'? "
         "Known: auto, bf16, fp16, fp32.",
@@ -113,7 +113,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
             "epochs: 1\n      steps: 3",
             "train: give one of epochs, steps or minutes",
         ),
-        ("text: body", "text: 3", "expected text, found the number 3. Write it in quotes if it is meant as text."),
+        ("text: body", "text: 3", "expected text or a list, found the number 3"),
         ("columns: {text: body}", "strict: yes", "expected true or false, found the text 'yes'. Write true."),
         ("columns: {text: body}", "limit: some", "such as '10 per label', found 'some'"),
         ("columns: {text: body}", "split: {test: 1.0}", "data.tickets.split.test: expected a number below 1 or text"),

@@ -67,7 +67,7 @@ def test_where_a_variant_is_written():
         ("{stage: intent, adapt: frozn}", "variants.1.adapt: there is no adaptation 'frozn'. Did you mean 'frozen'?"),
         ("{stage: intent, adapt: {lora: {rnak: 3}}}", "adaptation 'lora' takes no argument 'rnak'"),
         ("{stage: intent, from: minlm}", "variants.1.from: there is no stage or base 'minlm'"),
-        ("{stage: intent, from: {new: vit}}", "'vit' is an architecture for images"),
+        ("{stage: intent, from: {new: vit}}", "'vit' is an architecture for image"),
         ("{stage: intent, task: {text-classification: {length: 0}}}", "variants.1.task"),
         ("{stage: intent, techniques: [emma]}", "variants.1.techniques.0: there is no technique 'emma'"),
         ("{stage: intent, train: {epoch: 3}}", "variants.1.train.epoch: unknown key. Did you mean 'epochs'?"),

@@ -50,7 +50,7 @@ def serve() -> None:
     import dianji.tasks  # noqa: F401
     from dianji.registry import REGISTRY
 
-    for kind in ("task", "text-architecture", "image-architecture", "base"):
+    for kind in ("task", "architecture", "processor", "base"):
         REGISTRY.discover(kind)
     answers = os.dup(1)
     os.dup2(2, 1)  # output of libraries must not mix with the answer

@@ -78,7 +78,7 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
                 learnt.model.model.save_pretrained(folder)
         except SafetensorError as error:
             raise StoreError(f"{target}: the weights cannot be written ({error}). Is the disk full?") from error
-        learnt.base.processor.save_pretrained(folder)
+        learnt.base.save_processor(folder)
         keep_pooling(folder, learnt.base)
         if any(adapter.iterdir()):
             shutil.copytree(adapter, folder / "adapter")

@@ -26,7 +26,7 @@ class Found:
 def at_hand(modality: Modality) -> list[Found]:
     """Pre-trained bases for ``modality``; nothing is downloaded. One that is there but cannot be used says why."""
     found = [*_registered(), *_downloaded()]
-    return [base for base in found if base.card is None or base.card.modality == modality]
+    return [base for base in found if base.card is None or base.card.offers(modality)]
 
 
 def _registered() -> Iterator[Found]:

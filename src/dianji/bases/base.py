@@ -29,8 +29,16 @@ class Card:
     licence: str = "unknown"
     languages: tuple[str, ...] = ()
     source: str = ""
+    #: The registered processor of its folder.
+    processor: str = ""
+    #: Further modalities that it offers.
+    modalities: tuple[str, ...] = ()
     #: Labels of the classifier the base already carries, by class number.
     labels: tuple[str, ...] = ()
+
+    def offers(self, modality: Modality) -> bool:
+        """Whether a task on this modality can start from the base."""
+        return modality == self.modality or modality in self.modalities
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,12 @@ class Base:
         from dianji.bases.loading import load  # the work is long; the contract stays readable
 
         return load(self, auto, overrides)
+
+    def save_processor(self, folder: Path) -> None:
+        """Write the processor beside the weights."""
+        from dianji.bases.processor import processor, processor_for
+
+        processor(self.card.processor or processor_for(self.card.modality)).save(self.processor, folder)
 
     def require_complete(self) -> None:
         """Refuse a model some of whose weights were drawn anew although it was to be opened as it was saved.

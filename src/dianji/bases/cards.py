@@ -12,7 +12,8 @@ from transformers.models.auto import modeling_auto
 
 import dianji.bases.models  # noqa: F401  # registers our own architectures
 from dianji.bases.base import Card, Modality, Pooling
-from dianji.bases.checks import CONFIG, read_config, read_json, require_processor
+from dianji.bases.checks import CONFIG, read_config, read_json
+from dianji.bases.processor import processor_for, require_processor
 from dianji.bases.quiet import quiet
 from dianji.bases.weights import weight_files
 from dianji.errors import BaseError
@@ -38,7 +39,8 @@ def read_card(folder: Path) -> Card:
     weight_files(folder)
     config = open_config(folder)
     modality = _modality(folder, config)
-    require_processor(folder, modality)
+    processor = processor_for(modality)
+    require_processor(folder, processor)
     front = _front_matter(folder / "README.md")
     return Card(
         name=folder.name,
@@ -50,6 +52,7 @@ def read_card(folder: Path) -> Card:
         licence=str(front.get("license") or "unknown"),
         languages=_texts(front.get("language")),
         source=next(iter(_texts(front.get("base_model"))), ""),
+        processor=processor,
         labels=_labels(raw, config),
     )
 

@@ -10,19 +10,13 @@ from typing import Any
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import dianji.bases.models  # noqa: F401  # registers our own architectures
-from dianji.bases.base import Card, Modality
+from dianji.bases.base import Card
 from dianji.errors import BaseError, RecipeError
 
 CONFIG = "config.json"
 
 #: Files that may name Python code to run (``auto_map``).
 _MAY_NAME_CODE = (CONFIG, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
-
-#: What a processor is made of; any one will do.
-_PROCESSORS: dict[Modality, tuple[str, ...]] = {
-    "text": ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken"),
-    "image": ("preprocessor_config.json", "processor_config.json"),
-}
 
 _WORDS = {"text": "text", "image": "images"}
 
@@ -33,10 +27,11 @@ def require_modality(card: Card, modality: str, task: str) -> None:
     Raises:
         RecipeError: says what the task needs and what the base is.
     """
-    if card.modality != modality:
+    if not card.offers(modality):
+        wanted, offered = (_WORDS.get(name, name) for name in (modality, card.modality))
         raise RecipeError(
-            f"task '{task}' works on {_WORDS[modality]}, but base '{card.name}' ({card.architecture}) was made for "
-            f"{_WORDS[card.modality]}. Choose a base for {_WORDS[modality]}, or another task."
+            f"task '{task}' works on {wanted}, but base '{card.name}' ({card.architecture}) was made for {offered}. "
+            f"Choose a base for {wanted}, or another task."
         )
 
 
@@ -56,21 +51,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     _refuse_detours(folder, config)
     _require_known(folder, config)
     return config
-
-
-def require_processor(folder: Path, modality: Modality) -> None:
-    """Refuse a folder without tokenizer or image processor: transformers would make up an empty one.
-
-    Raises:
-        BaseError: says which file is expected.
-    """
-    patterns = _PROCESSORS[modality]
-    if not any(next(folder.glob(pattern), None) for pattern in patterns):
-        what = "tokenizer" if modality == "text" else "image processor"
-        raise BaseError(
-            f"base folder {folder} has no {what}; expected {patterns[0]} beside the weights. "
-            "Copy it from where the weights came from."
-        )
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -5,25 +5,18 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from dianji.bases.processor import processor_files
 from dianji.bases.weights import INDEX, weight_files
 from dianji.store.digest import digest_file, digest_value
 
-#: Beside the weights: configuration, tokenizer, image processor, sentence-transformers chain.
+#: Beside the weights and the processor: configuration, sentence-transformers chain.
 _FILES = (
     "config.json",
     INDEX,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
-    "*.tiktoken",
-    "preprocessor_config.json",
-    "processor_config.json",
+    "generation_config.json",
     "modules.json",
     "sentence_bert_config.json",
+    "config_sentence_transformers.json",
     "[0-9]_*/*.json",
     "[0-9]_*/*.safetensors",
 )
@@ -35,7 +28,10 @@ def folder_digest(folder: Path) -> str:
     Raises:
         BaseError: the weights are missing or damaged.
     """
-    files = {file for pattern in _FILES for file in folder.glob(pattern) if file.is_file()} | set(weight_files(folder))
+    patterns = {*_FILES, *processor_files()}
+    files = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()} | set(
+        weight_files(folder)
+    )
     return digest_value({file.relative_to(folder).as_posix(): file_digest(file) for file in files})
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-from transformers import AutoImageProcessor, AutoTokenizer
 
 from dianji.bases.base import Base, Card
 from dianji.bases.cards import open_config, read_card
 from dianji.bases.digests import folder_digest
-from dianji.bases.quiet import quiet
-from dianji.errors import BaseError
+from dianji.bases.processor import processor, processor_for
 
 
 @dataclass(frozen=True)
@@ -41,30 +38,5 @@ def open_folder(folder: Path, card: Card) -> Base:
     Raises:
         BaseError: the tokenizer or image processor is missing or damaged.
     """
-    return Base(card=card, config=open_config(folder), processor=_processor(folder, card), folder=folder)
-
-
-def _processor(folder: Path, card: Card) -> Any:
-    text = card.modality == "text"
-    what, file = ("tokenizer", "tokenizer.json") if text else ("image processor", "preprocessor_config.json")
-    try:
-        with quiet():
-            if text:
-                return _portable(AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
-            # Pillow even where torchvision is installed: the two scale differently, and what was measured is served.
-            return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]  # unannotated in transformers
-                folder, trust_remote_code=False, local_files_only=True, backend="pil"
-            )
-    except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
-        reason = " ".join(str(error).split())
-        raise BaseError(
-            f"base folder {folder}: its {what} cannot be opened ({reason[:300]}). Expected {file} as saved by "
-            "transformers. Copy or download the file again."
-        ) from error
-
-
-def _portable(tokenizer: Any) -> Any:
-    """Without what tells how it was opened: transformers would save that, so that a resumed run differed."""
-    for name in ("is_local", "local_files_only"):
-        tokenizer.init_kwargs.pop(name, None)
-    return tokenizer
+    opened = processor(card.processor or processor_for(card.modality)).open(folder)
+    return Base(card=card, config=open_config(folder), processor=opened, folder=folder)

@@ -27,6 +27,7 @@ CARD = Card(
     licence="apache-2.0",
     languages=("en",),
     source="sentence-transformers/all-MiniLM-L6-v2",
+    processor="tokenizer",
 )
 
 

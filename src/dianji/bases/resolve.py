@@ -41,15 +41,24 @@ def resolve(spec: str | NewBase, modality: Modality, *, seed: int = 0) -> BaseSo
 
 
 def _architecture(spec: NewBase, modality: Modality) -> Architecture:
-    kind = f"{modality}-architecture"
-    other: Modality = "image" if modality == "text" else "text"
-    if spec.new not in REGISTRY.names(kind) and spec.new in REGISTRY.names(f"{other}-architecture"):
-        raise RecipeError(
-            f"architecture '{spec.new}' is for {other}, and the task works on {modality}. "
-            f"For {modality}: {', '.join(REGISTRY.names(kind))}."
-        )
-    architecture: Architecture = REGISTRY.build(kind, spec.new, spec.arguments)
+    architecture: Architecture = REGISTRY.build("architecture", spec.new, spec.arguments)
+    if architecture.modality != modality:
+        raise RecipeError(wrong_modality(spec.new, modality))
     return architecture
+
+
+def architectures(modality: Modality) -> list[str]:
+    """The registered architectures for a modality."""
+    return [name for name, cls in REGISTRY.names("architecture").items() if cls.modality == modality]
+
+
+def wrong_modality(name: str, modality: Modality) -> str:
+    """The fault of an architecture that does not read what a task reads."""
+    made_for = REGISTRY.get("architecture", name).modality
+    return (
+        f"architecture '{name}' is for {made_for}, and the task works on {modality}. "
+        f"For {modality}: {', '.join(architectures(modality)) or 'none'}."
+    )
 
 
 def _unknown(spec: str) -> BaseError:

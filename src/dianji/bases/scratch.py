@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pyarrow as pa
 
@@ -13,7 +13,10 @@ from dianji.store.digest import digest_value
 
 
 class Architecture(Protocol):
-    """A frozen dataclass registered as ``text-architecture`` or ``image-architecture``."""
+    """A frozen dataclass registered as ``architecture``; its card names the modality."""
+
+    #: What the base will read.
+    modality: ClassVar[str]
 
     def card(self) -> Card:
         """What the base will be.

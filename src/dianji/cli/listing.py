@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 #: The argument of the command -> the registry's kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     "bases": ("base",),
-    "architectures": ("text-architecture", "image-architecture"),
+    "architectures": ("architecture",),
+    "processors": ("processor",),
     "tasks": ("task",),
     "adaptations": ("adaptation",),
     "techniques": ("technique",),

@@ -162,7 +162,7 @@ def _base(work: Work) -> Base:
     if base.folder is None:
         with new_folder(kept) as folder:
             base.config.save_pretrained(folder)
-            base.processor.save_pretrained(folder)
+            base.save_processor(folder)
     return base
 
 

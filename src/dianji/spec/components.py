@@ -17,9 +17,6 @@ from dianji.spec.document import LISTED, Path
 from dianji.spec.references import check_references
 from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage, Variant
 
-_WORKS_ON = {"text-architecture": "text", "image-architecture": "images"}
-_ARCHITECTURES = tuple(_WORKS_ON)
-
 
 @dataclass(frozen=True)
 class _Use:
@@ -57,7 +54,7 @@ def fill(recipe: Recipe) -> Recipe:
         "stages": {name: _filled_stage(recipe, name, stage) for name, stage in recipe.stages.items()},
     }
     if isinstance(recipe.base, NewBase):
-        changes["base"] = _filled_base(recipe.base, _modality(recipe, _starting_from_base(recipe)))
+        changes["base"] = _filled_base(recipe.base)
     return recipe.model_copy(update=changes)
 
 
@@ -117,16 +114,15 @@ def _base(recipe: Recipe, base: str | NewBase, at: Path, stages: Iterable[str]) 
     """``stages`` are those that start from the base; the modality of their tasks decides the possible architectures."""
     if isinstance(base, str):
         return _unknown_name(recipe, base, at)
-    kinds = [kind for kind in _ARCHITECTURES if _has(kind, base.new)]
-    if not kinds:
-        known = {name for kind in _ARCHITECTURES for name in REGISTRY.names(kind)}
+    if not _has("architecture", base.new):
+        known = REGISTRY.names("architecture")
         return [f"{recipe.where(*at, 'new')}: there is no architecture '{base.new}'. {did_you_mean(base.new, known)}"]
-    modality = _modality(recipe, stages)
-    kind = f"{modality}-architecture" if modality else kinds[0]
-    if kind not in kinds:
-        mismatch = f"'{base.new}' is an architecture for {_WORKS_ON[kinds[0]]}, and the task works on {_WORKS_ON[kind]}"
-        return [f"{recipe.where(*at, 'new')}: {mismatch}. Known: {', '.join(REGISTRY.names(kind))}."]
-    return check_arguments(kind, base.new, base.arguments, recipe.origin, at)
+    wanted, offered = _modality(recipe, stages), REGISTRY.get("architecture", base.new).modality
+    if wanted is not None and wanted != offered:
+        fitting = [name for name, cls in REGISTRY.names("architecture").items() if cls.modality == wanted]
+        fault = f"'{base.new}' is an architecture for {offered}, and the task works on {wanted}"
+        return [f"{recipe.where(*at, 'new')}: {fault}. For {wanted}: {', '.join(fitting) or 'none'}."]
+    return check_arguments("architecture", base.new, base.arguments, recipe.origin, at)
 
 
 def _unknown_name(recipe: Recipe, base: str, at: Path) -> list[str]:
@@ -174,9 +170,8 @@ def _filled(kind: str, component: Component) -> Component:
     return Component(name=record["name"], arguments=record["arguments"])
 
 
-def _filled_base(base: NewBase, modality: str | None) -> NewBase:
-    kind = f"{modality}-architecture" if modality else next(kind for kind in _ARCHITECTURES if _has(kind, base.new))
-    record = record_of(REGISTRY.build(kind, base.new, base.arguments))
+def _filled_base(base: NewBase) -> NewBase:
+    record = record_of(REGISTRY.build("architecture", base.new, base.arguments))
     return NewBase(new=record["name"], arguments=record["arguments"])
 
 
@@ -201,5 +196,5 @@ def _filled_stage(recipe: Recipe, name: str, stage: Stage) -> Stage:
         "train": stage.train.model_copy(update=train),
     }
     if isinstance(stage.from_, NewBase):
-        changes["from_"] = _filled_base(stage.from_, _modality(recipe, [name]))
+        changes["from_"] = _filled_base(stage.from_)
     return stage.model_copy(update=changes)

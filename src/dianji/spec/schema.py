@@ -12,7 +12,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 #: Kinds that a recipe names as ``name`` or ``{name: {argument: value}}``.
 _KINDS = ("task", "adaptation", "technique", "optimizer", "schedule", "procedure")
-_ARCHITECTURES = ("text-architecture", "image-architecture")
 _CLOSED = {"additionalProperties": False}
 
 
@@ -83,18 +82,18 @@ def _argument(argument: Argument) -> dict[str, Any]:
 
 def _base() -> dict[str, Any]:
     names = [_name(name, cls) for name, cls in REGISTRY.names("base").items()]
-    new = [_new(kind, name, cls) for kind in _ARCHITECTURES for name, cls in REGISTRY.names(kind).items()]
+    new = [_new(name, cls) for name, cls in REGISTRY.names("architecture").items()]
     description = (
         "a registered base, a Hub id, a folder, in 'from' also a stage, or {new: architecture, argument: value}"
     )
     return {"description": description, "anyOf": [*names, {"type": "string"}, *new]}
 
 
-def _new(kind: str, name: str, cls: type[Any]) -> dict[str, Any]:
+def _new(name: str, cls: type[Any]) -> dict[str, Any]:
     schema = _arguments(cls)
     return {
         **schema,
-        "description": f"{kind}: {summary(cls)}",
+        "description": f"architecture for {cls.modality}: {summary(cls)}",
         "properties": {"new": {"const": name}, **schema["properties"]},
         "required": ["new", *schema.get("required", ())],
     }

@@ -23,6 +23,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from dianji.errors import did_you_mean
 from dianji.spec.document import Origin
@@ -311,6 +312,20 @@ class Mix(Section):
     uncertainty: bool = Field(default=False, description="losses are weighed by learnt variances")
 
 
+#: Stands for a key that is owed and not there.
+_ABSENT = object()
+
+
+def _owed(value: object) -> object:
+    if value is _ABSENT:
+        raise PydanticCustomError("missing", "Field required")
+    return value
+
+
+def _present(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item is not None or key not in ("task", "data")}
+
+
 class Stage(Section):
     """base or earlier stage × task(s) × data × adaptation × techniques × procedure -> artefact."""
 
@@ -319,8 +334,8 @@ class Stage(Section):
         alias="from",
         description="an earlier stage or a base; null: the stage before, or the recipe's base",
     )
-    task: TaskField | None = None
-    data: str | None = None
+    task: Annotated[TaskField | None, BeforeValidator(_owed)] = None
+    data: Annotated[str | None, BeforeValidator(_owed)] = None
     parts: dict[Name, Part] | None = Field(
         default=None, description="several tasks with one base, a head each; instead of task and data"
     )
@@ -341,6 +356,14 @@ class Stage(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _task_and_data(cls, value: object) -> object:
+        """Without parts both keys are owed, which is told with all other faults of the stage."""
+        if not isinstance(value, Mapping) or value.get("parts") is not None:
+            return value
+        return {**{key: _ABSENT for key in ("task", "data") if value.get(key) is None}, **_present(value)}
+
     @model_validator(mode="after")
     def _one_form(self) -> Stage:
         if self.parts is not None:
@@ -350,9 +373,6 @@ class Stage(Section):
             if len(self.parts) < 2:
                 raise ValueError(f"'parts' takes two tasks or more, found {len(self.parts)}; write task and data")
             return self
-        missing = [key for key in ("task", "data") if getattr(self, key) is None]
-        if missing:
-            raise ValueError(f"the key {missing[0]!r} is missing: a stage has a task and data, or parts")
         if self.mix is not None:
             raise ValueError("'mix' is about parts, and this stage has none")
         return self

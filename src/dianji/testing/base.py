@@ -13,12 +13,13 @@ from transformers import AutoModel
 from dianji.bases.base import Base, BaseSource
 from dianji.bases.folder import FolderBase
 from dianji.bases.scratch import ScratchBase
+from dianji.registry import REGISTRY
 from dianji.testing import toys
 from dianji.testing.component import ComponentContract
 
 
 class BaseContract(ComponentContract):
-    """``component`` is a registered base; with ``kind`` set to text- or image-architecture, an architecture."""
+    """``component`` is a registered base; with ``kind`` set to ``architecture``, an architecture."""
 
     kind: ClassVar[str] = "base"
 
@@ -39,7 +40,9 @@ class BaseContract(ComponentContract):
     def test_its_card_is_filled_in(self) -> None:
         card = self.source().card()
         assert card.name
-        assert card.modality in ("text", "image")
+        assert card.modality
+        assert card.offers(card.modality)
+        assert card.processor in REGISTRY.names("processor")
         assert card.width > 0
         assert card.pretrained == (self.kind == "base")
         assert not card.pretrained or (card.licence != "unknown" and card.source and card.languages)
@@ -77,7 +80,7 @@ class BaseContract(ComponentContract):
         base = self.prepare()
         model = base.load(AutoModel)
         model.save_pretrained(tmp_path)
-        base.processor.save_pretrained(tmp_path)
+        base.save_processor(tmp_path)
         opened = FolderBase(tmp_path).prepare(self.table())
         again = opened.load(AutoModel)
         opened.require_complete()

@@ -14,6 +14,7 @@ from dianji.testing.component import ComponentContract
 from dianji.testing.metric import MetricContract
 from dianji.testing.optimizer import OptimizerContract
 from dianji.testing.procedure import ProcedureContract
+from dianji.testing.processor import ProcessorContract
 from dianji.testing.schedule import ScheduleContract
 from dianji.testing.source import SourceContract
 from dianji.testing.task import TaskContract
@@ -25,7 +26,8 @@ CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "base": BaseContract,
     "baseline": BaselineContract,
     "column": ColumnKindContract,
-    "image-architecture": BaseContract,
+    "architecture": BaseContract,
+    "processor": ProcessorContract,
     "metric": MetricContract,
     "optimizer": OptimizerContract,
     "procedure": ProcedureContract,
@@ -33,7 +35,6 @@ CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "source": SourceContract,
     "task": TaskContract,
     "technique": TechniqueContract,
-    "text-architecture": BaseContract,
 }
 
 

@@ -149,7 +149,7 @@ def bases(tests: Tests, task: TaskPart) -> list[Part]:
     made_before = [(toy.card.architecture, toy.card.pooling) for toy in fitting.values()]
     own = task.base().card
     mine = [] if (own.architecture, own.pooling) in made_before else [Part(OWN, OWN)]
-    architectures = _architectures(tests, f"{modality}-architecture")
+    architectures = _architectures(tests, modality)
     return [*mine, *(Part(name, name) for name in fitting), *_registered(modality), *architectures]
 
 
@@ -171,9 +171,12 @@ def _registered(modality: str) -> Iterator[Part]:
                 yield Part(name, name)
 
 
-def _architectures(tests: Tests, kind: str) -> Iterator[Part]:
-    for cls in _unique(tests, kind):
-        name = cls().make().__component__.name
+def _architectures(tests: Tests, modality: str) -> Iterator[Part]:
+    for cls in _unique(tests, "architecture"):
+        made = cls().make()
+        if made.modality != modality:
+            continue
+        name = made.__component__.name
         yield Part(f"new-{name}", {"new": name, **cls.arguments})
 
 

@@ -216,7 +216,7 @@ class TaskContract(ComponentContract):
         examples = self.examples(task)
         said = self._outputs(task, model, examples)
         model.model.save_pretrained(tmp_path)
-        base.processor.save_pretrained(tmp_path)
+        base.save_processor(tmp_path)
         saved = FolderBase(tmp_path).prepare(self.table())
         opened = task.model(saved)
         saved.require_complete()

@@ -97,7 +97,7 @@ def test_images_fit_a_given_patch(images):
 @pytest.mark.parametrize("name", SMALL)
 def test_a_record_is_enough_to_make_it_again(name):
     architecture = new(name).architecture
-    assert from_record("image-architecture", record_of(architecture)) == architecture
+    assert from_record("architecture", record_of(architecture)) == architecture
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dianji.errors import DataError, RecipeError
 from dianji.registry import from_record, record_of
 from dianji.spec.sections import NewBase
 
-NAMES = ["transformer", "lstm", "cnn"]
+NAMES = ["transformer", "lstm", "text-cnn"]
 SMALL = {"layers": 2, "width": 16, "vocabulary": 200, "length": 24}
 
 
@@ -42,7 +42,7 @@ def test_every_text_model_can_be_had(name, auto, table):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_record_is_enough_to_make_it_again(name):
     architecture = new(name, tokenizer="bpe", vocabulary=300).architecture
-    assert from_record("text-architecture", record_of(architecture)) == architecture
+    assert from_record("architecture", record_of(architecture)) == architecture
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,11 @@ def test_a_record_is_enough_to_make_it_again(name):
     [
         ("transformer", {"width": 30, "heads": 4}, "width 30 cannot be shared by 4 heads"),
         ("lstm", {"width": 15}, "width 15 is odd"),
-        ("cnn", {"tokenizer": "bpe", "vocabulary": 100}, "a vocabulary of 100 is too small for the tokenizer 'bpe'"),
+        (
+            "text-cnn",
+            {"tokenizer": "bpe", "vocabulary": 100},
+            "a vocabulary of 100 is too small for the tokenizer 'bpe'",
+        ),
     ],
 )
 def test_arguments_that_do_not_go_together(name, arguments, told):
@@ -60,7 +64,7 @@ def test_arguments_that_do_not_go_together(name, arguments, told):
 
 def test_rows_without_text_teach_nothing():
     table = pa.table({"text": pa.array([None, "", "my card", None])})
-    assert "card" in new("cnn", tokenizer="wordpiece").prepare(table).processor.get_vocab()
+    assert "card" in new("text-cnn", tokenizer="wordpiece").prepare(table).processor.get_vocab()
 
 
 def test_no_text_at_all():

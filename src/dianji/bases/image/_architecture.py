@@ -22,6 +22,7 @@ class ImageArchitecture:
     """``size``: images are scaled to so many pixels on both sides; null: the most common size of the training split."""
 
     name: ClassVar[str]
+    modality: ClassVar[str] = "image"
     model_type: ClassVar[str]
 
     size: Annotated[int, Field(ge=8, le=1024)] | None = None
@@ -41,7 +42,14 @@ class ImageArchitecture:
 
     def card(self) -> Card:
         """What the base will be."""
-        return Card(f"new {self.name}", "image", self.model_type, self.features, pretrained=False)
+        return Card(
+            name=f"new {self.name}",
+            modality="image",
+            architecture=self.model_type,
+            width=self.features,
+            pretrained=False,
+            processor="image-processor",
+        )
 
     def prepare(self, table: pa.Table, seed: int) -> Base:
         """Measure the column ``image``. Grey images stay RGB with equal channels, as every processor expects."""

@@ -12,7 +12,7 @@ from dianji.bases.models.image_cnn import ImageCnnConfig
 from dianji.registry import component
 
 
-@component("image-architecture", "cnn")
+@component("architecture", "cnn")
 @dataclass(frozen=True, kw_only=True)
 class Cnn(ImageArchitecture):
     """One stage per entry of ``widths``, all but the first with ``depth`` residual layers; made for 28 to 64 pixels."""

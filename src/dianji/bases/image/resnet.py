@@ -16,7 +16,7 @@ from dianji.registry import component
 _SMALLEST = 56
 
 
-@component("image-architecture", "resnet")
+@component("architecture", "resnet")
 @dataclass(frozen=True, kw_only=True)
 class ResNet(ImageArchitecture):
     """One stage of ``depths`` basic layers per entry of ``widths``.

@@ -13,7 +13,7 @@ from dianji.errors import RecipeError
 from dianji.registry import component
 
 
-@component("image-architecture", "vit")
+@component("architecture", "vit")
 @dataclass(frozen=True, kw_only=True)
 class Vit(ImageArchitecture):
     """``layers`` blocks over patches of ``patch`` pixels; null: at most 8 a side, 14 from 128 pixels on."""

@@ -25,6 +25,7 @@ class TextArchitecture:
     """
 
     name: ClassVar[str]
+    modality: ClassVar[str] = "text"
     model_type: ClassVar[str]
     width: int
 
@@ -45,7 +46,15 @@ class TextArchitecture:
                 f"new {self.name}: a vocabulary of {self.vocabulary} is too small for the tokenizer "
                 f"'{self.tokenizer}', which needs at least {smallest}. Raise it, or choose another tokenizer."
             )
-        return Card(f"new {self.name}", "text", self.model_type, self.width, pretrained=False, pooling="mean")
+        return Card(
+            name=f"new {self.name}",
+            modality="text",
+            architecture=self.model_type,
+            width=self.width,
+            pretrained=False,
+            pooling="mean",
+            processor="tokenizer",
+        )
 
     def config(self, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
         """The architecture's configuration for a trained tokenizer."""

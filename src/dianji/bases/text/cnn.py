@@ -13,12 +13,12 @@ from dianji.bases.text._architecture import Count, Share, TextArchitecture
 from dianji.registry import component
 
 
-@component("text-architecture", "cnn")
+@component("architecture", "text-cnn")
 @dataclass(frozen=True, kw_only=True)
 class Cnn(TextArchitecture):
     """``layers`` residual convolutions over ``kernel`` tokens, each reaching twice as far as the one before."""
 
-    name: ClassVar[str] = "cnn"
+    name: ClassVar[str] = "text-cnn"
     model_type: ClassVar[str] = CnnConfig.model_type
 
     layers: Count = 4

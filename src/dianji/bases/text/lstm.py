@@ -14,7 +14,7 @@ from dianji.errors import RecipeError
 from dianji.registry import component
 
 
-@component("text-architecture", "lstm")
+@component("architecture", "lstm")
 @dataclass(frozen=True, kw_only=True)
 class Lstm(TextArchitecture):
     """``layers`` bidirectional layers; ``width`` is shared by the two directions."""

@@ -13,7 +13,7 @@ from dianji.errors import RecipeError
 from dianji.registry import component
 
 
-@component("text-architecture", "transformer")
+@component("architecture", "transformer")
 @dataclass(frozen=True, kw_only=True)
 class Transformer(TextArchitecture):
     """BERT's architecture: ``layers`` blocks of ``heads`` heads, ``width`` wide, four times as wide between."""

@@ -9,11 +9,10 @@ from typing import Any
 from dianji.artefact.manifest import Manifest
 from dianji.bases.at_hand import Found, at_hand
 from dianji.bases.base import Card, Modality
-from dianji.bases.resolve import resolve
+from dianji.bases.resolve import architectures, resolve
 from dianji.data.inspect import Inspection
 from dianji.errors import ArtefactError, BaseError
 from dianji.pipeline import sketch
-from dianji.registry import REGISTRY
 from dianji.spec.sections import NewBase
 from dianji.store.steps import Store
 
@@ -72,7 +71,7 @@ def candidates(seen: Inspection, store: Store, given: Sequence[str] = ()) -> Fie
         *_own(store, modality),
     ]
     for base in found:
-        if given and base.card is not None and base.card.modality != modality:
+        if given and base.card is not None and not base.card.offers(modality):
             raise BaseError(f"base '{base.spec}' reads {base.card.modality}, and {seen.path} holds {modality}s.")
     made = [candidate for base in found if base.card is not None for candidate in _tuned(base.spec, base.card, task)]
     if not given:
@@ -95,7 +94,7 @@ def _new(seen: Inspection, task: str | dict[str, Any] | None) -> Iterator[Candid
     modality = sketch.modality(seen)
     arguments = sketch.new_reader(seen) if modality == "text" else {}
     prepare = {"task": "masked-language", "data": "rows", "train": {"epochs": EPOCHS_NEW}}
-    for architecture in sorted(REGISTRY.names(f"{modality}-architecture")):
+    for architecture in architectures(modality):
         base = {"new": architecture, **arguments}
         card = resolve(NewBase.model_validate(base), modality).card()
         name = f"new {architecture}"
@@ -118,7 +117,7 @@ def _own(store: Store, modality: Modality) -> Iterator[Found]:
         if str(manifest.task["name"]).partition("@")[0] not in SELF_SUPERVISED:
             continue
         card = resolve(str(step.artefact), modality).card()
-        if card.modality != modality:
+        if not card.offers(modality):
             continue
         yield Found(str(step.artefact), replace(card, name=f"{manifest.recipe}/{manifest.stage} {manifest.digest[:8]}"))
         kept += 1

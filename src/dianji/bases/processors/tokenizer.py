@@ -1,0 +1,41 @@
+"""Tokenizers of transformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from transformers import AutoTokenizer
+
+from dianji.bases.processor import damaged
+from dianji.bases.quiet import quiet
+from dianji.registry import component
+
+
+@component("processor", "tokenizer")
+@dataclass(frozen=True)
+class Tokenizer:
+    """Texts to numbers of tokens."""
+
+    noun: ClassVar[str] = "tokenizer"
+    modality: ClassVar[str] = "text"
+    files: ClassVar[tuple[str, ...]] = (
+        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+        *("vocab.*", "merges.txt", "*.model", "*.spm", "*.tiktoken"),
+    )
+    required: ClassVar[tuple[str, ...]] = (
+        *("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.spm", "*.tiktoken"),
+    )
+
+    def open(self, folder: Path) -> Any:
+        """See ``Processor``."""
+        try:
+            with quiet():
+                return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
+            raise damaged(folder, self, error) from error
+
+    def save(self, processor: Any, folder: Path) -> None:
+        """See ``Processor``."""
+        processor.save_pretrained(folder)
