@@ -74,7 +74,7 @@ def test_why_it_failed_is_told_on(ended, pair, capfd):
     seen, there = pair(0)
     goodbye(there, "the disk is full")
     assert seen.loss(within=5) == "process 0 (of 0 to 1) failed, and all stop: the disk is full"
-    assert seen.told
+    assert seen.reported
     join(0)
     assert ended == [1]
     assert capfd.readouterr().err == ""  # process 0 has said it

@@ -68,7 +68,7 @@ def encode_in_chunks(task: Task, base: Base, table: pa.Table, meter: Meter | Non
 
 
 def warnings_of(task: Task, examples: Mapping[str, pa.Table], train: Train) -> list[str]:
-    """What a person should know of the lengths of encoded splits before training begins.
+    """Warnings about the lengths of encoded splits, for the start of training.
 
     Raises:
         CapabilityError: no example fits into a batch.

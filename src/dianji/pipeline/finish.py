@@ -57,7 +57,7 @@ def finish(work: Work, filled: Recipe, ready: Ready, trained: Trained, cost: Cos
 
 @dataclass(frozen=True)
 class _Common:
-    """What all parts of a stage share."""
+    """Values that all parts of a stage share."""
 
     work: Work
     filled: Recipe

@@ -1,4 +1,4 @@
-"""What the steps of running a stage hand to each other."""
+"""The values that the steps of running a stage hand on."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _WEIGHTS, _DONE = "weights.safetensors", "round.json"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage is run, and who hears of it."""
+    """The place of a stage's run, and its reporter."""
 
     runtime: Runtime
     store: Store
