@@ -64,7 +64,11 @@ def _processor(folder: Path, card: Card) -> Any:
 
 
 def _portable(tokenizer: Any) -> Any:
-    """Without what tells how it was opened: transformers would save that, so that a resumed run differed."""
+    """Without what tells how it was opened: transformers would save that, so that a resumed run differed.
+
+    Special tokens that a text spells out are text, unless the caller says otherwise.
+    """
     for name in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(name, None)
+    tokenizer.split_special_tokens = True
     return tokenizer
