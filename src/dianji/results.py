@@ -104,6 +104,8 @@ class StageResult:
     warnings: tuple[str, ...] = ()
     #: Where the time went, of a stage that was profiled: ``steps``, ``seconds`` by phase, ``trace``.
     profile: Mapping[str, Any] | None = None
+    #: Of the inputs that the model reads.
+    modality: str = "text"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``profile`` only where there is one."""

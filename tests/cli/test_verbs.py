@@ -163,6 +163,9 @@ class Label:
 
 
 class Model:
+    def require_input(self, kind: str) -> None:
+        assert kind == "text"
+
     def predict(self, rows):
         return [Label("card") for _ in rows]
 

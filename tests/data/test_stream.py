@@ -158,10 +158,12 @@ def test_a_pipe_is_not_read_further_than_needed():
     assert io.BufferedReader(peekable).read() == b"0123456789" * 5
 
 
-def test_a_column_that_a_piece_lacks_is_empty_there(tmp_path):
+def test_a_text_that_a_line_lacks_is_told_alike(tmp_path):
     records = [{"text": f"a {n}"} if n < 3 else {"other": n} for n in range(20)]
     path = write_jsonl(tmp_path / "a.jsonl", records)
-    assert read(path)["text"].to_pylist() == rows(path, TEXT)["text"].to_pylist()
+    for every in (lambda: read(path), lambda: rows(path, TEXT)):
+        with pytest.raises(DataError, match=r"a.jsonl, line 4: the text is missing \(column 'text'\)"):
+            every()
 
 
 @given(st.lists(st.integers(0, 9), max_size=40), st.integers(1, 30))

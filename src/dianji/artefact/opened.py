@@ -162,6 +162,19 @@ class Model:
         """The one column that predictions need."""
         return next(name for name, column in self.task.columns.items() if not column.target)
 
+    def require_input(self, kind: str) -> None:
+        """Refuse inputs of a kind that the model does not read.
+
+        Raises:
+            DataError: says what it reads, and how that is given.
+        """
+        column = self.task.columns[self.input_column]
+        if column.kind != kind:
+            raise DataError(
+                f"{self.folder}: this model reads {column.kind}s, not {kind}s. Give a file or a folder: "
+                f"dianji predict {self.folder} FILE"
+            )
+
     @cached_property
     def _network(self) -> nn.Module:
         headed = self.task.model(self.base)

@@ -78,6 +78,8 @@ def save(target: Path, learnt: Learnt, *, probe: Probe, adapter: Path, manifest:
                 learnt.model.model.save_pretrained(folder)
         except SafetensorError as error:
             raise StoreError(f"{target}: the weights cannot be written ({error}). Is the disk full?") from error
+        if hasattr(learnt.base.processor, "split_special_tokens"):  # other libraries are to read texts alike
+            learnt.base.processor.split_special_tokens = not learnt.task.special_tokens
         learnt.base.save_processor(folder)
         keep_pooling(folder, learnt.base)
         if any(adapter.iterdir()):

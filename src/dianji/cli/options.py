@@ -34,11 +34,15 @@ def columns_of(given: list[str] | None) -> dict[str, str]:
     """``["text=query"]`` -> ``{"text": "query"}``.
 
     Raises:
-        RecipeError: one has no ``=``.
+        RecipeError: one has no ``=``, or a name is given twice.
     """
     pairs = [text.partition("=") for text in given or ()]
     faults = [
         f"--column {name}: expected NAME=COLUMN, such as text=query" for name, sign, of in pairs if not sign or not of
+    ]
+    names = [name for name, _, _ in pairs]
+    faults += [
+        f"--column {name}: given {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1
     ]
     if faults:
         raise RecipeError(*faults)

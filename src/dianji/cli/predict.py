@@ -50,6 +50,8 @@ def predict(
     """Predict texts, the rows of a file, or standard input."""
     if (source is None) == (not text):
         raise typer.BadParameter("give either FILE (- for standard input) or --text, once or several times")
+    if text and column:
+        raise typer.BadParameter("--column names a column of FILE; a --text has none")
     if out is not None:
         from dianji.cli.rows import require_format
 
@@ -70,7 +72,9 @@ def predict(
 def _texts(artefact: Path, texts: list[str], everything: bool, precision: str) -> Iterator[dict[str, Any]]:
     from dianji import verbs
 
-    predictions = verbs.open(artefact, precision=precision).predict(texts)
+    model = verbs.open(artefact, precision=precision)
+    model.require_input("text")
+    predictions = model.predict(texts)
     for number, (text, prediction) in enumerate(zip(texts, predictions, strict=True), start=1):
         yield {"row": number, "text": text, "prediction": prediction.to_json(everything=everything)}
 

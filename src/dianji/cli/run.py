@@ -115,6 +115,7 @@ def _next(stage: StageResult) -> None:
     from dianji.cli.tables import near
 
     artefact = shlex.quote(near(stage.artefact))
+    inputs = '--text "…"' if stage.modality == "text" else "FILE"
     print("\nTry next:")
-    print(f'  dianji predict {artefact} --text "…"')
+    print(f"  dianji predict {artefact} {inputs}")
     print(f"  dianji show {artefact}")

@@ -42,6 +42,8 @@ def verify(
         raise typer.BadParameter("give ARTEFACT, or --ledger, or both")
     if data is not None and artefact is None:
         raise typer.BadParameter("--data needs ARTEFACT: whose predictions are to be compared?")
+    if column and data is None:
+        raise typer.BadParameter("--column needs --data: of which file is it a column?")
     from dianji import verbs
     from dianji.cli.progress import reporter
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dianji import registry
+from dianji.artefact.manifest import Manifest
 from dianji.bases.digests import folder_digest
 from dianji.data.read import files_digest
 from dianji.errors import BaseError, DianjiError
@@ -83,6 +84,7 @@ def stage_result(step: StepFolder, name: str, primary: str, warnings: Sequence[s
         baselines={name: _metrics(of) for name, of in found["baselines"].items()},
         warnings=tuple(warnings),
         profile=step.profile(),
+        modality=str(Manifest.read(step.artefact).base["modality"]),
     )
 
 

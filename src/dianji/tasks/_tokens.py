@@ -15,6 +15,7 @@ import torch
 from dianji.bases.base import Base
 from dianji.data.source import pieces
 from dianji.errors import CapabilityError
+from dianji.tasks._special import tokenizer_for
 from dianji.tasks.base import Batch
 
 #: Architectures that number positions from the padding id + 1 on, so that two of their positions are never used.
@@ -89,14 +90,17 @@ def beginnings(texts: Sequence[str], base: Base, length: int) -> tuple[Windows, 
     return windows, np.concatenate([*whole, np.empty(0)]).astype(np.int32)
 
 
-def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = False) -> Windows:
-    """All of every text, in windows of at most ``length`` tokens that do not overlap; at least one per text."""
+def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = False, keep: Sequence[str] = ()) -> Windows:
+    """All of every text, in windows of at most ``length`` tokens that do not overlap; at least one per text.
+
+    Special tokens that a text spells out are text, but for those in ``keep``.
+    """
     tokens: list[pa.LargeListArray] = []
     marked: list[pa.LargeListArray] = []
     rows: list[np.ndarray] = []
     first = 0
     for part in _parts(texts):
-        encoded = _call(base, part, length, return_overflowing_tokens=True)
+        encoded = _call(base, part, length, keep, return_overflowing_tokens=True)
         tokens.append(lists(_nothing_empty(encoded["input_ids"], base)))
         rows.append(np.array(encoded["overflow_to_sample_mapping"], dtype=np.int64) + first)
         first += len(part)
@@ -161,11 +165,12 @@ def _nothing_empty(tokens: list[list[int]], base: Base) -> list[list[int]]:
     return [window or [stand_in] for window in tokens]
 
 
-def _call(base: Base, texts: Sequence[str], length: int, **options: Any) -> Any:
+def _call(base: Base, texts: Sequence[str], length: int, keep: Sequence[str] = (), **options: Any) -> Any:
     if not base.processor.is_fast:  # the others know neither what they cut off nor which word a token is of
         raise CapabilityError(f"the tokenizer of base '{base.card.name}' has no fast version. Choose another base.")
-    return base.processor(
+    return tokenizer_for(base.processor, texts, keep)(
         list(texts),
+        split_special_tokens=True,
         truncation=True,
         max_length=length,
         return_attention_mask=False,

@@ -86,6 +86,8 @@ class Task(ABC):
     modality: ClassVar[str]
     #: ``pipeline_tag`` of a model card on the Hugging Face Hub; empty where the Hub has no name for the task.
     hub_name: ClassVar[str] = ""
+    #: Roles of special tokens that keep their meaning where a text spells them out, such as ``mask_token``.
+    special_tokens: ClassVar[tuple[str, ...]] = ()
     #: Entries of a batch that the model's forward does not take.
     not_inputs: ClassVar[frozenset[str]] = frozenset({"labels"})
     #: Purpose of the outputs on which final metrics are computed; with ``predict`` epochs have metrics of their own.

@@ -65,6 +65,7 @@ class MaskedLanguage(Task):
 
     modality: ClassVar[str] = "text"
     hub_name: ClassVar[str] = "fill-mask"
+    special_tokens: ClassVar[tuple[str, ...]] = ("mask_token",)
     not_inputs: ClassVar[frozenset[str]] = frozenset({_language.TARGET, _FILL})
     columns: ClassVar[Mapping[str, Column]] = MappingProxyType({"text": Column("text")})
     metrics: ClassVar[tuple[str, ...]] = _language.METRICS
@@ -82,7 +83,8 @@ class MaskedLanguage(Task):
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """``input_ids``; with ``whole_word`` also ``words``, as ``_masking`` marks them."""
         length = _tokens.limit(base, self.length, _language.LENGTH)
-        found = _tokens.windows(texts(table), base, length, words=self.whole_word)
+        keep = [token for role in self.special_tokens if (token := getattr(base.processor, role))]
+        found = _tokens.windows(texts(table), base, length, words=self.whole_word, keep=keep)
         if found.words is None:
             return found.table()
         tokens, words = (array.flatten().to_numpy() for array in (found.tokens, found.words))

@@ -32,10 +32,21 @@ class Tokenizer:
         """See ``Processor``."""
         try:
             with quiet():
-                return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+                return _portable(AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
         except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
             raise damaged(folder, self, error) from error
 
     def save(self, processor: Any, folder: Path) -> None:
         """See ``Processor``."""
         processor.save_pretrained(folder)
+
+
+def _portable(tokenizer: Any) -> Any:
+    """Without the way in which it was opened: transformers would save that, and a resumed run would differ.
+
+    Special tokens that a text spells out are text, unless the caller says otherwise.
+    """
+    for name in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(name, None)
+    tokenizer.split_special_tokens = True
+    return tokenizer

@@ -52,6 +52,7 @@ def train_tokenizer(
         mask_token=MASK,
         model_max_length=length,
         clean_up_tokenization_spaces=False,
+        split_special_tokens=True,  # those that a text spells out are text
     )
 
 
