@@ -18,6 +18,7 @@ from dianji.data.sources.labelled_text import LabelledText
 from dianji.data.sources.parquet import Parquet
 from dianji.data.sources.sql import Sql
 from dianji.data.sources.text import Text
+from dianji.data.sources.text_folders import TextFolders
 from dianji.data.sources.tsv import Tsv
 from dianji.testing import toys
 from dianji.testing.source import SourceContract
@@ -120,6 +121,17 @@ class TestImages(SourceContract):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(row["image"])
         return Place(str(folder / "pictures"), "pictures")
+
+
+class TestTextFolders(SourceContract):
+    component = TextFolders
+    rows, columns = 24, ("text", "label")
+
+    def place(self, folder):
+        for number, row in enumerate(RECORDS):
+            (folder / "texts" / row["label"]).mkdir(parents=True, exist_ok=True)
+            (folder / "texts" / row["label"] / f"{number}.txt").write_text(row["text"], encoding="utf-8")
+        return Place(str(folder / "texts"), "texts")
 
 
 class TestHub(SourceContract):

@@ -52,7 +52,7 @@ def needs_rows(readings: Sequence[Reading], columns: Mapping[str, Column]) -> bo
 
 def _files(reading: Reading) -> Iterable[tuple[str, Path]]:
     path = Path(reading.place.path)
-    if reading.format == "images" and path.is_dir():  # folders are labels
+    if reading.source.reads == "folder" and reading.format != "arrow" and path.is_dir():  # folders are labels
         return [(file.relative_to(path).as_posix(), file) for file in images.visible(path)]
     if reading.format == "arrow":
         return [(str(number), file) for number, file in enumerate(arrow.parts(path))]

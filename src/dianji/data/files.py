@@ -26,6 +26,11 @@ _NOT_DATA = re.compile(
 )
 
 
+def is_no_data(name: str) -> bool:
+    """Whether a file of this name lies beside data and is none."""
+    return bool(_NOT_DATA.match(name))
+
+
 def split_named(name: str) -> str | None:
     """The split that a name announces: ``train-00000-of-00002.parquet`` -> train, ``dev.txt`` -> validation."""
     words = re.split(r"[^A-Za-z]+", name.split("/")[-1])
@@ -39,11 +44,11 @@ def listing(folder: Path) -> list[tuple[Path, str | None]]:
     Raises:
         DataError: there is none, or there are files for splits beside files for none.
     """
-    files = sorted(
+    files = [
         file
-        for file in folder.rglob("*")
-        if file.is_file() and not any(_NOT_DATA.match(part) for part in file.relative_to(folder).parts)
-    )
+        for file in whole_files(folder)
+        if not any(_NOT_DATA.match(part) for part in file.relative_to(folder).parts)
+    ]
     if not files:
         raise DataError(f"the folder {folder} holds no data file.")
     splits = [split_named(file.name) or _folder_split(file, folder) for file in files]
@@ -56,6 +61,26 @@ def listing(folder: Path) -> list[tuple[Path, str | None]]:
             f"read: path: [train.csv], split: {{test: test.csv}}."
         )
     return list(zip(files, splits, strict=True))
+
+
+def whole_files(folder: Path) -> list[Path]:
+    """Every file below a folder in the order of their paths.
+
+    Raises:
+        DataError: a link leads to nothing: what it stood for would be left out in silence.
+    """
+    found = sorted(folder.rglob("*"))
+    for path in found:
+        if path.is_symlink() and not path.exists():
+            raise DataError(dangling(path))
+    return [path for path in found if path.is_file()]
+
+
+def dangling(path: Path) -> str:
+    """What is said of a link that leads to nothing."""
+    target = path.readlink()
+    shown = target if target.is_absolute() else path.parent / target
+    return f"{path} is a link to {shown}, which does not exist. Restore the file, or remove the link."
 
 
 def _folder_split(file: Path, root: Path) -> str | None:

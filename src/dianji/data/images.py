@@ -20,8 +20,47 @@ MAX_PIXELS = 64_000_000
 
 #: Endings of files that are taken for images; Pillow decides whether they are.
 SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif"]
+    {
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jif",
+        ".jfif",
+        ".pjpeg",
+        ".pjp",
+        ".gif",
+        ".bmp",
+        ".webp",
+        ".tif",
+        ".tiff",
+    }
+    | {".ppm", ".pgm", ".pbm", ".jp2", ".avif"}
 )
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file is taken for an image: by its ending, or, where it has none, by its first bytes."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    return not path.suffix and looks_like_image(head_of(path))
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether first bytes are those of an image."""
+    bitmap = head.startswith(b"BM") and head[6:10] == b"\0\0\0\0"
+    return bitmap or head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file; none where it cannot be read, which reading will report."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError:
+        return b""
 
 
 def open_image(value: bytes | str, where: str) -> Image:

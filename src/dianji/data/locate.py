@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dianji.data.files import dangling
 from dianji.data.line import Flow, Request
 from dianji.data.source import Peekable, Place
 from dianji.errors import DataError, did_you_mean
@@ -77,8 +78,13 @@ def _standard_input(format_: str, options: Mapping[str, object], request: Reques
 def _existing(path: Path, *, folders: bool) -> list[Path]:
     if path.exists():
         return [path]
+    if path.is_symlink():
+        raise DataError(dangling(path))
     if any(sign in str(path) for sign in "*?["):
         found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 (takes absolute patterns)
+        for file in found:
+            if file.is_symlink() and not file.exists():
+                raise DataError(dangling(file))
         files = [file for file in found if file.is_file() or (folders and file.is_dir())]
         if not files:
             raise DataError(f"no file matches {path}. Check the pattern; it is relative to {Path.cwd()}.")

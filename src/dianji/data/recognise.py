@@ -10,8 +10,9 @@ from dianji.data.files import listing, named, split_named
 from dianji.data.findings import Findings
 from dianji.data.line import Flow, Reading, Request
 from dianji.data.locate import STANDARD_INPUT
-from dianji.data.sniff import file_format, folder_format
+from dianji.data.sniff import file_format, first_lines, folder_format
 from dianji.data.source import Place
+from dianji.data.sources._delimited import looks_like_lists
 from dianji.registry import REGISTRY
 
 
@@ -27,6 +28,8 @@ def recognise(flow: Flow) -> Flow:
     taken = {reading.place.name for reading in own}
     given = [_renamed(reading, reading.place.path) if reading.place.name in taken else reading for reading in given]
     _warn_of_names(own, flow.findings)
+    for reading in own:
+        _warn_of_format(reading, flow.findings)
     return replace(flow, readings=(*own, *given))
 
 
@@ -71,6 +74,23 @@ def _named(readings: Sequence[Reading]) -> list[Reading]:
 
 def _renamed(reading: Reading, name: str) -> Reading:
     return replace(reading, place=replace(reading.place, name=name))
+
+
+def _warn_of_format(reading: Reading, findings: Findings) -> None:
+    """What was recognised and may be something else."""
+    place = reading.place
+    if place.format != "auto":
+        return
+    if reading.format == "text-folders":
+        findings.warn(
+            f"{place.name}: each file is a row, and its folder is the label; to read lines write format: text"
+        )
+    if reading.format == "text" and (sign := looks_like_lists(first_lines(place.head()))):
+        shown = {"\t": "tab"}.get(sign, sign)
+        findings.warn(
+            f"{place.name}: was read as lines of text, and every line has as many '{shown}'; if it is a table, write "
+            "format: csv, and where it has no header options: {header: [text, label]}"
+        )
 
 
 def _warn_of_names(readings: Sequence[Reading], findings: Findings) -> None:

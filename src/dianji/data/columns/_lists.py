@@ -193,7 +193,7 @@ def _separator(filled: Sequence[str], cells: Cells, findings: Findings) -> str |
         )
     elif held:
         findings.warn(
-            f"column '{cells.name}': cells such as '{held[:60]}' were read as one label. If they hold several, divide "
-            "them by |"
+            f"column '{cells.name}': cells such as '{held[:60]}' were read as one label. If they hold several, "
+            "divide them by |"
         )
     return separator

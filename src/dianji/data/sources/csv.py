@@ -12,7 +12,7 @@ from dianji.data.encoding import decode
 from dianji.data.findings import Findings
 from dianji.data.lines import head_text, open_text
 from dianji.data.source import Place
-from dianji.data.sources._delimited import Layout, sniff_delimiter, table, tables
+from dianji.data.sources._delimited import Layout, layout_of, table, tables
 from dianji.registry import component
 
 
@@ -44,4 +44,4 @@ class Csv:
             yield from tables(lines, layout, place, findings)
 
     def _layout(self, text: str) -> Layout:
-        return Layout(self.delimiter or sniff_delimiter(text), self.quoting == "standard", self.header)
+        return layout_of(text, self.delimiter, self.quoting == "standard", self.header)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from dianji.data.files import split_named
-from dianji.data.findings import Findings, some
-from dianji.data.images import SUFFIXES, binary_array
+from dianji.data.files import split_named, whole_files
+from dianji.data.findings import Findings, plural, some
+from dianji.data.images import SUFFIXES, binary_array, is_image_file
 from dianji.data.source import SPLIT, Place, pieces, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
@@ -40,22 +40,24 @@ class Images:
 
     def _found(self, place: Place, findings: Findings) -> list[_Found]:
         root = Path(place.path)
-        if root.is_file() and root.suffix.lower() in SUFFIXES:
+        if root.is_file() and is_image_file(root):
             return [_Found(root, root.parent, None, None)]
         if not root.is_dir():
             raise DataError(
                 f"{place.path} is not a folder. The images source reads a folder with one folder of images per class."
             )
         files = visible(root)
-        images = [file for file in files if file.suffix.lower() in SUFFIXES]
+        images = [file for file in files if is_image_file(file)]
         if not images:
             raise DataError(
                 f"{place.path} holds no image. Expected: one folder per class with files such as "
                 f"{', '.join(sorted(SUFFIXES)[:6])}."
             )
-        others = [str(file.relative_to(root)) for file in files if file.suffix.lower() not in SUFFIXES]
+        taken = set(images)
+        others = [str(file.relative_to(root)) for file in files if file not in taken]
         if others:
             findings.warn(f"{place.name}: {len(others)} files are no images and were left out ({some(others, 5)})")
+        warn_of_empty(root, images, place, findings)
         parts = [file.relative_to(root).parts[:-1] for file in images]
         splits = [split_named(part[0]) if part else None for part in parts]
         if "train" not in splits:  # a class may be called "test"
@@ -73,11 +75,25 @@ class _Found:
 
 
 def visible(root: Path) -> list[Path]:
-    """Every file below a folder in the order of their paths, without hidden ones."""
-    found = (path for path in root.rglob("*") if path.is_file())
-    return sorted(
-        path for path in found if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
-    )
+    """Every file below a folder in the order of their paths, without hidden ones.
+
+    Raises:
+        DataError: a link leads to nothing.
+    """
+    return [
+        path
+        for path in whole_files(root)
+        if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+    ]
+
+
+def warn_of_empty(root: Path, files: Sequence[Path], place: Place, findings: Findings) -> None:
+    """Folders without a file that is read, also below them: classes that nothing can be learnt of."""
+    filled = {folder for file in files for folder in file.parents}
+    folders = (path for path in sorted(root.rglob("*")) if path.is_dir() and path not in filled)
+    empty = [str(path.relative_to(root)) for path in folders if not path.name.startswith((".", "__MACOSX"))]
+    if empty:
+        findings.warn(f"{place.name}: {plural(len(empty), 'folder')} without a file that is read ({some(empty, 5)})")
 
 
 def _label(folders: tuple[str, ...]) -> str | None:

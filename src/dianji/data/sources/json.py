@@ -1,4 +1,4 @@
-"""JSON: a list of objects, or an object with one such list in it."""
+"""JSON: a list of objects, an object with such lists in it, or what pandas writes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from dianji.data.encoding import decode
 from dianji.data.findings import Findings
-from dianji.data.source import Place
+from dianji.data.source import SPLIT, Place
+from dianji.data.sources._layouts import Item, items_of, named
 from dianji.data.sources._records import table
 from dianji.data.sources.jsonl import checked, lines_to_table
-from dianji.errors import DataError, did_you_mean
+from dianji.errors import DataError
 from dianji.registry import component
 
 _SPACE = " \t\r\n"
@@ -24,7 +25,7 @@ _SPACE = " \t\r\n"
 @component("source", "json")
 @dataclass(frozen=True)
 class Json:
-    """Rows of a JSON file. ``field`` names the key of the list; a file of JSON lines is read as such."""
+    """Rows of a JSON file. ``field`` names the key of the list, ``"*"`` all lists that are splits."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
     reads: ClassVar[Literal["file", "folder", "service"]] = "file"
@@ -41,13 +42,16 @@ class Json:
         start = text.lstrip(_SPACE)[:1]
         if start == "{" and self.field is None and _is_lines(text):
             return lines_to_table(text, place, findings)
-        items = _items(text, place) if start == "[" else _within(_whole(text, place), self.field, place)
+        if start == "[":
+            items = [Item(where, value, raw) for where, value, raw in _items(text, place)]
+        else:
+            items = items_of(_whole(text, place), self.field, place, findings)
         records, sources = [], []
-        for where, value, raw in items:
-            record = checked(value, raw, where, findings)
+        for item in named(items, place, findings):
+            record = checked(item.value, item.raw, item.where, findings)
             if record is not None:
-                records.append(record)
-                sources.append(where)
+                records.append(record if item.split is None else {**record, SPLIT: item.split})
+                sources.append(item.where)
         if not records and not findings.count:
             raise DataError(f"{place.name} holds an empty list: at least one object is needed.")
         return table(records, sources)
@@ -106,18 +110,3 @@ def _broken(error: json.JSONDecodeError | RecursionError, place: Place) -> DataE
         f"{place.name}, line {error.lineno}: not JSON ({error.msg} at column {error.colno}). A list of objects is "
         "expected."
     )
-
-
-def _within(value: Any, field: str | None, place: Place) -> list[tuple[str, Any, str]]:
-    lists = {key: item for key, item in value.items() if isinstance(item, list)} if isinstance(value, dict) else {}
-    if field is None and len(lists) == 1:
-        field = next(iter(lists))
-    if field is None or field not in lists:
-        known = did_you_mean(field or "", lists)
-        raise DataError(
-            f"{place.name}: rows are a list of objects; which one is meant? Name its key as options: "
-            f"{{field: …}}. {known}"
-        )
-    return [
-        (f"{place.name}, row {number}", item, json.dumps(item)) for number, item in enumerate(lists[field], start=1)
-    ]
