@@ -17,6 +17,7 @@ from dianji.data.sources.jsonl import JsonLines
 from dianji.data.sources.labelled_text import LabelledText
 from dianji.data.sources.parquet import Parquet
 from dianji.data.sources.sql import Sql
+from dianji.data.sources.squad import Squad
 from dianji.data.sources.text import Text
 from dianji.data.sources.text_folders import TextFolders
 from dianji.data.sources.tsv import Tsv
@@ -164,3 +165,22 @@ class TestSql(SourceContract):
             connection.commit()
             connection.close()
         return Place("", "query")
+
+
+class TestSquad(SourceContract):
+    component = Squad
+    rows, columns = 24, ("id", "title", "context", "question", "answers")
+
+    def place(self, folder):
+        questions = [
+            {
+                "id": str(number),
+                "question": row["question"],
+                "answers": [{"text": answer["text"], "answer_start": answer["start"]} for answer in row["answers"]],
+            }
+            for number, row in enumerate(toys.question_table().to_pylist())
+        ]
+        contexts = toys.question_table()["context"].to_pylist()
+        paragraphs = [{"context": context, "qas": [asked]} for context, asked in zip(contexts, questions, strict=True)]
+        text = json.dumps({"version": "2.0", "data": [{"title": "toys", "paragraphs": paragraphs}]})
+        return written(folder, "questions.json", text)

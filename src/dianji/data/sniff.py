@@ -17,6 +17,7 @@ from dianji.data.sources._delimited import looks_delimited
 from dianji.data.sources.fasttext import looks_like_fasttext
 from dianji.data.sources.images import visible
 from dianji.data.sources.labelled_text import looks_labelled
+from dianji.data.sources.squad import looks_like_squad
 from dianji.data.sources.text_folders import is_class_folders
 from dianji.errors import DataError
 from dianji.registry import REGISTRY
@@ -74,6 +75,8 @@ def file_format(place: Place) -> str:
         item: name for name, cls in REGISTRY.names("source").items() if cls.reads == "file" for item in cls.suffixes
     }
     named = by_suffix.get(suffix)
+    if named == "json" and looks_like_squad(first_lines(head)):
+        return "squad"
     if named not in (None, "text", "tsv"):
         return str(named)
     if binary_kind(head):

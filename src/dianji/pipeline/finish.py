@@ -29,6 +29,7 @@ from dianji.reporting import Reporter
 from dianji.results import Cost
 from dianji.spec.sections import Recipe
 from dianji.store.atomic import new_folder
+from dianji.tasks.base import Task
 
 
 def finish(work: Work, filled: Recipe, ready: Ready, trained: Trained, cost: Cost, reporter: Reporter) -> Measured:
@@ -70,6 +71,7 @@ class _Common:
         """Measure and save one part."""
         work, of = self.work, self.work.parts[part]
         tables = of.data.splits
+        learnt = self._calibrated(learnt, examples)
         ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
         evaluator = Evaluator(learnt.task, learnt.model.model, learnt.base, work.seed)
         measured = measure_model(ruler, evaluator, held_out(tables, examples), self.reporter)
@@ -87,6 +89,14 @@ class _Common:
         name = f"{work.name}: {part}" if part else work.name
         self.reporter.say(f"{name}: saved; a fresh process reproduces its probe (largest difference {difference:.1e})")
         return measured
+
+    def _calibrated(self, learnt: Learnt, examples: Mapping[str, pa.Table]) -> Learnt:
+        """The task with what it chooses on validation rows."""
+        if "validation" not in examples or type(learnt.task).calibrated is Task.calibrated:
+            return learnt
+        evaluator = Evaluator(learnt.task, learnt.model.model, learnt.base, self.work.seed)
+        outcome = evaluator.outcome(examples["validation"], learnt.task.measured_for)
+        return replace(learnt, task=learnt.task.calibrated(outcome))
 
     def documents(self, measured: Measured) -> dict[str, Any]:
         """``evidence/<name>.json`` that every part has alike, and its metrics."""

@@ -218,6 +218,14 @@ class Task(ABC):
         """The examples by the tasks and models that answer them; a task of one part answers all of them itself."""
         return {"": Share(self, model, examples)}
 
+    def calibrated(self, outcome: Outcome) -> Self:
+        """The task with whatever is chosen on held-out rows after training, such as a threshold.
+
+        Args:
+            outcome: of the validation split, by the finished model.
+        """
+        return self
+
     def models(self, model: TaskModel) -> Mapping[str, tuple[Task, TaskModel]]:
         """The parts' tasks and models by name; a task of one part has one, named ``""``."""
         return {"": (self, model)}

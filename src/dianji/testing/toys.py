@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from dianji.bases.base import Base, Card
+from dianji.evaluate.answered import Answered, as_bytes
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
@@ -54,6 +55,20 @@ def tagged_table() -> pa.Table:
     first = table["label"].to_pylist()
     labels = [[label] if row % 4 else [label, LABELS[row % 3]] for row, label in enumerate(first)]
     return pa.table({"text": table["text"], "labels": [sorted(set(several)) for several in labels]})
+
+
+def question_table() -> pa.Table:
+    """24 questions: ``question``, ``context`` (two texts of ``text_table``), ``answers`` (its last word; some none)."""
+    texts = text_table()["text"].to_pylist()
+    rows = []
+    for row, text in enumerate(texts):
+        context = f"{texts[(row + 7) % len(texts)]} {text}"
+        word = text.split()[-1]
+        answers = [] if row % 6 == 5 else [{"text": word, "start": context.rindex(word)}]
+        rows.append({"question": f"where is {word}" if row % 2 else word, "context": context, "answers": answers})
+    kinds = {"answers": pa.list_(pa.struct([("text", pa.string()), ("start", pa.int64())]))}
+    schema = pa.schema([("question", pa.string()), ("context", pa.string()), ("answers", kinds["answers"])])
+    return pa.Table.from_pylist(rows, schema)
 
 
 def image_table() -> pa.Table:
@@ -186,10 +201,21 @@ def _modelled(quality: float, rows: int, rng: np.random.Generator) -> Modelled:
     return Modelled(nll, tokens, rng.binomial(tokens, 0.3 + 0.7 * quality))
 
 
+def _answered(quality: float, rows: int, rng: np.random.Generator) -> Answered:
+    unanswerable = rng.random(rows) < 0.2
+    good = rng.random(rows) < quality
+    exact = (good & ~unanswerable).astype(np.float64)
+    f1 = np.where(exact > 0, 1.0, np.where(unanswerable, 0.0, rng.random(rows) * 0.9 * (quality > 0)))
+    gap = np.where(good, np.where(unanswerable, 1.0, -1.0), rng.uniform(-1, 1, size=rows))
+    texts = as_bytes(["card"] * rows)
+    return Answered(exact, f1, unanswerable, gap, texts, texts, threshold=0.0)
+
+
 _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Outcome]] = {
     Classified: _classified,
     Tagged: _tagged,
     Modelled: _modelled,
+    Answered: _answered,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
