@@ -11,7 +11,7 @@ DEV := $(VENV)/.installed-dev
 DEMO := $(firstword $(wildcard $(DEV)) $(VENV)/.installed-demo)
 OFFLINE := HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo demo-zh test test-all check bench bench-quick bench-more clean
+.PHONY: help setup demo demo-zh test test-all check sanitize bench bench-quick bench-more clean
 
 help:
 	@echo "make demo      set up, then pre-train, fine-tune, evaluate and predict on a small example (English)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
 	@echo "make test-all  the tests, with every verb on every kind of artefact; make test draws a tenth of the kinds"
 	@echo "make check     lint, formatting, types, direction of imports"
+	@echo "make sanitize  run the compiled kernels' tests with the address and undefined-behaviour sanitizers; minutes"
 	@echo "make bench     measure speed beside other libraries, and how cost grows; needs the data sets and an idle hour"
 	@echo "make bench-quick  has it become slower on this kind of CPU? less than three minutes"
 	@echo "make bench-more   the other benchmarks: accuracy, kills, label errors, tampering, start-up; hours"
@@ -68,6 +69,12 @@ check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Python itself is not instrumented, so the sanitizer's runtime is loaded before it.
+sanitize: $(DEV)
+	DIANJI_KERNELS_SANITIZE=1 LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 OMP_NUM_THREADS=2 \
+	  $(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels/native/test_encoder.py tests/kernels/native/test_maps.py \
+	  tests/kernels/native/test_adamw.py tests/kernels/native/test_tiles.py
 
 bench: $(DEV)
 	$(OFFLINE) $(BIN)/python benchmarks/speed.py $(BENCH_FLAGS)
