@@ -107,3 +107,76 @@ def test_nothing_to_learn_from(tmp_path: Path, capsys):
     assert invoke(["init", str(path), "--out", str(tmp_path / "recipe.yaml")]) == 2
     assert "neither text nor labelled images were found" in capsys.readouterr().err
     assert not (tmp_path / "recipe.yaml").exists()
+
+
+def written_rows(path: Path, records: list[dict[str, object]]) -> Path:
+    path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
+    return path
+
+
+def accepted(recipe: Path, capsys) -> str:
+    """``dianji check`` accepts what was written."""
+    capsys.readouterr()
+    assert invoke(["check", str(recipe)]) == 0
+    return str(capsys.readouterr().out)
+
+
+def test_rows_without_a_label_are_dropped_in_the_recipe(tmp_path: Path, capsys):
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", "label": LABELS[i % 3] if i % 7 else None} for i in range(60)]
+    recipe = made(written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].clean.drop_empty
+    accepted(tmp_path / "recipe.yaml", capsys)
+
+
+def test_columns_of_zeros_and_ones_are_written_as_labels(tmp_path: Path, capsys):
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", "toxic": i % 2, "insult": int(i % 3 == 0)} for i in range(60)]
+    recipe = made(written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"text": "text", "labels": ["toxic", "insult"]}
+    assert "text-classification" in accepted(tmp_path / "recipe.yaml", capsys)
+
+
+def test_a_label_that_looks_like_a_number_is_learnt(tmp_path: Path, capsys):
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", "label": float(i % 2)} for i in range(60)]
+    recipe = made(written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml")
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["text-classification"]
+    accepted(tmp_path / "recipe.yaml", capsys)
+
+
+def test_groups_that_cannot_be_divided_are_left_out(tmp_path: Path, capsys):
+    rows = [
+        {"text": f"{ENGLISH[i % 3]} {i * 37}", "label": LABELS[i % 3], "customer": ("c1", "c2")[i % 2]}
+        for i in range(60)
+    ]
+    recipe = made(written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].split.group is None
+    accepted(tmp_path / "recipe.yaml", capsys)
+
+
+def test_nothing_is_written_that_check_refuses(tmp_path: Path, capsys):
+    for split, label in (("train", "card"), ("train", "loan"), ("test", "other")):
+        with (tmp_path / f"{split}.csv").open("a", encoding="utf-8") as file:
+            file.write("text,label\n" * (label in ("card", "other")))
+            file.writelines(f"{ENGLISH[i % 3]} {label} {i},{label}\n" for i in range(12))
+    out = tmp_path / "recipe.yaml"
+    assert invoke(["init", str(tmp_path), "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "no recipe was written, because dianji check would refuse it" in told
+    assert "label 'other' is not among the 2 labels" in told
+    assert not out.exists()
+
+
+def test_a_label_that_is_not_used_is_told(tmp_path: Path, capsys):
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", "label": f"{i / 7:.3f}"} for i in range(60)]
+    path, out = written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml"
+    assert invoke(["init", str(path), "--out", str(out)]) == 0
+    assert "warning: column 'label' was not used as the label because" in capsys.readouterr().out
+
+
+def test_labels_that_a_person_takes_for_one_are_told(tmp_path: Path, capsys):
+    rows = [{"text": f"{ENGLISH[i % 3]} {i * 37}", "label": ("pos", "Pos", "neg")[i % 3]} for i in range(60)]
+    path, out = written_rows(tmp_path / "a.jsonl", rows), tmp_path / "recipe.yaml"
+    assert invoke(["init", str(path), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.count("equal but for case") == 1
+    assert "equal but for case" in accepted(out, capsys)
+    assert invoke(["data", str(path)]) == 0
+    assert capsys.readouterr().out.count("equal but for case") == 1

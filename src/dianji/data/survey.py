@@ -58,10 +58,11 @@ def survey(path: str, given: Mapping[str, str]) -> Surveyed:
     decoded = decoded_of(path)
     seen = look_at(decoded, path)
     columns = _columns(seen, given)
+    mapping = {name: list(seen.parts(of)) or of for name, of in columns.items()}
     # What a model reads is an input, all else is a target.
     kinds = {name: Column(name, target=not column_kind(name).modality) for name in columns}
     elsewhere = _elsewhere(decoded, columns)
-    request = Request(Data(path=path, columns=columns), kinds, "data", divide=False)
+    request = Request(Data(path=path, columns={**mapping}), kinds, "data", divide=False)
     loaded = divided(replace(decoded, request=request))
     rows = gathered(loaded.splits, kinds)
     findings = Findings()
@@ -96,7 +97,8 @@ def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
 def _elsewhere(decoded: Flow, columns: Mapping[str, str]) -> dict[str, Any]:
     """Personal data of the columns that no task would read: a table that is passed on is passed on whole."""
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
-    others = [name for name in names_of(table) if name not in columns.values()]
+    named = {part for name in columns.values() for part in name.split(", ")} | set(columns.values())
+    others = [name for name in names_of(table) if name not in named]
     texts = {
         name: table[name].cast(pa.string())
         for name in others

@@ -30,6 +30,7 @@ from dianji.pipeline.quality import warnings_of_quality, write_quality_report
 from dianji.pipeline.ready import Ready
 from dianji.pipeline.resource_forecast import memory_note
 from dianji.pipeline.rounds import Place, run_rounds
+from dianji.pipeline.unknown import unknown_warnings
 from dianji.reporting import Reporter
 from dianji.results import Cost, RunResult, StageResult
 from dianji.spec.sections import Recipe
@@ -97,6 +98,8 @@ def _run(work: Work, filled: Recipe, store: Store, reporter: Reporter, how: _How
     parameters, trainable = count(learnt.model.model)
     for warning in warnings_of(learnt.task, examples, work.train):
         reporter.warn(f"{work.name}: {warning}")
+    for warning in unknown_warnings(work, learnt, examples):
+        reporter.warn(warning)
     tracked = tuple(work.stage.track)
     runtime = make_runtime(work.train.precision, track=tracked, folder=work.step.folder / "track", processes=processes)
     if tracked:

@@ -16,6 +16,7 @@ from dianji.artefact.record import Record
 from dianji.artefact.save import draw_probe, keep_apart, merge, save, save_parts, settle
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
+from dianji.data.unknown import with_unknown_tokens
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.job import Trained
 from dianji.pipeline.encoded import truncation_of
@@ -24,6 +25,7 @@ from dianji.pipeline.measure import Measured, Ruler, held_out, measure_baselines
 from dianji.pipeline.plan import Work
 from dianji.pipeline.quality import quality_of
 from dianji.pipeline.ready import Ready
+from dianji.pipeline.unknown import unknown_tokens
 from dianji.registry import record_of
 from dianji.reporting import Reporter
 from dianji.results import Cost
@@ -78,6 +80,7 @@ class _Common:
         measured = replace(measured, baselines=measure_baselines(ruler, tables, self.reporter))
         lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
         report = {**with_token_lengths(of.data.report, lengths), "cut": truncation_of(learnt.task, examples)}
+        report = with_unknown_tokens(report, unknown_tokens(learnt.task, learnt.base, tables, examples))
         documents = {**self.documents(measured), "data": report, "quality": quality_of(work, part)}
         records = {
             split: Record(outcome, examine(tables[split], learnt.task.columns).order)

@@ -10,6 +10,7 @@ from dianji.pipeline.encoded import describe_truncation
 from dianji.pipeline.plan import Schedule, Work
 from dianji.pipeline.resource_forecast import cache_size, forecast_stage, shortage
 from dianji.pipeline.stage_preview import StagePreview
+from dianji.pipeline.unknown import unknown_in_samples
 from dianji.results import Plan, PlannedStage
 from dianji.store.steps import Store
 
@@ -40,7 +41,7 @@ def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, 
     try:
         seen = StagePreview.of(work)
         memory = forecast_stage(work, seen)  # before more rows are encoded: the memory in use counts
-        cuts = seen.cuts()
+        cuts, texts = seen.cuts(), seen.texts
     except (BaseError, CapabilityError):
         raise
     except DianjiError:
@@ -49,6 +50,7 @@ def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, 
         describe_truncation(f"{work.name}: {seen.samples[split].describe(split)}", found)
         for split, found in cuts.items()
     ]
+    warnings += unknown_in_samples(work, seen.base, texts)
     cache = cache_size(seen)
     if memory is not None and (short := shortage(work.name, memory)):
         warnings.append(short)

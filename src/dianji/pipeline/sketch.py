@@ -61,11 +61,13 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
         recipe: where the recipe is to lie: its paths are taken from there.
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
-    columns = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
+    columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
+    used = [str(name) for name in columns.values()]
     if seen.label is not None:
-        columns["labels" if several_labels(seen) else "label"] = seen.label
+        columns["labels" if several_labels(seen) else "label"] = list(seen.parts(seen.label)) or seen.label
+        used.append(seen.label)
     section: dict[str, Any] = {"path": Path(relative).as_posix(), "columns": columns}
-    if seen.text is not None and "text" in columns and seen.column(seen.text).missing:
+    if any(seen.column(name).missing for name in used):
         section["clean"] = {"drop_empty": True}
     if not seen.splits and seen.label is not None:
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}

@@ -88,6 +88,16 @@ class StagePreview:
             return {}
         return {split: found for split, sample in self.samples.items() if (found := truncation(sample.examples))}
 
+    @cached_property
+    def texts(self) -> Mapping[str, RowSample]:
+        """The samples, where examples hold tokens; none where they do not (images, for instance).
+
+        Raises:
+            DianjiError: see ``samples``.
+        """
+        one = self.task.encode(self.work.data.splits["train"].slice(0, 1), self.base)
+        return self.samples if any(name.endswith("input_ids") for name in one.column_names) else {}
+
     def collate(self, rows: np.ndarray, purpose: Purpose) -> Batch:
         """A batch of some of the first examples."""
         return self.task.collate(self.first.take(pa.array(rows)), self.base, np.random.default_rng(0), purpose=purpose)

@@ -42,6 +42,13 @@ def _facts(report: Mapping[str, Any]) -> Facts:
             f"{cut['rows']:,} 行超过 {cut['length']:,} 个词元；最长 {cut['longest']:,} 个",
         )
         pairs.append((Words(f"cut rows of {split}", f"{split} 中被截断的行"), how_many))
+    for split, entry in report.get("unknown_tokens", {}).items():
+        if entry["tokens"]:
+            share = Words(
+                f"{percent(entry['share'])} ({entry['tokens']:,} of {entry['of']:,} tokens)",
+                f"{percent(entry['share'])}（{entry['of']:,} 个词元中的 {entry['tokens']:,} 个）",
+            )
+            pairs.append((Words(f"unknown tokens of {split}", f"{split} 中的未知词元"), share))
     if languages := report.get("languages"):
         shares = ", ".join(f"{of['language']} {percent(of['share'])}" for of in languages)
         pairs.append((Words("languages", "语言"), shares))
