@@ -107,13 +107,17 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_document():
     [
         ("learning_rate: 2e-4", "learning_rate: '2e-4'", "found the text '2e-4'. Write it without quotes."),
         ("learning_rate: 2e-4", "learning_rate: 0", "expected a number above 0, found the number 0"),
-        ("learning_rate: 2e-4", "learning_rate: .nan", "line 13: '.nan' is not a finite number"),
+        (
+            "learning_rate: 2e-4",
+            "learning_rate: .nan",
+            "line 13: stages.intent.train.learning_rate: expected a finite number, found nan",
+        ),
         (
             "learning_rate: 2e-4",
             "epochs: 1\n      steps: 3",
             "train: give one of epochs, steps or minutes",
         ),
-        ("text: body", "text: 3", "expected text or a list, found the number 3"),
+        ("text: body", "text: 3", "found the number 3. Write it in quotes if it is meant as text."),
         ("columns: {text: body}", "strict: yes", "expected true or false, found the text 'yes'. Write true."),
         ("columns: {text: body}", "limit: some", "such as '10 per label', found 'some'"),
         ("columns: {text: body}", "split: {test: 1.0}", "data.tickets.split.test: expected a number below 1 or text"),
@@ -211,3 +215,68 @@ def test_a_new_base_keeps_its_arguments():
     base = Recipe.parse(GOOD.replace("base: minilm", "base: {new: transformer, layers: 2}")).base
     assert isinstance(base, NewBase)
     assert (base.new, base.arguments) == ("transformer", {"layers": 2})
+
+
+MISSPELT = """\
+name: bank
+base: minilm
+data:
+  tickets: {path: tickets.jsonl}
+stages:
+  intent:
+    task: text-clasification
+    data: tickets
+    adapt: {lora: {rnak: 8}}
+    train: {epocs: 3, schedule: liner}
+    shedule: linear
+    techniques: [early-stoping]
+"""
+
+
+def test_components_are_told_beside_sections():
+    found = "\n".join(faults(MISSPELT))
+    for told in (
+        "line 7: stages.intent.task: there is no task 'text-clasification'. Did you mean 'text-classification'?",
+        "line 9: stages.intent.adapt.lora.rnak: adaptation 'lora' takes no argument 'rnak'. Did you mean 'rank'?",
+        "line 10: stages.intent.train.epocs: unknown key. Did you mean 'epochs'?",
+        "line 10: stages.intent.train.schedule: there is no schedule 'liner'. Did you mean 'linear'?",
+        "line 11: stages.intent.shedule: unknown key.",
+        "line 12: stages.intent.techniques.0: there is no technique 'early-stoping'. Did you mean 'early-stopping'?",
+    ):
+        assert told in found
+    assert len(faults(MISSPELT)) == 6
+
+
+def test_what_goes_with_a_section_at_fault_is_not_told_twice():
+    """A stage without data is left out; that another one starts from it is no second fault."""
+    found = faults(GOOD.replace("    task: masked-language\n    data: tickets\n", "    task: masked-language\n"))
+    assert found == ["bank.yaml, line 6: stages.domain: the key 'data' is missing"]
+    found = faults(MISSPELT.replace("name: bank\n", ""))
+    assert found[0] == "bank.yaml: the key 'name' is missing"
+    assert len(found) == 7
+
+
+def test_references_are_told_beside_sections():
+    found = faults(GOOD.replace("name: bank", "name: my bank").replace("data: tickets", "data: t"))
+    assert len([fault for fault in found if "there is no data section 't'" in fault]) == 2
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", ".NaN"])
+def test_numbers_without_an_end_are_refused_with_their_key(value):
+    text = GOOD.replace("decay: 0.9", f"decay: {value}").replace("learning_rate: 2e-4", f"weight_decay: {value}")
+    assert [fault.partition(", found")[0] for fault in faults(text)] == [
+        "bank.yaml, line 13: stages.intent.train.weight_decay: expected a finite number",
+        "bank.yaml, line 16: stages.intent.techniques.1.ema.decay: expected a finite number",
+    ]
+
+
+def test_so_are_those_of_plain_values():
+    plain = Recipe.parse(GOOD).to_json()
+    plain["stages"]["intent"]["train"]["learning_rate"] = float("inf")
+    plain["stages"]["domain"]["task"] = {"masked-language": {"probability": float("nan")}}
+    with pytest.raises(RecipeError) as caught:
+        Recipe.parse(plain)
+    assert list(caught.value.faults) == [
+        "recipe: stages.domain.task.masked-language.probability: expected a finite number, found nan",
+        "recipe: stages.intent.train.learning_rate: expected a finite number, found inf",
+    ]

@@ -164,10 +164,10 @@ class _Reader:
             case "int":
                 # int(text, 0) would refuse leading zeros, which YAML 1.2 reads as decimal.
                 return int(text, 0) if text[:2].lower() in {"0x", "0o"} else int(text)
-            case "float" if text.lower().lstrip("+-") not in {".inf", ".nan"}:
-                return float(text)
+            case "float" if text.lower().lstrip("+-") in {".inf", ".nan"}:
+                return float(text.replace(".", ""))  # refused by the reader of recipes, which knows its key
             case "float":
-                self._fault(node, f"'{text}' is not a finite number")
+                return float(text)
             case _:
                 return self._tagged(node)
         return None

@@ -47,7 +47,7 @@ def faults_of(
     """One line for each place at fault, in the document's order; ``at`` is where ``value`` stands in the recipe."""
     by_place: dict[Path, list[ErrorDetails]] = {}
     for item in error.errors(include_url=False):
-        by_place.setdefault(_written(item["loc"], value), []).append(item)
+        by_place.setdefault(written(item["loc"], value), []).append(item)
     lines = [
         (origin.line(*at, *place) or 0, _fault(place, items, origin, model, at)) for place, items in by_place.items()
     ]
@@ -72,8 +72,8 @@ def describe(value: Any) -> str:
     return f"{value!r:.60}"
 
 
-def _written(loc: Sequence[str | int], value: Any) -> Path:
-    """``loc`` without the parts that name a branch of a union; the last part may name a key that is missing."""
+def written(loc: Sequence[str | int], value: Any) -> Path:
+    """``loc`` as a place of the recipe: without branches of unions. The last part may name a key that is missing."""
     path: list[str | int] = []
     for part in loc:
         if isinstance(value, Mapping):
@@ -128,7 +128,7 @@ def _advice(items: Sequence[ErrorDetails], found: Any) -> str:
         return ". Write it without quotes."
     if isinstance(found, str) and "bool_type" in kinds and found.lower() in {"yes", "no", "on", "off"}:
         return f". Write {'true' if found.lower() in {'yes', 'on'} else 'false'}."
-    if isinstance(found, bool | int | float) and kinds == {"string_type"}:
+    if isinstance(found, bool | int | float) and "string_type" in kinds and kinds <= {"string_type", "list_type"}:
         return ". Write it in quotes if it is meant as text."
     return ""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pydantic
 
 from dianji.errors import RecipeError
 from dianji.spec.document import Origin, read
+from dianji.spec.document import Path as Key
 from dianji.spec.faults import describe, faults_of
+from dianji.spec.partial import remaining_faults
 from dianji.spec.places import placed
 from dianji.spec.sections import Recipe
 
@@ -39,15 +43,41 @@ def parse(recipe: str | Mapping[str, Any], *, source: str = "recipe", folder: Pa
         raise RecipeError(*faults, f"{source}: the recipe is empty. {_NEEDS}")
     if not isinstance(value, Mapping):
         raise RecipeError(*faults, f"{source}: expected a mapping, found {describe(value)}. {_NEEDS}")
+    value, endless = _finite(value, origin)
     raw, unset = placed(value, folder or Path.cwd(), origin)
-    faults = [*faults, *unset]
+    others = [*endless, *unset]
     try:
         checked = Recipe.model_validate(raw)
     except pydantic.ValidationError as error:
-        raise RecipeError(*faults, *faults_of(error, raw, origin, Recipe)) from None
-    if faults:
-        raise RecipeError(*faults)
+        others += [*faults_of(error, raw, origin, Recipe), *remaining_faults(raw, error, origin)]
+        raise RecipeError(*faults, *_in_order(others)) from None
+    if faults or others:
+        raise RecipeError(*faults, *_in_order([*others, *remaining_faults(raw, None, origin)]))
     return checked.from_origin(origin)
+
+
+def _in_order(faults: Sequence[str]) -> list[str]:
+    """Each once, in the order of the document."""
+
+    def line(fault: str) -> int:
+        found = re.match(r".*?, line (\d+): ", fault)
+        return int(found[1]) if found else 0
+
+    return sorted(dict.fromkeys(faults), key=line)
+
+
+def _finite(value: Any, origin: Origin, at: Key = ()) -> tuple[Any, list[str]]:
+    """The value without NaN and infinities, and a fault for each, with its key."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, [f"{origin.where(*at)}: expected a finite number, found {value}"]
+    if isinstance(value, Mapping):
+        found = {key: _finite(item, origin, (*at, key)) for key, item in value.items()}
+        kept: Any = {key: item for key, (item, faults) in found.items() if item is not None or not faults}
+        return kept, [fault for _, faults in found.values() for fault in faults]
+    if isinstance(value, list | tuple):
+        items = [_finite(item, origin, (*at, number)) for number, item in enumerate(value)]
+        return [item for item, _ in items], [fault for _, faults in items for fault in faults]
+    return value, []
 
 
 def _text(path: Path) -> str:

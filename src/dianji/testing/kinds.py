@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,24 +92,31 @@ Tests = Sequence[type[ComponentContract]]
 def kinds(tests: Tests, seed: int, *, everything: bool = False) -> list[Kind]:
     """Every task × adaptation × solver × base, each with one layout of data; ``everything``: with each of them.
 
-    Layouts go round, beginning where ``seed`` says, so that every pair of a layout and another axis' value occurs.
+    The layout is one that has met the other values least, so that every layout meets every value that it can meet.
 
     Args:
         tests: contract tests of components.
-        seed: where the layouts begin.
+        seed: which layout goes first.
         everything: the whole product.
     """
     found: list[Kind] = []
-    turn = seed
+    met: Counter[tuple[str, str]] = Counter()
     for task in tasks(tests):
         layouts = [layout for layout in LAYOUTS if layout.fits(task.task)]
+        random.Random(seed).shuffle(layouts)
         for adaptation, base in product(adaptations(tests), bases(tests, task)):
             for solver in _solvers(adaptation):
-                chosen = layouts if everything else [layouts[turn % len(layouts)]]
+                values = (task.name, adaptation.name, f"solver {solver}", base.name)
+                chosen = layouts if everything else [min(layouts, key=lambda layout: _worn(layout, values, met))]
+                met.update((value, layout.name) for value in values for layout in chosen)
                 found += [Kind(task, adaptation, solver, base, layout) for layout in chosen]
-                turn += 1
-            turn += 1
     return found
+
+
+def _worn(layout: Layout, values: Sequence[str], met: Counter[tuple[str, str]]) -> tuple[int, int]:
+    """Most new meetings first, of which those with a base are the rarest; then fewest in all."""
+    times = [met[value, layout.name] for value in values]
+    return -times.count(0) - 3 * (times[-1] == 0), sum(times)
 
 
 def drawn(all_kinds: Sequence[Kind], share: float, seed: int) -> list[Kind]:
