@@ -14,30 +14,8 @@ from dianji.tasks.question_answering import QuestionAnswering
 from dianji.testing import toys
 
 RNG = np.random.default_rng(0)
-WORDS = tuple(
-    [
-        "where",
-        "is",
-        "my",
-        "card",
-        "i",
-        "lost",
-        "the",
-        "cash",
-        "today",
-        "please",
-        "help",
-        "me",
-        "with",
-        "a",
-        "refund",
-        "my",
-        "card",
-        "is",
-        "late",
-        "again",
-    ]
-)
+TEXT = "where is my card i lost the cash today please help me with a refund my card is late again"
+WORDS = TEXT.split()
 
 
 def asked(question, context, *answers):
