@@ -88,7 +88,7 @@ def test_debugging_shows_the_traceback(told, failing, monkeypatch: pytest.Monkey
         (["predict", "x"], "give either FILE (- for standard input) or --text"),
         (["predict", "x", "f.csv", "--text", "a"], "give either FILE (- for standard input) or --text"),
         (["predict", "x", "f.csv", "--column", "text"], "--column text: expected NAME=COLUMN"),
-        (["predict", "x", "f.csv", "--out", "p.xlsx"], "written as .jsonl or .csv, found the ending '.xlsx'"),
+        (["predict", "x", "f.csv", "--out", "p.xlsx"], "those of tags also as .conll, found"),
         (["list", "task"], "there is no kind 'task'. Did you mean 'tasks'?"),
         (["run", "no-such.yaml"], "no-such.yaml: there is no such file"),
         (["check", "no-such.yaml"], "no-such.yaml: there is no such file"),

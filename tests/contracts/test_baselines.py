@@ -2,9 +2,12 @@ import pyarrow as pa
 
 from dianji.evaluate.baselines.counted_words import CountedWords
 from dianji.evaluate.baselines.majority import Majority
+from dianji.evaluate.baselines.majority_tag import MajorityTag
 from dianji.evaluate.baselines.pixels import Pixels
+from dianji.evaluate.baselines.word_features import WordFeatures
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
 from dianji.testing import toys
 from dianji.testing.baseline import BaselineContract
@@ -13,6 +16,11 @@ from dianji.testing.baseline import BaselineContract
 def text_cases() -> list[tuple[Task, pa.Table]]:
     one, several = toys.text_table(), toys.tagged_table()
     return [(TextClassification().fit(one), one), (TextClassification(several=True).fit(several), several)]
+
+
+def tagging_cases() -> list[tuple[Task, pa.Table]]:
+    tokens, spans = toys.tokens_table(), toys.spans_table()
+    return [(SequenceTagging().fit(tokens), tokens), (SequenceTagging(crf=True).fit(spans), spans)]
 
 
 class TestMajority(BaselineContract):
@@ -35,3 +43,17 @@ class TestPixels(BaselineContract):
     def cases(self):
         table = toys.image_table()
         return [(ImageClassification().fit(table), table)]
+
+
+class TestMajorityTag(BaselineContract):
+    component = MajorityTag
+
+    def cases(self):
+        return tagging_cases()
+
+
+class TestWordFeatures(BaselineContract):
+    component = WordFeatures
+
+    def cases(self):
+        return tagging_cases()

@@ -8,6 +8,7 @@ import pytest
 
 from dianji.data.source import Place
 from dianji.data.sources.arrow import Arrow
+from dianji.data.sources.conll import Conll, to_conll
 from dianji.data.sources.csv import Csv
 from dianji.data.sources.fasttext import FastText
 from dianji.data.sources.hub import Hub
@@ -68,6 +69,16 @@ class TestFastText(SourceContract):
 
     def place(self, folder):
         return written(folder, "toy.txt", "".join(f"__label__{row['label']} {row['text']}\n" for row in RECORDS))
+
+
+class TestConll(SourceContract):
+    component = Conll
+    rows, columns = 24, ("tokens", "tags")
+
+    def place(self, folder):
+        table = toys.tokens_table()
+        rows = zip(table["tokens"].to_pylist(), table["tags"].to_pylist(), strict=True)
+        return written(folder, "toy.conll", "".join(to_conll(rows)))
 
 
 class TestText(SourceContract):

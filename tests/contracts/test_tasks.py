@@ -3,6 +3,7 @@ from typing import ClassVar
 from dianji.tasks.causal_language import CausalLanguage
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
 from dianji.testing import toys
 from dianji.testing.task import TaskContract
@@ -28,6 +29,48 @@ class TestSeveralLabels(TaskContract):
 
     def table(self):
         return toys.tagged_table()
+
+
+class TestSequenceTagging(TaskContract):
+    component = SequenceTagging
+
+    def table(self):
+        return toys.tokens_table()
+
+
+class TestSequenceTaggingOfTexts(TaskContract):
+    component = SequenceTagging
+    arguments: ClassVar = {"scheme": "bioes", "smoothing": 0.1}
+
+    def table(self):
+        return toys.spans_table()
+
+
+class TestSequenceTaggingByCrf(TaskContract):
+    component = SequenceTagging
+    arguments: ClassVar = {"crf": True}
+    rate: ClassVar = 0.02
+
+    def table(self):
+        return toys.tokens_table()
+
+
+class TestSequenceTaggingInWindows(TaskContract):
+    component = SequenceTagging
+    arguments: ClassVar = {"crf": True, "scheme": "bioes", "length": 6, "overlap": 2}
+
+    def table(self):
+        return toys.tokens_table()
+
+
+class TestSequenceTaggingByADecoder(TaskContract):
+    component = SequenceTagging
+
+    def table(self):
+        return toys.tokens_table()
+
+    def base(self):
+        return toys.decoder_base()
 
 
 class TestImageClassification(TaskContract):

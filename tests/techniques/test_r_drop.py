@@ -95,5 +95,5 @@ def test_labels_of_tokens_are_refused(targets):
     listener = RDrop().start(Progress(model, 0, 1, head=("head",)))
     batch = {} if targets is None else {"labels": targets}
     step = Step(cast(Task, None), batch, lambda: Loss(torch.tensor(1.0), 4), lambda loss: None)
-    with pytest.raises(CapabilityError, match="r-drop needs a task that classifies whole rows"):
+    with pytest.raises(CapabilityError, match="r-drop needs a task that classifies rows or words"):
         listener.loss(step, step.forward())

@@ -15,6 +15,8 @@ _FILES = (
     INDEX,
     "generation_config.json",
     "modules.json",
+    "tagger.json",
+    "tagger.safetensors",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "[0-9]_*/*.json",

@@ -65,7 +65,8 @@ def _text_base(seen: Inspection) -> Iterator[str]:
         yield "base: minilm"
         return
     reader = sketch.new_reader(seen)
-    yield f"# A new model (language: {sketch.language(seen)}); the first stage teaches it from the texts alone."
+    texts = "; the first stage teaches it from the texts alone" if seen.text is not None else ""
+    yield f"# A new model (language: {sketch.language(seen)}){texts}."
     yield "# If you have a pre-trained model, give its folder or Hub id instead."
     yield f"base: {{new: transformer, tokenizer: {reader['tokenizer']}, length: {reader['length']}}}"
 
@@ -100,11 +101,17 @@ def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
 def _text_stages(seen: Inspection) -> Iterator[str]:
     yield ""
     yield "stages:"
-    if seen.label is None or not starts_from_minilm(seen):
+    tagged = sketch.tagged(seen)
+    if "tokens" not in tagged and (not starts_from_minilm(seen) or (seen.label is None and not tagged)):
         yield "  domain:"
         yield "    task: masked-language  # learns the language of the texts; needs no labels"
         yield "    data: rows"
         yield f"    train: {{epochs: {3 if starts_from_minilm(seen) else 10}}}"
+    if tagged:
+        yield "  tag:"
+        yield "    task: sequence-tagging  # learns how tags follow each other too: {sequence-tagging: {crf: true}}"
+        yield "    data: rows"
+        yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
     if seen.label is not None:
         yield "  classify:"
         several = sketch.several_labels(seen)

@@ -87,7 +87,8 @@ def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
         if value:
             print(f"{name}: {value}")
     print(f"{seen.rows:,} rows of {seen.format}:")
-    roles = {seen.text: "text", seen.image: "image", seen.label: "label", seen.group: "group", seen.time: "time"}
+    named = ("text", "tokens", "tags", "spans", "image", "label", "group", "time")
+    roles = {getattr(seen, role): role for role in named}
     rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in warnings:

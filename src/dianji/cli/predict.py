@@ -23,7 +23,7 @@ Texts = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Write .jsonl or .csv instead of printing.", show_default=False),
+    typer.Option("--out", "-o", help="Write .jsonl, .csv or .conll instead of printing.", show_default=False),
 ]
 Everything = Annotated[bool, typer.Option("--everything", help="Also long values, such as all probabilities.")]
 
@@ -56,6 +56,7 @@ def predict(
         from dianji.cli.rows import require_format
 
         require_format(out)
+        everything = everything or out.suffix == ".conll"  # which holds what other forms leave out
     rows = (
         _texts(artefact, text, everything, precision)
         if text

@@ -12,21 +12,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
+from dianji.data.sources.conll import to_conll
 from dianji.errors import DataError
 from dianji.store.atomic import sync_folder, translated
 
-_FORMATS = (".jsonl", ".csv")
+_FORMATS = (".jsonl", ".csv", ".conll")
 
 
 def require_format(path: Path) -> None:
     """Refuse an ending that names no format, before any prediction.
 
     Raises:
-        DataError: neither .jsonl nor .csv.
+        DataError: none of .jsonl, .csv and .conll.
     """
     if path.suffix not in _FORMATS:
         raise DataError(
-            f"{path}: predictions are written as .jsonl or .csv, found the ending '{path.suffix}'. Name such a file."
+            f"{path}: predictions are written as .jsonl or .csv, those of tags also as .conll, found the ending "
+            f"'{path.suffix}'. Name such a file."
         )
 
 
@@ -34,10 +36,12 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write one row after the other; returns their number. A failure leaves an earlier file at ``path``.
 
     Raises:
+        DataError: predictions are no tags of words, and a CoNLL file was asked for.
         StoreError: the disk is full or the folder cannot be written.
     """
+    writers = {".csv": _write_csv, ".conll": _write_conll}
     with _new_file(path) as file:
-        return _write_csv(rows, file) if path.suffix == ".csv" else _write_jsonl(rows, file)
+        return writers.get(path.suffix, _write_jsonl)(rows, file)
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +73,23 @@ def _write_csv(rows: Iterable[Mapping[str, Any]], file: TextIO) -> int:
     for row in chain([first], flattened):
         writer.writerow(row)
         count += 1
+    return count
+
+
+def _write_conll(rows: Iterable[Mapping[str, Any]], file: TextIO) -> int:
+    """Words with their predicted tags."""
+    count = 0
+
+    def sentences() -> Iterator[tuple[list[str], list[str]]]:
+        nonlocal count
+        for row in rows:
+            found = row["prediction"]
+            if "words" not in found or "tags" not in found:
+                raise DataError("the model gives no tags of words, which a .conll file holds. Name a .jsonl file.")
+            count += 1
+            yield found["words"], found["tags"]
+
+    file.writelines(to_conll(sentences()))
     return count
 
 

@@ -24,16 +24,28 @@ def table_of(rows: Sequence[Any], columns: Mapping[str, Column]) -> pa.Table:
     """
     inputs = {name: column for name, column in columns.items() if not column.target}
     needed = [name for name, column in inputs.items() if not column.optional]
-    if not any(isinstance(row, Mapping) for row in rows) and len(needed) == 1:
-        rows = [{needed[0]: row} for row in rows]
+    if not any(isinstance(row, Mapping) for row in rows) and len(needed) <= 1:
+        name = needed[0] if needed else _taker(rows, inputs)
+        rows = [{name: row} for row in rows]
     for number, row in enumerate(rows, start=1):
         _require_columns(row, number, inputs, needed)
     present = [name for name in inputs if name in needed or any(name in row for row in rows)]
     return pa.table({name: _column(rows, name, inputs[name]) for name in present})
 
 
+def _taker(rows: Sequence[Any], inputs: Mapping[str, Column]) -> str:
+    """The first column that takes values of this kind; the first of all where none does, whose error is told."""
+    for name, column in inputs.items():
+        try:
+            column.of.given(rows)
+        except DataError:
+            continue
+        return name
+    return next(iter(inputs))
+
+
 def _require_columns(row: Any, number: int, inputs: Mapping[str, Column], needed: Sequence[str]) -> None:
-    shape = "{" + ", ".join(f'"{name}": …' for name in needed) + "}"
+    shape = "{" + ", ".join(f'"{name}": …' for name in needed or inputs) + "}"
     if not isinstance(row, Mapping):
         raise DataError(
             f"row {number}: expected a mapping of the task's columns, found {type(row).__name__}. Pass {shape}."

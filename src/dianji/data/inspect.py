@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.arrow_types import is_list
 from dianji.data.columns import Column
 from dianji.data.columns.base import column_kind
 from dianji.data.decode import decode
@@ -47,6 +48,11 @@ class Inspection:
     #: Split -> rows, where the data comes divided.
     splits: Mapping[str, int]
     text: str | None = None
+    #: Words, with a tag for each of them in ``tags``.
+    tokens: str | None = None
+    tags: str | None = None
+    #: Passages of ``text`` with a name each.
+    spans: str | None = None
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -88,11 +94,21 @@ class Inspection:
         return sorted(found, key=lambda seen: (seen != name, not kind.telling.search(seen), -found[seen]))
 
 
-_ROLES = {"text": "text", "image": "image", "label": "label", "labels": "label", "group": "group", "time": "time"}
+_ROLES = {
+    "text": "text",
+    "tokens": "tokens",
+    "tags": "tags",
+    "spans": "spans",
+    "image": "image",
+    "label": "label",
+    "labels": "label",
+    "group": "group",
+    "time": "time",
+}
 
 
 def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
-    """The same data with columns taken as the caller says: text, image, label, labels, group or time -> name.
+    """The same data with columns taken as the caller says: role (text, tags, label, group, …) -> name.
 
     Raises:
         RecipeError: one is none of these, or there is no such column.
@@ -139,13 +155,14 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         DataError: what is wrong with the files.
     """
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
-    columns = tuple(inspected(table[name], name) for name in names_of(table))
+    columns = _with_words(tuple(inspected(table[name], name) for name in names_of(table)), table)
     label, refused = _label(columns, table)
     several = indicating(columns, table)
     if several is not None and (label is None or (label.name in several.parts and not _telling(label.name))):
         label, columns = several, (*columns, several)
     columns = tuple(label if label is not None and column.name == label.name else column for column in columns)
     free = [column for column in columns if label is None or column.name not in (label.name, *label.parts)]
+    tokens, tags, spans = (_best(free, kind, lambda of: of.scores[of.kind]) for kind in ("tokens", "tags", "spans"))
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name != text)]
     warnings += told_alike(label.counts) if label is not None else []
@@ -155,15 +172,39 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         encoding=next(iter(decoded.findings.encodings.values()), None),
         rows=table.num_rows,
         columns=columns,
-        languages=tuple(detect([str(value or "") for value in table[text].to_pylist()])) if text else (),
+        languages=_languages(table, text or tokens),
         splits=_split_counts(table),
         text=text,
+        tokens=tokens if tags else None,
+        tags=tags if tokens else None,
+        spans=spans if text else None,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
         group=_group(free),
         time=_time(free),
         warnings=tuple(warnings),
     )
+
+
+def _with_words(columns: tuple[Inspected, ...], table: pa.Table) -> tuple[Inspected, ...]:
+    """Lists of names that are as long as lists of tags beside them are words."""
+    tags = next((column for column in columns if column.kind == "tags"), None)
+    if tags is None:
+        return columns
+    sizes = pc.list_value_length(table[tags.name])
+
+    def as_words(column: Inspected) -> Inspected:
+        words = column is not tags and "tokens" in column.scores and is_list(table[column.name].type)
+        if words and pc.list_value_length(table[column.name]).cast(sizes.type).equals(sizes):
+            return described(table[column.name], column.name, "tokens", column.scores)
+        return column
+
+    return tuple(map(as_words, columns))
+
+
+def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:
+    rows = [] if column is None else table[column].to_pylist()
+    return tuple(detect([" ".join(map(str, row)) if isinstance(row, list) else str(row or "") for row in rows]))
 
 
 def _best(columns: Sequence[Inspected], kind: str, rank: Callable[[Inspected], float]) -> str | None:
@@ -187,7 +228,7 @@ def _label(columns: Sequence[Inspected], table: pa.Table) -> tuple[Inspected | N
         telling = _telling(column.name)
         if column.kind in ("label", "labels") and column.distinct > 1:
             found.append((telling, column))
-        elif telling:
+        elif telling and column.kind not in ("tags", "spans"):
             taken = _as_label(column, table[column.name])
             reason = _unfit(column, taken)
             if reason:

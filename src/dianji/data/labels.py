@@ -50,7 +50,7 @@ def _check_known(
 ) -> None:
     hints: dict[str, str] = {}
     for row, labels in held_out.items():
-        for label in labels:
+        for label in dict.fromkeys(labels):
             if label not in known:
                 hint = hints.setdefault(label, did_you_mean(label, known).split("Known:")[0])
                 findings.fault(

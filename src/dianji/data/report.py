@@ -173,7 +173,7 @@ def _listed(rows: Rows, positions: np.ndarray) -> str:
 
 
 def _label_counts(classes: pa.ChunkedArray, mask: np.ndarray) -> dict[str, int]:
-    """Class -> rows that carry it, the commonest first."""
+    """Class -> rows that carry it (or spans, where values are spans), the commonest first."""
     values = pc.list_flatten(classes.filter(pa.array(mask)))
     counts = {
         str(item["values"]): int(item["counts"])

@@ -14,6 +14,7 @@ from dianji.data.images import is_image_file
 from dianji.data.source import Place
 from dianji.data.sources import arrow
 from dianji.data.sources._delimited import looks_delimited
+from dianji.data.sources.conll import looks_like_conll
 from dianji.data.sources.fasttext import looks_like_fasttext
 from dianji.data.sources.images import visible
 from dianji.data.sources.labelled_text import looks_labelled
@@ -92,6 +93,8 @@ def _format_of_text(text: str, named: str | None) -> str:
     """The format of a text whose ending is that of text or TSV, or says nothing."""
     if looks_like_fasttext(text):
         return "fasttext"
+    if looks_like_conll(text):
+        return "conll"
     if looks_labelled(text):
         return "labelled-text"
     if named == "tsv":

@@ -164,7 +164,8 @@ def _ragged_distance(first: Entries, second: Entries) -> np.ndarray:
     if first.values.shape[1:] != second.values.shape[1:]:
         return np.full(len(first), np.inf)
     ours, theirs = first.take(same), second.take(same)
-    flat = _differences(ours.values, theirs.values).reshape(len(ours.values), -1).max(axis=1, initial=0.0)
+    width = int(np.prod(ours.values.shape[1:]))  # not -1, which numpy cannot tell where there are no values
+    flat = _differences(ours.values, theirs.values).reshape(len(ours.values), width).max(axis=1, initial=0.0)
     inside = np.zeros(len(ours))
     np.maximum.at(inside, ours.entries, flat)
     worst[same] = inside

@@ -13,6 +13,7 @@ from dianji.bases.base import BaseSource, Card
 from dianji.bases.checks import require_modality
 from dianji.bases.resolve import resolve
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.data.read import Loaded, load
 from dianji.data.source import SPLITS
 from dianji.engine.defaults import fill
@@ -291,7 +292,12 @@ def joined(tasks: Mapping[str, Task], stage: Stage) -> Task:
 
 def _load(recipe: Recipe, section: str, task: Task, store: Store, data_cache: DataCache) -> Loaded:
     cache = store.home / "cache"
-    return data_cache.load(recipe.data[section], task.columns, seed=recipe.seed, name=section, cache=cache)
+    loaded = data_cache.load(recipe.data[section], task.columns, seed=recipe.seed, name=section, cache=cache)
+    findings = Findings()
+    for table in loaded.splits.values():
+        task.check(table, findings)
+    findings.check()
+    return loaded
 
 
 def _together(parts: Mapping[str, Loaded]) -> Loaded:

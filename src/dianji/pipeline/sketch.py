@@ -20,7 +20,7 @@ def require_learnable(seen: Inspection) -> None:
     Raises:
         DataError: there are neither texts nor labelled images.
     """
-    if seen.text is None and not has_labelled_images(seen):
+    if seen.text is None and not has_labelled_images(seen) and not tagged(seen):
         found = ", ".join(f"'{column.name}' ({column.kind})" for column in seen.columns)
         raise DataError(
             f"{seen.path}: neither text nor labelled images were found to learn from, only {found}. "
@@ -43,6 +43,17 @@ def language(seen: Inspection) -> str:
     return seen.languages[0][0].partition("-")[0] if seen.languages else "und"
 
 
+def tagged(seen: Inspection) -> dict[str, str]:
+    """The columns of words with tags, or of texts with spans; empty where there are none, or rows have labels."""
+    if seen.label is not None or has_labelled_images(seen):
+        return {}
+    if seen.tokens is not None and seen.tags is not None:
+        return {"tokens": seen.tokens, "tags": seen.tags}
+    if seen.text is not None and seen.spans is not None:
+        return {"text": seen.text, "spans": seen.spans}
+    return {}
+
+
 def several_labels(seen: Inspection) -> bool:
     """Whether a row may have more than one label."""
     return seen.label is not None and seen.column(seen.label).kind == "labels"
@@ -62,6 +73,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
     columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
+    columns = {**tagged(seen)} or columns
     used = [str(name) for name in columns.values()]
     if seen.label is not None:
         columns["labels" if several_labels(seen) else "label"] = list(seen.parts(seen.label)) or seen.label
@@ -69,7 +81,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     section: dict[str, Any] = {"path": Path(relative).as_posix(), "columns": columns}
     if any(seen.column(name).missing for name in used):
         section["clean"] = {"drop_empty": True}
-    if not seen.splits and seen.label is not None:
+    if not seen.splits and (seen.label is not None or tagged(seen)):
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -78,6 +90,8 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
     """The task for the labels; None where there are none."""
     if has_labelled_images(seen):
         return "image-classification"
+    if tagged(seen):
+        return "sequence-tagging"
     if seen.label is None:
         return None
     return {"text-classification": {"several": True}} if several_labels(seen) else "text-classification"
@@ -86,7 +100,7 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
 def new_reader(seen: Inspection) -> dict[str, Any]:
     """Arguments of a new text architecture: ``tokenizer``, and ``length`` in tokens that holds nearly every text."""
     tokenizer = "characters" if language(seen) in _BY_CHARACTER else "auto"
-    characters = seen.column(str(seen.text)).characters.get("p95", 128.0)
+    characters = seen.column(str(seen.text or seen.tokens)).characters.get("p95", 128.0)
     # A word piece has about three characters; two tokens mark beginning and end.
     tokens = (characters if tokenizer == "characters" else characters / 3) + 2
     return {"tokenizer": tokenizer, "length": next((size for size in (32, 64, 128, 256) if tokens <= size), 512)}

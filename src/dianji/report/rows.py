@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dianji.artefact.manifest import Manifest
+from dianji.data.columns.base import column_kind
 from dianji.data.content import examine
 from dianji.data.read import Loaded, load
 from dianji.errors import DianjiError
@@ -26,16 +27,19 @@ class SourceRows:
     """Rows of all splits, and the place of each recorded row among them."""
 
     table: pa.Table
-    column: str  # the task's first input column …
-    kind: str  # … and its kind: text or image
+    column: str  # the task's first input column that the data have …
+    kind: str  # … and the name of its kind, such as text or image
     place: np.ndarray  # (recorded rows,) int64 into ``table``; -1: it stands there no more
     length: np.ndarray  # (recorded rows,) int64 characters; 0 where the row is gone
     changed: bool  # the data is not, byte for byte, what the model was trained on
 
     def value(self, row: int) -> Any:
-        """The input of a recorded row: a text or the bytes of an image; None where the row is gone."""
-        place = int(self.place[row])
-        return self.table[self.column][place].as_py() if place >= 0 else None
+        """The input of a recorded row: text, or the bytes of an image; None where the row is gone."""
+        place, of = int(self.place[row]), column_kind(self.kind)
+        if place < 0:
+            return None
+        value = self.table[self.column][place].as_py()
+        return of.show(value) if of.readable else value
 
 
 def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> SourceRows | Words:
@@ -72,6 +76,7 @@ def _matched(
             "The data has changed: none of the rows that were measured stands in it any more.",
             "数据已经改变：当时评测的行已经一行也找不到。",
         )
-    column = next(name for name, column in columns.items() if not column.target)
+    held = [name for name, column in columns.items() if not column.target and name in table.column_names]
+    column = held[0]
     length = np.where(place >= 0, content.length[place], 0)
     return SourceRows(table, column, columns[column].kind, place, length, changed)

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from dianji.bases.base import Base, Card
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.evaluate.outcome import Outcome
 
 #: train: a loss is wanted. score: quick figures, after each epoch. predict: all that a user is given.
@@ -30,6 +31,11 @@ Outputs = dict[str, Any]
 
 #: Ends the name of an output that is the margin of another one.
 MARGIN = "_margin"
+
+
+#: Entry of a batch where the head sees some positions alone, such as the first token of each word: (batch, time) bool.
+#: ``labels`` is then of the same shape, and counts at these positions.
+ITEMS = "items"
 
 
 class Loss(NamedTuple):
@@ -106,6 +112,12 @@ class Task(ABC):
 
         Raises:
             DataError: the table cannot be learnt from (one class only, empty).
+        """
+
+    def check(self, table: pa.Table, findings: Findings) -> None:  # noqa: B027  # most tasks find none
+        """Report faults of a split's rows that columns by themselves do not show, such as spans that cut words.
+
+        The plan calls it, so that they are found before a model is loaded.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.errors import CapabilityError
+from dianji.tasks.base import ITEMS
 from dianji.techniques.base import Progress
 
 
@@ -59,9 +60,21 @@ def caught(layer: nn.Linear) -> Iterator[Caught]:
 
 
 def of_rows(values: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """(rows, anything): of values for every position, those of the last real token, which decoders classify by."""
+    """(rows, anything) of what the head is asked about: a vector per example, or per item where a batch names items.
+
+    Of values for every position of examples without items, those of the last real token, which decoders classify by.
+    """
     if values.dim() == 2:
         return values
+    if ITEMS in batch:
+        items = batch[ITEMS]
+        return values[items] if values.shape[:2] == items.shape else values.flatten(0, 1)  # the head saw items alone
     mask = batch["attention_mask"]
     last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
     return values[torch.arange(len(values), device=values.device), last]
+
+
+def targets_of(batch: Mapping[str, Tensor]) -> Tensor | None:
+    """The targets in the order of ``of_rows``; None where a batch has none."""
+    targets = batch.get("labels")
+    return targets[batch[ITEMS]] if targets is not None and ITEMS in batch else targets

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from dianji.errors import CapabilityError
 from dianji.registry import component
-from dianji.techniques._head import caught, last_linear, of_rows
+from dianji.techniques._head import caught, last_linear, of_rows, targets_of
 from dianji.techniques._weights import overwrite
 from dianji.techniques.base import Listener, Progress
 
@@ -31,7 +31,8 @@ class Imprint:
     A head drawn at random first sends noise into the trunk, which few rows cannot repair (Kumar et al., 2022,
     arXiv:2202.10054); this one is useful from the start. Logits are scaled as fits rows best that are not part of their
     own mean (leave-one-out), times ``confidence``: a head that is less sure than it could be leaves the trunk something
-    to learn. Costs one pass over the training rows. Whatever head there was is overwritten. For one label per row.
+    to learn. Costs one pass over the training rows. Whatever head there was is overwritten. For one label per row
+    or word.
     """
 
     order: ClassVar[int] = 0  # before whatever copies the first weights
@@ -52,7 +53,7 @@ class _Imprinting(Listener):
         name, layer = last_linear(progress, "imprint")
         means = _Means(layer.out_features, layer.in_features)
         with caught(layer) as seen:
-            progress.over_rows(lambda batch: means.add(of_rows(seen.inputs, batch), batch.get("labels")))
+            progress.over_rows(lambda batch: means.add(of_rows(seen.inputs, batch), targets_of(batch)))
         weight = means.directions() * self._technique.confidence * means.scale() / means.length()
         fresh = {"weight": weight, "bias": torch.zeros(len(weight))}
         live = {f"{name}.{own}": parameter.detach() for own, parameter in layer.named_parameters()}
@@ -77,8 +78,8 @@ class _Means:
         """
         if targets is None or targets.shape != features.shape[:1]:
             raise CapabilityError(
-                "imprint needs a task with one label per row, since it takes means over the rows of a label. Take it "
-                "out of the stage's techniques."
+                "imprint needs a task with one label per row or word, since it takes means over the rows of a label. "
+                "Take it out of the stage's techniques."
             )
         exact, targets = features.detach().to("cpu", torch.float64), targets.cpu()
         self._lengths += float(exact.norm(dim=1).sum())

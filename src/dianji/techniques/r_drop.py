@@ -12,7 +12,7 @@ from torch import Tensor
 from dianji.errors import CapabilityError
 from dianji.registry import component
 from dianji.tasks.base import Loss
-from dianji.techniques._head import caught, last_linear, of_rows
+from dianji.techniques._head import caught, last_linear, of_rows, targets_of
 from dianji.techniques.base import Listener, Progress, Step
 
 
@@ -43,7 +43,7 @@ class _Repeating(Listener):
         self._seen = self._hooks.enter_context(caught(last_linear(progress, "r-drop")[1]))
 
     def loss(self, step: Step, loss: Loss) -> Loss:
-        several = _several(step.batch.get("labels"))
+        several = _several(targets_of(step.batch))
         first = of_rows(self._seen.outputs, step.batch)  # of the pass that the loop has made
         again = step.forward()
         second = of_rows(self._seen.outputs, step.batch)
@@ -72,7 +72,7 @@ def _several(targets: Tensor | None) -> bool:
     """
     if targets is None or not (targets.dim() == 1 or targets.is_floating_point()):
         raise CapabilityError(
-            "r-drop needs a task that classifies whole rows, with one label or several. Take it out of the stage's "
+            "r-drop needs a task that classifies rows or words, with one label or several. Take it out of the stage's "
             "techniques."
         )
     return targets.is_floating_point()

@@ -32,6 +32,8 @@ from dianji.evaluate.answered import Answered, as_bytes
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.ragged import Ragged
+from dianji.evaluate.spans import SURE, Spans
 from dianji.tasks.base import TaskModel
 from dianji.tasks.text_classification import TextClassification
 
@@ -69,6 +71,25 @@ def question_table() -> pa.Table:
     kinds = {"answers": pa.list_(pa.struct([("text", pa.string()), ("start", pa.int64())]))}
     schema = pa.schema([("question", pa.string()), ("context", pa.string()), ("answers", kinds["answers"])])
     return pa.Table.from_pylist(rows, schema)
+
+
+def tokens_table() -> pa.Table:
+    """The questions of ``text_table`` as words, in which each label's word is a span: ``tokens``, ``tags`` (BIO)."""
+    words = [text.split() for text in text_table()["text"].to_pylist()]
+    tags = [[f"B-{word}" if word in LABELS else "O" for word in row] for row in words]
+    return pa.table({"tokens": words, "tags": tags})
+
+
+def spans_table() -> pa.Table:
+    """The same as texts with places of characters: ``text``, ``spans``."""
+    texts: list[str] = text_table()["text"].to_pylist()
+    labels: list[str] = text_table()["label"].to_pylist()
+    starts = [text.index(label) for text, label in zip(texts, labels, strict=True)]
+    spans = [
+        [{"start": start, "end": start + len(label), "label": label}]
+        for start, label in zip(starts, labels, strict=True)
+    ]
+    return pa.table({"text": texts, "spans": spans})
 
 
 def image_table() -> pa.Table:
@@ -195,6 +216,21 @@ def _tagged(quality: float, rows: int, rng: np.random.Generator) -> Tagged:
     return Tagged(LABELS, target, mixed.astype(np.float32))
 
 
+def _spans(quality: float, rows: int, rng: np.random.Generator) -> Spans:
+    """Ten words a row; spans of one word at even places, some of which are given another label, or none."""
+    gold, given = [], []
+    for row in range(rows):
+        places = np.arange(row % 4) * 2
+        true = rng.integers(0, len(LABELS), len(places))
+        guessed = np.where(rng.random(len(places)) < quality, true, rng.integers(0, len(LABELS), len(places)))
+        found = rng.random(len(places)) < 0.5 + 0.5 * quality
+        gold.append(np.column_stack([places, places + 1, true]))
+        given.append(np.column_stack([places, places + 1, guessed])[found])
+    tokens = np.full(rows, 10)
+    hits = rng.binomial(tokens, 0.3 + 0.7 * quality)
+    return Spans(LABELS, Ragged.of(gold), Ragged.of(given), tokens, hits, np.full(rows, SURE, dtype=np.float32))
+
+
 def _modelled(quality: float, rows: int, rng: np.random.Generator) -> Modelled:
     tokens = rng.integers(3, 12, size=rows)
     nll = tokens * (1 - quality) * rng.uniform(1.0, 5.0, size=rows)
@@ -216,6 +252,7 @@ _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Ou
     Tagged: _tagged,
     Modelled: _modelled,
     Answered: _answered,
+    Spans: _spans,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 

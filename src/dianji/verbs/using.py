@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dianji.artefact.manifest import Manifest
 from dianji.artefact.opened import Model
-from dianji.data.arrow_types import is_string
+from dianji.data.columns import Column
 from dianji.data.read import open_stream
 from dianji.data.read import rows as read_rows
 from dianji.data.select import require_roles
@@ -78,7 +78,7 @@ def predict_file(
     with reporter.work("predicting", stream.rows, "rows") as meter:
         for answered in model.stream(stream.chunks(), meter):
             too_long += answered.cut
-            shown = _shown(answered.rows, model.input_column)
+            shown = _shown(answered.rows, inputs)
             for prediction, input_ in zip(answered.predictions, shown, strict=True):
                 number += 1
                 yield {"row": number, **input_, "prediction": prediction.to_json(everything=everything)}
@@ -150,10 +150,12 @@ def show(artefact: Path | str) -> dict[str, Any]:
     return description
 
 
-def _shown(rows: pa.Table, column: str) -> list[dict[str, Any]]:
-    """The text by which a person recognises each row: the text itself, or the source of another input."""
-    if is_string(rows[column].type):
-        return [{column: value} for value in rows[column].to_pylist()]
-    if SOURCE in rows.column_names:
-        return [{column: value} for value in rows[SOURCE].to_pylist()]
-    return [{}] * rows.num_rows
+def _shown(rows: pa.Table, inputs: Mapping[str, Column]) -> list[dict[str, Any]]:
+    """The values by which a person recognises each row: those that can be read, or the source of another input."""
+    shown: dict[str, list[Any]] = {}
+    for name in (name for name in inputs if name in rows.column_names):
+        if inputs[name].of.readable:
+            shown[name] = inputs[name].of.to_json(rows[name])
+        elif SOURCE in rows.column_names:
+            shown[name] = rows[SOURCE].to_pylist()
+    return [{name: values[row] for name, values in shown.items()} for row in range(rows.num_rows)]

@@ -48,8 +48,9 @@ def _is_whole(subject: Subject, probe: Probe, faults: Faults) -> None:
     faults.expect(PROBE, "seed", probe.seed, subject.manifest.seed)
     told = {"fp32", *described["tolerance"]}  # older artefacts tell of fp32 alone
     faults.expect(PROBE, "tolerance", described["tolerance"], {name: TOLERANCES.get(name) for name in sorted(told)})
-    wanted = sorted(name for name, column in subject.task().columns.items() if not column.target)
-    faults.expect(PROBE, "columns", sorted(probe.rows.column_names), wanted)
+    found, inputs = sorted(probe.rows.column_names), subject.task().inputs
+    wanted = sorted(name for name, column in inputs.items() if not column.optional or name in found)
+    faults.expect(PROBE, "columns", found, wanted)
     if not probe.outputs:
         faults.add("probe.safetensors", "holds no outputs to compare with")
     for name, values in probe.outputs.items():

@@ -52,8 +52,8 @@ class Spans(ColumnKind):
         )
 
     def classes(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The names of the spans."""
-        rows = [list(dict.fromkeys(span["label"] for span in value or ())) for value in values.to_pylist()]
+        """The name of each span."""
+        rows = [[span["label"] for span in value or ()] for value in values.to_pylist()]
         return pa.chunked_array([pa.array(rows, pa.list_(pa.string()))])
 
     def show(self, value: Any) -> str:

@@ -13,11 +13,8 @@ from dianji.data.arrow_types import is_list, is_string
 from dianji.data.columns._records import Unfit, lists, rows_of
 from dianji.data.columns.base import Categories, Cells, ColumnKind, Sample, Vocabulary
 from dianji.data.findings import Findings
+from dianji.data.schemes import has_position, spans_of
 from dianji.registry import component
-
-#: The position of a word in its span, by any of the usual schemes.
-_PREFIX = re.compile(r"^[BIOESLUM]-(?=.)")
-OUTSIDE = "O"
 
 
 @component("column", "tags")
@@ -44,10 +41,8 @@ class Tags(ColumnKind):
         return lists(rows, _tag, self.arrow, cells, "list of tags", findings)
 
     def classes(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The types of the tags without their positions; ``O`` is none."""
-        rows = [
-            list(dict.fromkeys(type_of(tag) for tag in value or () if tag != OUTSIDE)) for value in values.to_pylist()
-        ]
+        """The type of each span, whatever the scheme; a tag without a position is a span of its own."""
+        rows = [[span.label for span in spans_of(value or ())] for value in values.to_pylist()]
         return pa.chunked_array([pa.array(rows, self.arrow)])
 
     def show(self, value: Any) -> str:
@@ -63,13 +58,8 @@ class Tags(ColumnKind):
         if not is_list(sample.type) or not is_string(sample.type.value_type):
             return 0.0
         items = [item for value in sample.values for item in value if item is not None]
-        telling = sum(item == OUTSIDE or bool(_PREFIX.match(item)) for item in items)
+        telling = sum(map(has_position, items))
         return 0.95 if items and telling >= 0.9 * len(items) else 0.0
-
-
-def type_of(tag: str) -> str:
-    """``B-PER`` -> ``PER``; a tag without a position is its own type."""
-    return _PREFIX.sub("", tag)
 
 
 def _tag(item: Any) -> str:

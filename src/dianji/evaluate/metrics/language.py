@@ -1,4 +1,4 @@
-"""Metrics of language modelling. Rows (texts) are resampled, and the figures are per token."""
+"""Metrics per token: of language modelling and of tagging. Rows (texts) are resampled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dianji.errors import DataError
 from dianji.evaluate.counts import ratio
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.spans import Spans
 from dianji.registry import component
 
 #: Largest mean cost that is exponentiated, in nats per token; beyond it floats end.
@@ -36,18 +37,18 @@ class Perplexity:
 @component("metric", "token-accuracy")
 @dataclass(frozen=True)
 class TokenAccuracy:
-    """The share of predicted tokens that are right."""
+    """The share of predicted tokens that are right; in tagging, of words with the right tag."""
 
-    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Modelled,)
+    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Modelled, Spans)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
-    def __call__(self, outcome: Modelled, weights: np.ndarray) -> np.ndarray:
+    def __call__(self, outcome: Modelled | Spans, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
         return _per_token(outcome, outcome.hits, weights)
 
 
-def _per_token(outcome: Modelled, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _per_token(outcome: Modelled | Spans, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if not outcome.tokens.any():
         raise DataError(
             f"none of the {outcome.rows} rows has a token to predict. Expected texts of at least two tokens; "

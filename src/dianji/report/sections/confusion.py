@@ -22,7 +22,7 @@ _TRUE, _GIVEN = Words("true label", "真实标签"), Words("predicted label", "�
 def tell(subject: Subject) -> Sequence[Block] | None:
     """From ``evidence/metrics.json``; nothing for tasks without classes."""
     found: Mapping[str, Any] = subject.measured.get("classes", {}).get(subject.split, {})
-    if not found:
+    if "confusion" not in found:
         return None
     labels, counts = list(found["labels"]), np.array(found["confusion"])
     if counts.ndim == 3:

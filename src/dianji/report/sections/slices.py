@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dianji.data.columns.base import column_kind
 from dianji.data.language import language_of
 from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.proportion import wilson
@@ -41,7 +42,7 @@ def tell(subject: Subject) -> Sequence[Block] | None:
     notes: list[Block] = []
     if isinstance(subject.rows, Words):
         notes = [without_rows(subject.rows)]
-    elif subject.rows.kind == "text":
+    elif column_kind(subject.rows.kind).modality == "text":
         notes = changed(subject.rows)
         found += [*by_length(subject.rows), *by_language(subject.rows)]
     found = [of for of in found if len(of.rows) >= _LEAST]
