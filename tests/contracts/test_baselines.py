@@ -3,9 +3,11 @@ import pyarrow as pa
 from dianji.evaluate.baselines.counted_words import CountedWords
 from dianji.evaluate.baselines.majority import Majority
 from dianji.evaluate.baselines.pixels import Pixels
+from dianji.evaluate.baselines.written import FrequentTarget, LeadSentence, NearestSource, SourceCopy
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_to_text import TextToText
 from dianji.testing import toys
 from dianji.testing.baseline import BaselineContract
 
@@ -35,3 +37,25 @@ class TestPixels(BaselineContract):
     def cases(self):
         table = toys.image_table()
         return [(ImageClassification().fit(table), table)]
+
+
+class WrittenContract(BaselineContract):
+    def cases(self):
+        table = toys.pairs_table()
+        return [(TextToText().fit(table), table)]
+
+
+class TestSourceCopy(WrittenContract):
+    component = SourceCopy
+
+
+class TestLeadSentence(WrittenContract):
+    component = LeadSentence
+
+
+class TestFrequentTarget(WrittenContract):
+    component = FrequentTarget
+
+
+class TestNearestSource(WrittenContract):
+    component = NearestSource

@@ -2,6 +2,8 @@ from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
 from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
+from dianji.evaluate.metrics.rouge import Rouge1, Rouge2, RougeL
+from dianji.evaluate.metrics.translation import Bleu, Chrf, ExactMatch, LengthRatio
 from dianji.testing.metric import MetricContract
 
 
@@ -35,3 +37,31 @@ class TestPerplexity(MetricContract):
 
 class TestTokenAccuracy(MetricContract):
     component = TokenAccuracy
+
+
+class TestBleu(MetricContract):
+    component = Bleu
+
+
+class TestChrf(MetricContract):
+    component = Chrf
+
+
+class TestExactMatch(MetricContract):
+    component = ExactMatch
+
+
+class TestLengthRatio(MetricContract):
+    component = LengthRatio
+
+
+class TestRouge1(MetricContract):
+    component = Rouge1
+
+
+class TestRouge2(MetricContract):
+    component = Rouge2
+
+
+class TestRougeL(MetricContract):
+    component = RougeL

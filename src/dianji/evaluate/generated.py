@@ -73,11 +73,12 @@ class Generated(Outcome):
 
     def distance(self, other: Self) -> np.ndarray:
         """(rows,) float64: 0 where the texts are equal, and where a near-tie decided between them; else infinite."""
-        ours, theirs = self.texts, other.texts
-        equal = np.array([a == b and c == d for a, b, c, d in zip(*ours, *theirs, strict=True)], dtype=bool)
-        same_truth = np.array([a == b for a, b in zip(ours[1], theirs[1], strict=True)], dtype=bool)
+        answers, references = (
+            np.array([a == b for a, b in zip(ours, theirs, strict=True)], dtype=bool)
+            for ours, theirs in zip(self.texts, other.texts, strict=True)
+        )
         near = np.minimum(self.margin, other.margin) <= NEAR_TIE
-        return np.where(equal | (near & same_truth), 0.0, np.inf)
+        return np.where(references & (answers | near), 0.0, np.inf)
 
     @cached_property
     def _statistics(self) -> dict[RowStatistics, np.ndarray]:

@@ -28,6 +28,8 @@ from transformers import (
 )
 
 from dianji.bases.base import Base, Card
+from dianji.bases.text.seq2seq import Seq2Seq
+from dianji.evaluate.generated import Generated
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
@@ -54,6 +56,12 @@ def tagged_table() -> pa.Table:
     first = table["label"].to_pylist()
     labels = [[label] if row % 4 else [label, LABELS[row % 3]] for row, label in enumerate(first)]
     return pa.table({"text": table["text"], "labels": [sorted(set(several)) for several in labels]})
+
+
+def pairs_table() -> pa.Table:
+    """The same questions beside their words in reverse: ``text``, ``target``."""
+    texts = text_table()["text"].to_pylist()
+    return pa.table({"text": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
 
 
 def image_table() -> pa.Table:
@@ -90,6 +98,11 @@ def text_base(width: int = 16) -> Base:
 def decoder_base() -> Base:
     """A new GPT-2 with the same tokenizer."""
     return Base(Card("toy-decoder", "text", "gpt2", 16, pretrained=False), _gpt2(), _tokenizer())
+
+
+def seq2seq_base() -> Base:
+    """A new encoder-decoder with a tokenizer for both sides of ``pairs_table``, without dropout."""
+    return _seq2seq()
 
 
 def image_base() -> Base:
@@ -186,12 +199,29 @@ def _modelled(quality: float, rows: int, rng: np.random.Generator) -> Modelled:
     return Modelled(nll, tokens, rng.binomial(tokens, 0.3 + 0.7 * quality))
 
 
+def _generated(quality: float, rows: int, rng: np.random.Generator) -> Generated:
+    references = [" ".join(rng.choice(vocabulary()[len(_SPECIAL) :], size=8)) for _ in range(rows)]
+    kept = rng.random(rows) < quality  # whole texts; of the others words
+    answers = [
+        text if whole else " ".join(word if rng.random() < quality else "other" for word in text.split()[:-1])
+        for text, whole in zip(references, kept, strict=True)
+    ]
+    return Generated.of(answers, references)
+
+
 _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Outcome]] = {
     Classified: _classified,
     Tagged: _tagged,
     Modelled: _modelled,
+    Generated: _generated,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+@cache
+def _seq2seq() -> Base:
+    toy = Seq2Seq(layers=2, width=16, heads=2, vocabulary=300, length=64, dropout=0.0)
+    return toy.prepare(pairs_table(), 0)
 
 
 def _vit() -> ViTConfig:

@@ -100,7 +100,9 @@ class Bleu:
 
     def __call__(self, outcome: Generated, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        sums = weights @ outcome.statistics(_WordGrams(self._chosen(outcome)))
+        # Smoothing makes the value depend on the size of the corpus: resamples of whole groups get that of the rows.
+        shares = weights * (outcome.rows / weights.sum(axis=1, keepdims=True))
+        sums = shares @ outcome.statistics(_WordGrams(self._chosen(outcome)))
         answer, reference, hits, total = sums[:, 0], sums[:, 1], sums[:, 2 : 2 + _WORDS], sums[:, 2 + _WORDS :]
         # An order without a hit counts as half a hit, the next one as a quarter, and so on (sacrebleu's smooth: exp).
         missing = (hits == 0) & (total > 0)
