@@ -97,7 +97,9 @@ def test_outcomes_join_and_are_checked():
     first, second = Generated.of(["a"], ["b"]), Generated.of(["c", "d"], ["e", "d"])
     joined = Generated.join([first, second])
     assert joined.texts == (["a", "c", "d"], ["b", "e", "d"])
-    assert joined.right().tolist() == [False, False, True]
+    assert joined.exact().tolist() == [False, False, True]
+    assert joined.quality().tolist() == [0, 0, 1]
+    assert joined.right() is None
     assert joined.take(np.array([2])).describe(0) == ("d", "d")
     assert not joined.check()
     joined.answers.values[0] = 0xFF

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from dianji.evaluate.ngrams import ngrams, overlap
 from dianji.evaluate.outcome import Answer, Outcome
 from dianji.evaluate.ragged import Ragged
 
@@ -61,10 +62,15 @@ class Generated(Outcome):
                 faults.append(f"the {name} are not UTF-8")
         return faults
 
-    def right(self) -> np.ndarray:
+    def exact(self) -> np.ndarray:
         """(rows,) bool: whether answer and reference are equal but for spaces around them."""
         answers, references = self.texts
         return np.array([a.strip() == b.strip() for a, b in zip(answers, references, strict=True)], dtype=bool)
+
+    def quality(self) -> np.ndarray:
+        """F1 of pairs of characters, which needs no words; of equal texts 1. A text that differs need not be wrong."""
+        found = [_alike("".join(a.split()), "".join(b.split())) for a, b in zip(*self.texts, strict=True)]
+        return np.array(found, dtype=np.float64)
 
     def describe(self, row: int) -> Answer:
         """Reference and answer."""
@@ -83,6 +89,13 @@ class Generated(Outcome):
     @cached_property
     def _statistics(self) -> dict[RowStatistics, np.ndarray]:
         return {}
+
+
+def _alike(answer: str, reference: str) -> float:
+    if answer == reference:
+        return 1.0
+    ours, theirs = ngrams(answer, 2), ngrams(reference, 2)
+    return 2 * overlap(ours, theirs) / max(1, ours.total() + theirs.total())
 
 
 def packed(texts: Sequence[str]) -> Ragged:

@@ -19,6 +19,7 @@ from dianji.bases.base import Base, Card
 from dianji.data.columns import Column
 from dianji.errors import CapabilityError, DataError
 from dianji.evaluate.generated import Generated
+from dianji.evaluate.metrics.translation import require_sacrebleu
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
 from dianji.tasks import _language, _pairs, _tokens
@@ -139,7 +140,9 @@ class TextToText(Task):
 
         Raises:
             DataError: there are no rows, or all targets are empty.
+            CapabilityError: sacrebleu is not installed, which the metrics need when the training is over.
         """
+        require_sacrebleu()
         refuse_empty(table)
         longest = max(len(text.encode()) for text in _column(table, "target"))
         if not longest:
@@ -148,6 +151,11 @@ class TextToText(Task):
                 "'target' is mapped to."
             )
         return replace(self, longest=longest)
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """Both sides, so that a new base has one vocabulary for what it reads and what it writes."""
+        sources = [self.prefix + text for text in _column(table, "text")]
+        return pa.table({"text": pa.array([*sources, *_column(table, "target")], pa.large_string())})
 
     def usual(self, rows: int, card: Card) -> Mapping[str, Any]:
         """Batches by tokens of both sides."""

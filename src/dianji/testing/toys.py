@@ -221,7 +221,8 @@ _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attenti
 @cache
 def _seq2seq() -> Base:
     toy = Seq2Seq(layers=2, width=16, heads=2, vocabulary=300, length=64, dropout=0.0)
-    return toy.prepare(pairs_table(), 0)
+    pairs = pairs_table()
+    return toy.prepare(pa.table({"text": [*pairs["text"].to_pylist(), *pairs["target"].to_pylist()]}), 0)
 
 
 def _vit() -> ViTConfig:

@@ -51,9 +51,8 @@ class Seq2Seq:
         return Card(f"new {self.name}", "text", self.model_type, self.width, pretrained=False)
 
     def prepare(self, table: pa.Table, seed: int) -> Base:
-        """Train the tokenizer on the columns ``text`` and, where there is one, ``target``. Needs no seed."""
-        names = [name for name in ("text", "target") if name in table.column_names]
-        texts = [text for name in names for text in table[name].to_pylist() if text]
+        """Train the tokenizer on the column ``text``, in which the task puts both sides. Needs no seed."""
+        texts = [text for text in table["text"].to_pylist() if text]
         tokenizer = train_joint_tokenizer(texts, self.tokenizer, self.vocabulary, self.length)
         return Base(card=self.card(), config=self.config(tokenizer), processor=tokenizer)
 

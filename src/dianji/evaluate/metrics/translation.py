@@ -157,11 +157,10 @@ class ExactMatch:
     outcomes: ClassVar[tuple[type[Outcome], ...]] = (Generated,)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    share_of_right: ClassVar[bool] = True
 
     def __call__(self, outcome: Generated, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        values: np.ndarray = weights @ outcome.right() / weights.sum(axis=1)
+        values: np.ndarray = weights @ outcome.exact() / weights.sum(axis=1)
         return values
 
 
@@ -189,22 +188,23 @@ def _tokenize_for(outcome: Generated) -> str:
 
 @cache
 def _tokenizer(name: str) -> Callable[[str], str]:
-    """sacrebleu's tokenizer: a text to words with spaces between them.
-
-    Raises:
-        CapabilityError: sacrebleu is not installed.
-    """
+    """sacrebleu's tokenizer: a text to words with spaces between them."""
     module, kind = _CLASSES[name].split(".")
-    _sacrebleu()
+    require_sacrebleu()
     made: Callable[[str], str] = getattr(import_module(f"sacrebleu.tokenizers.{module}"), kind)()
     return made
 
 
 def _version() -> str:
-    return str(_sacrebleu().__version__)
+    return str(require_sacrebleu().__version__)
 
 
-def _sacrebleu() -> Any:
+def require_sacrebleu() -> Any:
+    """The package.
+
+    Raises:
+        CapabilityError: it is not installed.
+    """
     try:
         return import_module("sacrebleu")
     except ImportError as error:
