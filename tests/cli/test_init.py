@@ -107,3 +107,36 @@ def test_nothing_to_learn_from(tmp_path: Path, capsys):
     assert invoke(["init", str(path), "--out", str(tmp_path / "recipe.yaml")]) == 2
     assert "neither text nor labelled images were found" in capsys.readouterr().err
     assert not (tmp_path / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "use"),
+    [
+        ("src,tgt", {"text": "src", "target": "tgt"}, "translation"),
+        ("de,en", {"text": "en", "target": "de"}, "translation"),
+        ("document,summary", {"text": "document", "target": "summary"}, "summary"),
+    ],
+)
+def test_pairs_of_texts_are_to_be_written(tmp_path: Path, capsys, header, columns, use):
+    rows = [f"{ENGLISH[row % 3]} {row},Antwort auf die Frage Nummer {row * 7}" for row in range(40)]
+    (tmp_path / "pairs.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    recipe = made(tmp_path / "pairs.csv", tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == columns
+    assert isinstance(recipe.base, NewBase)
+    assert recipe.base.new == "seq2seq"
+    (stage,) = recipe.stages.values()
+    assert stage.task.name == "text-to-text"
+    assert stage.task.arguments == {"use": use}
+    assert not json.loads(capsys.readouterr().out)["inspection"]["warnings"]
+
+
+def test_parallel_files_are_recognised(tmp_path: Path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for split, rows in (("train", 30), ("val", 6)):
+        for side, words in (("en", "a question"), ("de", "eine Frage")):
+            text = "".join(f"{words} number {row * 7} of {split}\n" for row in range(rows))
+            (folder / f"{split}.{side}").write_text(text, encoding="utf-8")
+    recipe = made(folder, tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"text": "text", "target": "target"}
+    assert recipe.data["rows"].path == str(folder)

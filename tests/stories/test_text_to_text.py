@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import dianji
 from dianji import verbs
 from dianji.artefact.record import Record
-from dianji.cli import app
+from dianji.cli import invoke
 from dianji.evaluate.generated import Generated
 from dianji.results import RunResult
 from dianji.spec.sections import Recipe
@@ -101,9 +100,9 @@ def test_it_predicts_what_was_measured_and_is_verified(done: Done, pairs: Path, 
     assert not verbs.verify(artefact, data=str(pairs)).faults
 
 
-def test_the_command_line_writes_texts(done: Done) -> None:
-    found = CliRunner().invoke(app, ["predict", str(done.artefact("translate")), "--text", "the red dog", "--json"])
-    (row,) = json.loads(found.stdout)["predictions"]
+def test_the_command_line_writes_texts(done: Done, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["predict", str(done.artefact("translate")), "--text", "the red dog", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["predictions"]
     assert set(row["prediction"]) == {"generated", "complete"}
 
 

@@ -46,7 +46,7 @@ def _show(seen: Inspection, out: Path) -> None:
         if value:
             print(f"{name}: {value}")
     print(f"{seen.rows:,} rows of {seen.format}:")
-    roles = {seen.text: "text", seen.image: "image", seen.label: "label", seen.group: "group", seen.time: "time"}
+    roles = {getattr(seen, role): role for role in ("text", "target", "image", "label", "group", "time")}
     rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in seen.warnings:

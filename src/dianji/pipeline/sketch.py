@@ -43,6 +43,11 @@ def language(seen: Inspection) -> str:
     return seen.languages[0][0].partition("-")[0] if seen.languages else "und"
 
 
+def writes(seen: Inspection) -> bool:
+    """Whether texts are to be written, given others."""
+    return seen.target is not None and seen.label is None and not has_labelled_images(seen)
+
+
 def several_labels(seen: Inspection) -> bool:
     """Whether a row may have more than one label."""
     return seen.label is not None and seen.column(seen.label).kind == "labels"
@@ -64,10 +69,14 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     columns = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
     if seen.label is not None:
         columns["labels" if several_labels(seen) else "label"] = seen.label
+    elif writes(seen):
+        columns["target"] = seen.target
     section: dict[str, Any] = {"path": Path(relative).as_posix(), "columns": columns}
     if seen.text is not None and "text" in columns and seen.column(seen.text).missing:
         section["clean"] = {"drop_empty": True}
-    if not seen.splits and seen.label is not None:
+    if not seen.splits and writes(seen):
+        section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
+    elif not seen.splits and seen.label is not None:
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -76,9 +85,20 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
     """The task for the labels; None where there are none."""
     if has_labelled_images(seen):
         return "image-classification"
+    if writes(seen):
+        return {"text-to-text": {"use": purpose(seen)}}
     if seen.label is None:
         return None
     return {"text-classification": {"several": True}} if several_labels(seen) else "text-classification"
+
+
+def purpose(seen: Inspection) -> str:
+    """The task's ``use``: targets that are called summaries, or are far shorter than the texts, are summaries."""
+    called = str(seen.target).lower()
+    if called in ("summary", "highlights", "摘要"):
+        return "summary"
+    long, short = (seen.column(str(name)).characters.get("median", 1.0) for name in (seen.text, seen.target))
+    return "summary" if long > 5 * short else "translation"
 
 
 def new_reader(seen: Inspection) -> dict[str, Any]:

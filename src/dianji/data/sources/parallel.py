@@ -155,6 +155,11 @@ def is_parallel(path: Path) -> bool:
     return side is not None and path.is_file() and len(_sides(path.parent).get(side.stem, {})) > 1
 
 
+def is_language(name: str) -> bool:
+    """Whether a name is a language code of ISO 639-1, such as ``en``."""
+    return name.lower() in _CODES
+
+
 def _side(path: Path) -> Side | None:
     found = _NAME.fullmatch(path.name.removesuffix(".gz"))
     if found is None:
