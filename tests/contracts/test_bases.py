@@ -38,7 +38,7 @@ class TestTextCnn(BaseContract):
 
 
 class TestSeq2Seq(BaseContract):
-    kind = "text-architecture"
+    kind = "architecture"
     component = Seq2Seq
     arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2, "vocabulary": 300, "length": 32}
 

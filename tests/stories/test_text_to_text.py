@@ -84,7 +84,11 @@ def test_it_is_measured_beside_its_baselines(done: Done) -> None:
     figures = json.loads((done.artefact("translate") / "evidence/metrics.json").read_text())
     assert figures["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
     assert figures["signatures"]["bleu"] in (done.artefact("translate") / "README.md").read_text()
-    epochs = [json.loads(line) for line in (done.artefact("translate") / "evidence/events.jsonl").read_text().split("\n") if line]
+    epochs = [
+        json.loads(line)
+        for line in (done.artefact("translate") / "evidence/events.jsonl").read_text().split("\n")
+        if line
+    ]
     scored = [event["perplexity"] for event in epochs if event["event"] == "evaluation"]
     assert scored[-1] < scored[0]
 

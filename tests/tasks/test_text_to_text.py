@@ -102,7 +102,9 @@ def test_folders_of_known_shapes_learn_write_and_open_again(make, tmp_path):
     opened = FolderBase(tmp_path / "after").prepare(table)
     again = task.model(opened)
     opened.require_complete()
-    assert np.array_equal(task.outputs(again.model, batch(task, opened, table, "predict"))["written"], outputs["written"])
+    assert np.array_equal(
+        task.outputs(again.model, batch(task, opened, table, "predict"))["written"], outputs["written"]
+    )
 
 
 @pytest.mark.parametrize("make", [t5, bart, marian])

@@ -13,7 +13,7 @@ from dianji.evaluate.ngrams import ngrams, overlap
 from dianji.evaluate.outcome import Answer, Outcome
 from dianji.evaluate.ragged import Ragged
 
-#: (answers, references) -> (rows, statistics) float64, such as n-grams and matches: whole numbers that add up over rows.
+#: (answers, references) -> (rows, statistics) float64, such as numbers of n-grams and matches, which are added up.
 RowStatistics = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 
 #: A choice between tokens whose scores differ by less than this may be decided by rounding.

@@ -143,7 +143,7 @@ def _collect(
 
 
 def _can_improve(state: _State, length: int, how: Decoding) -> Tensor:
-    """(rows,) bool: whether a beam that goes on may still beat the worst finished hypothesis, as transformers guesses."""
+    """(rows,) bool: whether a beam may still beat the worst finished hypothesis, by the rule of transformers."""
     hope = state.scores[:, 0] / (length**how.length_penalty)
     worst = torch.where(state.complete, state.values.min(dim=1, keepdim=True).values, NEVER)
     full = state.complete.all(dim=1)

@@ -171,7 +171,7 @@ def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _drawn(logits: Tensor, uniform: Tensor, how: Decoding) -> tuple[Tensor, Tensor]:
-    """Tokens by the inverse of their distribution function, the likeliest first; and how far the number was from a step.
+    """Tokens by the inverse of their distribution function, the likeliest first; and the distance to the next step.
 
     Also near-ties are those where it nearly depends on rounding which tokens ``top_k`` and ``top_p`` leave.
     """

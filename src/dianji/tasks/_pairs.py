@@ -1,4 +1,4 @@
-"""Pairs of texts as tokens for encoder-decoder models: which tokens begin and end a target, and batches of both sides."""
+"""Pairs of texts as tokens for encoder-decoder models: how targets begin and end, and batches of both sides."""
 
 from __future__ import annotations
 
@@ -97,7 +97,13 @@ def targets(texts: Sequence[str], base: Base, length: int, end: int) -> tuple[pa
     return _encoded(found, length, base, "target", end)
 
 
-_OPTIONS = {"return_attention_mask": False, "return_token_type_ids": False, "return_special_tokens_mask": True}
+#: Not verbose: tokens that are too many are cut here, and counted.
+_OPTIONS = {
+    "return_attention_mask": False,
+    "return_token_type_ids": False,
+    "return_special_tokens_mask": True,
+    "verbose": False,
+}
 
 
 def _encoded(

@@ -154,7 +154,7 @@ class Task(ABC):
         return outputs
 
     def decode(self, outputs: Outputs, base: Base) -> Outputs:
-        """Assembled outputs in the form that ``outcome`` compares with targets: tokens also as text. By default as is."""
+        """Assembled outputs as ``outcome`` compares them with targets: tokens also as text. By default unchanged."""
         return outputs
 
     @abstractmethod

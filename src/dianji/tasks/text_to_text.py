@@ -99,7 +99,7 @@ class TextToText(Task):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     sampling_seed: int = 0
     new_tokens: Annotated[int, Field(gt=0)] | None = None
-    longest: Annotated[int, Field(ge=0)] = 0
+    longest: Annotated[int, Field(gt=0)] | None = None
 
     modality: ClassVar[str] = "text"
     not_inputs: ClassVar[frozenset[str]] = _TARGETS
@@ -166,9 +166,9 @@ class TextToText(Task):
 
         What ``generate`` of transformers would do with the saved folder is set to what this task does.
         """
-        self.decoding  # refused here rather than after the training
+        how = self.decoding  # what is at odds is refused here rather than after the training
         model = base.load(AutoModelForSeq2SeqLM)
-        marks, how, limit = _pairs.Marks.of(base), self.decoding, self._limit(base)
+        marks, limit = _pairs.Marks.of(base), self._limit(base)
         settings: Any = model.generation_config
         settings._from_model_config = False  # else transformers would make it anew from config.json
         settings.update(
@@ -285,7 +285,7 @@ class TextToText(Task):
     def _limit(self, base: Base) -> int:
         """The most new tokens."""
         if self.new_tokens is None:
-            return max(1, min(self.longest + 1, _tokens.longest(base) - 1))
+            return max(1, min((self.longest or 0) + 1, _tokens.longest(base) - 1))
         return min(self.new_tokens, _tokens.limit(base, self.new_tokens, _LENGTH))
 
 

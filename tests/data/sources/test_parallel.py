@@ -45,7 +45,9 @@ def test_the_target_is_chosen_where_there_are_several(tmp_path):
 
 
 def test_a_folder_is_pairs_that_may_be_splits(tmp_path):
-    write(tmp_path, train_en=["a", "b"], train_zh=["甲", "乙"], val_en=["c"], val_zh=["丙"], test_en=["d"], test_zh=["丁"])
+    write(
+        tmp_path, train_en=["a", "b"], train_zh=["甲", "乙"], val_en=["c"], val_zh=["丙"], test_en=["d"], test_zh=["丁"]
+    )
     assert folder_format(tmp_path) == "parallel"
     table, findings = read(tmp_path)
     assert table[SPLIT].to_pylist() == ["test", "train", "train", "validation"]

@@ -25,7 +25,7 @@ SMALLEST = len(SPECIAL) + 256
 def train_joint_tokenizer(
     texts: Sequence[str], kind: JointKind, vocabulary: int, length: int
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer of at most ``vocabulary`` tokens that ends each text with ``[SEP]``; the same texts give the same one.
+    """A tokenizer of at most ``vocabulary`` tokens that ends each text with ``[SEP]``; a function of the texts.
 
     Raises:
         DataError: there is nothing but empty texts.

@@ -16,7 +16,7 @@ from dianji.errors import RecipeError
 from dianji.registry import component
 
 
-@component("text-architecture", "seq2seq")
+@component("architecture", "seq2seq")
 @dataclass(frozen=True, kw_only=True)
 class Seq2Seq:
     """M2M-100's architecture: norms before each block, sinusoidal positions, one table for all words and the output.
@@ -26,6 +26,7 @@ class Seq2Seq:
     """
 
     name: ClassVar[str] = "seq2seq"
+    modality: ClassVar[str] = "text"
     model_type: ClassVar[str] = "m2m_100"
 
     layers: Count = 3
@@ -48,7 +49,14 @@ class Seq2Seq:
                 f"new seq2seq: width {self.width} cannot be shared by {self.heads} heads. "
                 f"Make width a multiple of heads, for instance {self.heads * max(1, round(self.width / self.heads))}."
             )
-        return Card(f"new {self.name}", "text", self.model_type, self.width, pretrained=False)
+        return Card(
+            name=f"new {self.name}",
+            modality="text",
+            architecture=self.model_type,
+            width=self.width,
+            pretrained=False,
+            processor="tokenizer",
+        )
 
     def prepare(self, table: pa.Table, seed: int) -> Base:
         """Train the tokenizer on the column ``text``, in which the task puts both sides. Needs no seed."""

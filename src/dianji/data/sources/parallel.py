@@ -18,13 +18,15 @@ from dianji.data.source import SPLIT, Place, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
 
-_CODES = frozenset(
-    "aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo "
-    "es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka "
-    "kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng "
-    "nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su "
-    "sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu".split()
-)
+#: Language codes of ISO 639-1.
+_ISO = """
+aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en
+eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja
+jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb
+nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq
+sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+_CODES = frozenset(_ISO.split())
 #: Endings that say the direction themselves.
 _SOURCES, _TARGETS = ("src", "source"), ("tgt", "trg", "target")
 _NAME = re.compile(r"(?P<stem>.+)\.(?P<side>[A-Za-z]+)(?:[-_][A-Za-z]+)?")
@@ -116,8 +118,8 @@ class Parallel:
             pairs.append(Pair(source, self._target(source, sides, folder)))
         if not self.source and first not in _SOURCES:
             findings.warn(
-                f"{folder.name}: texts are read from {first} to {pairs[0].target.language}. For another direction write "
-                f"options: {{source: {pairs[0].target.language}, target: {first}}}."
+                f"{folder.name}: texts are read from {first} to {pairs[0].target.language}. For another direction "
+                f"write options: {{source: {pairs[0].target.language}, target: {first}}}."
             )
         return pairs
 

@@ -145,7 +145,7 @@ class Chrf:
         return np.clip(100 * ratio((1 + factor) * precision * recall, factor * precision + recall), 0.0, 100.0)
 
     def signature(self, outcome: Generated) -> str:
-        """sacrebleu's."""
+        """Sacrebleu's."""
         return f"nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{_version()}"
 
 
@@ -188,7 +188,7 @@ def _tokenize_for(outcome: Generated) -> str:
 
 @cache
 def _tokenizer(name: str) -> Callable[[str], str]:
-    """sacrebleu's tokenizer: a text to words with spaces between them."""
+    """Sacrebleu's tokenizer: a text to words with spaces between them."""
     module, kind = _CLASSES[name].split(".")
     require_sacrebleu()
     made: Callable[[str], str] = getattr(import_module(f"sacrebleu.tokenizers.{module}"), kind)()
@@ -209,5 +209,5 @@ def require_sacrebleu() -> Any:
         return import_module("sacrebleu")
     except ImportError as error:
         raise CapabilityError(
-            'BLEU and chrF are counted as sacrebleu does, which is not installed. Install it: pip install "dianji[text]"'
+            'BLEU and chrF are counted as sacrebleu does, which is missing. Install it: pip install "dianji[text]"'
         ) from error
