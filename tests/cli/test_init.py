@@ -180,3 +180,36 @@ def test_labels_that_a_person_takes_for_one_are_told(tmp_path: Path, capsys):
     assert "equal but for case" in accepted(out, capsys)
     assert invoke(["data", str(path)]) == 0
     assert capsys.readouterr().out.count("equal but for case") == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "use"),
+    [
+        ("src,tgt", {"text": "src", "target": "tgt"}, "translation"),
+        ("de,en", {"text": "en", "target": "de"}, "translation"),
+        ("document,summary", {"text": "document", "target": "summary"}, "summary"),
+    ],
+)
+def test_pairs_of_texts_are_to_be_written(tmp_path: Path, capsys, header, columns, use):
+    rows = [f"{ENGLISH[row % 3]} {row},Antwort auf die Frage Nummer {row * 7}" for row in range(40)]
+    (tmp_path / "pairs.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    recipe = made(tmp_path / "pairs.csv", tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == columns
+    assert isinstance(recipe.base, NewBase)
+    assert recipe.base.new == "seq2seq"
+    (stage,) = recipe.stages.values()
+    assert stage.task.name == "text-to-text"
+    assert stage.task.arguments == {"use": use}
+    assert not json.loads(capsys.readouterr().out)["inspection"]["warnings"]
+
+
+def test_parallel_files_are_recognised(tmp_path: Path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for split, rows in (("train", 30), ("val", 6)):
+        for side, words in (("en", "a question"), ("de", "eine Frage")):
+            text = "".join(f"{words} number {row * 7} of {split}\n" for row in range(rows))
+            (folder / f"{split}.{side}").write_text(text, encoding="utf-8")
+    recipe = made(folder, tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"text": "text", "target": "target"}
+    assert recipe.data["rows"].path == str(folder)

@@ -5,10 +5,12 @@ from dianji.evaluate.baselines.majority import Majority
 from dianji.evaluate.baselines.majority_tag import MajorityTag
 from dianji.evaluate.baselines.pixels import Pixels
 from dianji.evaluate.baselines.word_features import WordFeatures
+from dianji.evaluate.baselines.written import FrequentTarget, LeadSentence, NearestSource, SourceCopy
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_to_text import TextToText
 from dianji.testing import toys
 from dianji.testing.baseline import BaselineContract
 
@@ -57,3 +59,25 @@ class TestWordFeatures(BaselineContract):
 
     def cases(self):
         return tagging_cases()
+
+
+class WrittenContract(BaselineContract):
+    def cases(self):
+        table = toys.pairs_table()
+        return [(TextToText().fit(table), table)]
+
+
+class TestSourceCopy(WrittenContract):
+    component = SourceCopy
+
+
+class TestLeadSentence(WrittenContract):
+    component = LeadSentence
+
+
+class TestFrequentTarget(WrittenContract):
+    component = FrequentTarget
+
+
+class TestNearestSource(WrittenContract):
+    component = NearestSource

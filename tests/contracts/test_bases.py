@@ -9,6 +9,7 @@ from dianji.bases.image.vit import Vit
 from dianji.bases.minilm import PACKAGE, MiniLM
 from dianji.bases.text.cnn import Cnn as TextCnn
 from dianji.bases.text.lstm import Lstm
+from dianji.bases.text.seq2seq import Seq2Seq
 from dianji.bases.text.transformer import Transformer
 from dianji.testing.base import BaseContract
 
@@ -34,6 +35,12 @@ class TestTextCnn(BaseContract):
     kind = "architecture"
     component = TextCnn
     arguments: ClassVar = {"width": 16, "length": 32}
+
+
+class TestSeq2Seq(BaseContract):
+    kind = "architecture"
+    component = Seq2Seq
+    arguments: ClassVar = {"layers": 2, "width": 16, "heads": 2, "vocabulary": 300, "length": 32}
 
 
 class TestImageCnn(BaseContract):

@@ -2,7 +2,9 @@ from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
 from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
+from dianji.evaluate.metrics.rouge import Rouge1, Rouge2, RougeL
 from dianji.evaluate.metrics.spans import SpanF1, SpanMacroF1, SpanPrecision, SpanRecall
+from dianji.evaluate.metrics.translation import Bleu, Chrf, ExactMatch, LengthRatio
 from dianji.testing.metric import MetricContract
 
 
@@ -52,3 +54,31 @@ class TestSpanRecall(MetricContract):
 
 class TestSpanMacroF1(MetricContract):
     component = SpanMacroF1
+
+
+class TestBleu(MetricContract):
+    component = Bleu
+
+
+class TestChrf(MetricContract):
+    component = Chrf
+
+
+class TestExactMatch(MetricContract):
+    component = ExactMatch
+
+
+class TestLengthRatio(MetricContract):
+    component = LengthRatio
+
+
+class TestRouge1(MetricContract):
+    component = Rouge1
+
+
+class TestRouge2(MetricContract):
+    component = Rouge2
+
+
+class TestRougeL(MetricContract):
+    component = RougeL

@@ -16,6 +16,7 @@ from dianji.data.sources.images import Images
 from dianji.data.sources.json import Json
 from dianji.data.sources.jsonl import JsonLines
 from dianji.data.sources.labelled_text import LabelledText
+from dianji.data.sources.parallel import Parallel
 from dianji.data.sources.parquet import Parquet
 from dianji.data.sources.sql import Sql
 from dianji.data.sources.squad import Squad
@@ -87,6 +88,15 @@ class TestText(SourceContract):
 
     def place(self, folder):
         return written(folder, "toy.txt", "".join(row["text"] + "\n" for row in RECORDS))
+
+
+class TestParallel(SourceContract):
+    component = Parallel
+    rows, columns = 24, ("text", "target")
+
+    def place(self, folder):
+        written(folder, "toy.de", "".join(row["target"] + "\n" for row in toys.pairs_table().to_pylist()))
+        return written(folder, "toy.en", "".join(row["text"] + "\n" for row in RECORDS))
 
 
 class TestJson(SourceContract):

@@ -5,6 +5,7 @@ from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_to_text import TextToText
 from dianji.testing import toys
 from dianji.testing.task import TaskContract
 
@@ -105,3 +106,22 @@ class TestCausalLanguage(TaskContract):
     def test_the_loss_reaches_the_head(self):
         task = self.task()
         assert self.model(task).head == (), "GPT-2's output layer is its embedding, which is trunk"
+
+
+class TestTextToText(TaskContract):
+    component = TextToText
+    arguments: ClassVar = {"new_tokens": 12}
+
+    def table(self):
+        return toys.pairs_table()
+
+    def base(self):
+        return toys.seq2seq_base()
+
+
+class TestGreedySummaries(TestTextToText):
+    arguments: ClassVar = {"use": "summary", "beams": 1, "new_tokens": 12, "prefix": "shorten: "}
+
+
+class TestDrawnText(TestTextToText):
+    arguments: ClassVar = {"use": "other", "temperature": 0.7, "top_p": 0.9, "new_tokens": 12}

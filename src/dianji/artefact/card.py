@@ -87,6 +87,7 @@ def _body(
             "",
             "Intervals are 95 % percentile bootstrap over the rows of the split. More in `evidence/`.",
             "",
+            *(f"{name}: `{text}`\n" for name, text in evidence.get("metrics", {}).get("signatures", {}).items()),
             "## Use",
             "",
             *use(Loader(**manifest.loader), learnt.task),

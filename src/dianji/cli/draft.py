@@ -24,6 +24,8 @@ def draft(seen: Inspection, recipe: Path) -> str:
     sketch.require_learnable(seen)
     if sketch.has_labelled_images(seen):
         lines = [*_IMAGE_BASE, *_data(seen, recipe), *_IMAGE_STAGE]
+    elif sketch.writes(seen):
+        lines = [*_WRITING_BASE, *_data(seen, recipe), *_writing_stage(seen)]
     else:
         lines = [*_text_base(seen), *_data(seen, recipe), *_text_stages(seen)]
     return "\n".join([*_head(seen, recipe), *lines]) + "\n"
@@ -31,7 +33,7 @@ def draft(seen: Inspection, recipe: Path) -> str:
 
 def starts_from_minilm(seen: Inspection) -> bool:
     """Whether the recipe needs the weights of the extra ``starter``."""
-    return sketch.modality(seen) == "text" and sketch.language(seen) == "en"
+    return not sketch.writes(seen) and sketch.modality(seen) == "text" and sketch.language(seen) == "en"
 
 
 def _head(seen: Inspection, recipe: Path) -> Iterator[str]:
@@ -56,6 +58,23 @@ stages:
     train: {epochs: 10}
     techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights
 """.splitlines()
+
+
+_WRITING_BASE = """\
+# A new encoder-decoder with a tokenizer for both sides. A pre-trained one: a folder or the Hub id of a T5, BART or
+# Marian model. Figures of written text need: pip install "dianji[text]"
+base: {new: seq2seq}
+""".splitlines()
+
+
+def _writing_stage(seen: Inspection) -> Iterator[str]:
+    yield ""
+    yield "stages:"
+    yield "  write:"
+    yield f"    task: {{text-to-text: {{use: {sketch.purpose(seen)}}}}}  # or translation, summary, other"
+    yield "    data: rows"
+    yield "    # train: {epochs: 30}  # the default for a new model"
+    yield "    techniques: [ema]  # the finished model is an average over the last steps"
 
 
 def _text_base(seen: Inspection) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dianji.data.columns import Column
 from dianji.data.files import digest_of, file_digest
 from dianji.data.line import Reading, Request
 from dianji.data.select import column_of
-from dianji.data.source import SOURCE
+from dianji.data.source import SOURCE, SeveralFiles
 from dianji.data.sources import arrow, images
 
 
@@ -51,6 +51,8 @@ def needs_rows(readings: Sequence[Reading], columns: Mapping[str, Column]) -> bo
 
 
 def _files(reading: Reading) -> Iterable[tuple[str, Path]]:
+    if isinstance(reading.source, SeveralFiles):
+        return reading.source.files(reading.place)
     path = Path(reading.place.path)
     if reading.source.reads == "folder" and reading.format != "arrow" and path.is_dir():  # folders are labels
         return [(file.relative_to(path).as_posix(), file) for file in images.visible(path)]

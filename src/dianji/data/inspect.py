@@ -22,6 +22,7 @@ from dianji.data.quality.alike import told_alike
 from dianji.data.recognise import recognise
 from dianji.data.select import names_of, select
 from dianji.data.source import SPLIT
+from dianji.data.sources.parallel import is_language
 from dianji.errors import RecipeError, did_you_mean
 from dianji.spec.sections import Data
 
@@ -32,6 +33,19 @@ _NAME = 40  # characters that most names of classes do not exceed
 _MISTAKEN = frozenset({"label", "text", "number", "id", "time"})
 #: Columns of which several rows belong together.
 _OWNERS = re.compile(r"customer|user|client|patient|author|speaker|session|account|客户|用户", re.IGNORECASE)
+#: Names of columns of texts and of their counterparts.
+_PAIRS = (
+    ("src", "tgt"),
+    ("source", "target"),
+    ("text", "target"),
+    ("input", "output"),
+    ("document", "summary"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("text", "summary"),
+    ("原文", "译文"),
+    ("正文", "摘要"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,8 @@ class Inspection:
     tags: str | None = None
     #: Passages of ``text`` with a name each.
     spans: str | None = None
+    #: Texts that a model may learn to write when it reads ``text``.
+    target: str | None = None
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -99,6 +115,7 @@ _ROLES = {
     "tokens": "tokens",
     "tags": "tags",
     "spans": "spans",
+    "target": "target",
     "image": "image",
     "label": "label",
     "labels": "label",
@@ -108,7 +125,7 @@ _ROLES = {
 
 
 def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
-    """The same data with columns taken as the caller says: role (text, tags, label, group, …) -> name.
+    """The same data with columns taken as the caller says: role (text, target, tags, label, group, …) -> name.
 
     Raises:
         RecipeError: one is none of these, or there is no such column.
@@ -126,6 +143,8 @@ def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
     guessed = {role: None for role in set(_ROLES.values()) if getattr(seen, role) in roles.values()}
     if "text" in roles and "image" not in roles:
         guessed["image"] = None  # one of the two is read
+    if "target" in roles or "label" in roles:
+        guessed["label" if "target" in roles else "target"] = None  # one of the two is learnt
     changes: dict[str, Any] = {**guessed, **roles}
     return replace(seen, **changes)
 
@@ -164,7 +183,9 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     free = [column for column in columns if label is None or column.name not in (label.name, *label.parts)]
     tokens, tags, spans = (_best(free, kind, lambda of: of.scores[of.kind]) for kind in ("tokens", "tags", "spans"))
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
-    warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name != text)]
+    pair = _pair(free) if label is None else None
+    text, target = pair or (text, None)
+    warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name not in (text, target))]
     warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
         path=path,
@@ -178,6 +199,7 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         tokens=tokens if tags else None,
         tags=tags if tokens else None,
         spans=spans if text else None,
+        target=target,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
         group=_group(free),
@@ -205,6 +227,19 @@ def _with_words(columns: tuple[Inspected, ...], table: pa.Table) -> tuple[Inspec
 def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:
     rows = [] if column is None else table[column].to_pylist()
     return tuple(detect([" ".join(map(str, row)) if isinstance(row, list) else str(row or "") for row in rows]))
+
+
+def _pair(columns: Sequence[Inspected]) -> tuple[str, str] | None:
+    """A column of texts and one of their counterparts, by names: source and target, or two languages."""
+    names = {column.name.strip().lower(): column.name for column in columns if column.kind == "text"}
+    for source, target in _PAIRS:
+        if source in names and target in names:
+            return names[source], names[target]
+    languages = [name for name in names if is_language(name)]
+    if len(languages) != 2:
+        return None
+    source, target = sorted(languages, key=lambda name: (name != "en", name))
+    return names[source], names[target]
 
 
 def _best(columns: Sequence[Inspected], kind: str, rank: Callable[[Inspected], float]) -> str | None:

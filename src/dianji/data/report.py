@@ -115,8 +115,10 @@ def _duplicates(rows: Rows) -> dict[str, Any]:
 
 
 def _conflicts(rows: Rows, findings: Findings) -> dict[str, Any]:
-    """The same input with different targets."""
+    """The same input with different classes."""
     content = rows.content
+    if not rows.classified:
+        return {"count": 0, "rows": []}
     filled = np.flatnonzero(~content.empty)
     pairs, first = np.unique(_pairs(content)[filled], return_index=True)
     keys = pairs // _base(content)

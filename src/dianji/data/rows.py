@@ -37,6 +37,11 @@ class Rows:
         """Names of the target columns that the table has."""
         return [name for name, column in self._held() if column.target]
 
+    @property
+    def classified(self) -> bool:
+        """Whether a target names classes. Free texts may differ, and both be right."""
+        return any(self.columns[name].of.categories != "none" for name in self.targets())
+
     def texts(self) -> dict[str, list[str]]:
         """Input column -> the text of each row, for columns that hold natural language."""
         found = {name: self.columns[name].of.texts(self.table[name]) for name in self.inputs()}

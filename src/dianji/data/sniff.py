@@ -18,6 +18,7 @@ from dianji.data.sources.conll import looks_like_conll
 from dianji.data.sources.fasttext import looks_like_fasttext
 from dianji.data.sources.images import visible
 from dianji.data.sources.labelled_text import looks_labelled
+from dianji.data.sources.parallel import is_parallel
 from dianji.data.sources.squad import looks_like_squad
 from dianji.data.sources.text_folders import is_class_folders
 from dianji.errors import DataError
@@ -25,13 +26,16 @@ from dianji.registry import REGISTRY
 
 
 def folder_format(path: Path) -> str | None:
-    """The source that reads a place as a whole: Arrow, images, class folders of texts; None where its files are rows.
+    """The source that reads a place as a whole: Arrow, images, parallel files, class folders; None: its files are rows.
 
     Raises:
         DataError: a folder holds images beside tables, so that it cannot be told which are the rows.
     """
     if path.is_file():
-        return "images" if is_image_file(path) else "arrow" if path.suffix.lower() in arrow.Arrow.suffixes else None
+        if is_image_file(path):
+            return "images"
+        arrows = path.suffix.lower() in arrow.Arrow.suffixes
+        return "arrow" if arrows else "parallel" if is_parallel(path) else None
     if not path.is_dir():
         return None
     if arrow.is_saved(path):
@@ -42,7 +46,7 @@ def folder_format(path: Path) -> str | None:
         raise DataError(_mixed(path, files, images))
     if images:
         return "images"
-    return "text-folders" if is_class_folders(path) else None
+    return "text-folders" if is_class_folders(path) else "parallel" if is_parallel(path) else None
 
 
 def _is_of_images(path: Path, files: Sequence[Path], images: Sequence[Path]) -> bool:

@@ -152,6 +152,19 @@ class Streamed(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class SeveralFiles(Source, Protocol):
+    """A source for which a place stands for several files."""
+
+    def files(self, place: Place) -> Sequence[tuple[str, Path]]:
+        """(name, path) of each of them, in a fixed order; names do not depend on where the files lie.
+
+        Raises:
+            DataError: the files cannot be told.
+        """
+        ...
+
+
 def pieces(items: Iterable[T], size: Callable[[T], int], most: int = CHUNK_SIZE) -> Iterator[list[T]]:
     """Lists of at most ``CHUNK_ROWS`` items, fewer where their sizes sum up to ``most``; no empty ones."""
     held: list[T] = []

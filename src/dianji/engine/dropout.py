@@ -64,10 +64,12 @@ def _attention(
     enable_gqa: bool = False,
 ) -> torch.Tensor:
     """Softmax of scaled products, dropout, weighted sum (Vaswani et al., 2017, arXiv:1706.03762, 3.2.1)."""
-    if is_causal or enable_gqa or not _fits(query, dropout_p):
+    if enable_gqa or not _fits(query, dropout_p):
         return _TORCH_ATTENTION(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     # The product comes in the operands' precision; all that follows is fp32, as in torch's own path.
     scores = (query @ key.transpose(-2, -1)).float() * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if attn_mask is not None:
         kept = attn_mask.dtype == torch.bool
         least = torch.finfo(scores.dtype).min  # finite: a row with nothing to attend to stays a number

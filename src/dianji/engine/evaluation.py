@@ -68,7 +68,8 @@ class Evaluator:
         parts: list[Outcome] = []
         for start, stop in chunks(examples, self.task.rows_at_once):
             part = examples.slice(start, stop - start)
-            parts.append(self.task.outcome(self.outputs(part, purpose, meter, first=start), part))
+            outputs = self.task.decode(self.outputs(part, purpose, meter, first=start), self.base)
+            parts.append(self.task.outcome(outputs, part))
         return type(parts[0]).join(parts)
 
     def batches(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from dianji.evaluate.outcome import Outcome
+from dianji.registry import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Metric(Protocol):
     """A frozen dataclass. ``outcomes`` names the kinds of outcome it can be computed on.
 
     A metric that is the share of rows for which ``Outcome.right`` holds says so by a class attribute
-    ``share_of_right``; paired comparisons of it then also get an exact test.
+    ``share_of_right``; paired comparisons of it then also get an exact test. A metric that several programs count in
+    different ways has a method ``signature(outcome)``, which says how this one did.
     """
 
     outcomes: ClassVar[tuple[type[Outcome], ...]]
@@ -43,3 +46,13 @@ class Metric(Protocol):
 def is_share_of_right(metric: Metric) -> bool:
     """Whether the metric is the share of rows for which ``Outcome.right`` holds."""
     return bool(getattr(metric, "share_of_right", False))
+
+
+def signatures(names: Iterable[str], outcome: Outcome) -> dict[str, str]:
+    """What metrics say of how they count, where they have a ``signature(outcome)``: versions, tokenizer, smoothing.
+
+    Raises:
+        RecipeError: a name is not registered.
+    """
+    metrics = {name: REGISTRY.build("metric", name, {}) for name in names}
+    return {name: metric.signature(outcome) for name, metric in metrics.items() if hasattr(metric, "signature")}

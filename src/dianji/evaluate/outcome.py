@@ -94,6 +94,13 @@ class Outcome:
         """(rows,) bool: whether each row is answered as it should be; None where that is no yes-or-no question."""
         return None
 
+    def quality(self) -> np.ndarray | None:
+        """(rows,) float64 in [0, 1]: how good each answer is, where answers are better or worse than others; else None.
+
+        Where answers are right or wrong, ``right`` says it.
+        """
+        return None
+
     def truth(self) -> np.ndarray | None:
         """(rows,) int64: the one class of each row; None where rows have no single class."""
         return None

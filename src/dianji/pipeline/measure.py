@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from dianji.evaluate.baseline import Baseline
 from dianji.evaluate.bootstrap import estimates
 from dianji.evaluate.classes import per_class
 from dianji.evaluate.joint import SEPARATOR
-from dianji.evaluate.metric import Estimate
+from dianji.evaluate.metric import Estimate, signatures
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
@@ -34,6 +34,8 @@ class Measured:
     baselines: Mapping[str, Metrics]
     classes: Mapping[str, Any]
     outcomes: Mapping[str, Outcome]
+    #: How metrics were counted, by metric; only of those that say it.
+    signatures: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def together(cls, parts: Mapping[str, Measured]) -> Measured:
@@ -41,12 +43,14 @@ class Measured:
         metrics: dict[str, dict[str, Estimate]] = {}
         baselines: dict[str, dict[str, dict[str, Estimate]]] = {}
         classes: dict[str, Any] = {}
+        signatures: dict[str, str] = {}
         for part, of in parts.items():
             _gather(metrics, of.metrics, part)
             for name, figures in of.baselines.items():
                 _gather(baselines.setdefault(f"{part}{SEPARATOR}{name}", {}), figures, part)
             classes |= {f"{part}{SEPARATOR}{split}": found for split, found in of.classes.items()}
-        return cls(metrics, baselines, classes, {})
+            signatures |= {f"{part}{SEPARATOR}{name}": text for name, text in of.signatures.items()}
+        return cls(metrics, baselines, classes, {}, signatures)
 
     def to_json(self) -> dict[str, Any]:
         """``evidence/metrics.json``."""
@@ -54,6 +58,7 @@ class Measured:
             "metrics": metrics_to_json(self.metrics),
             "baselines": {name: metrics_to_json(of) for name, of in self.baselines.items()},
             "classes": dict(self.classes),
+            **({"signatures": dict(self.signatures)} if self.signatures else {}),
         }
 
 
@@ -109,6 +114,11 @@ def measure_model(ruler: Ruler, evaluator: Evaluator, splits: list[Split], repor
         baselines={},
         classes={split: found for split, found in classes.items() if found},
         outcomes=outcomes,
+        signatures={
+            name: text
+            for outcome in outcomes.values()
+            for name, text in signatures(ruler.task.metrics, outcome).items()
+        },
     )
 
 

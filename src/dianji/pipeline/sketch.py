@@ -54,6 +54,11 @@ def tagged(seen: Inspection) -> dict[str, str]:
     return {}
 
 
+def writes(seen: Inspection) -> bool:
+    """Whether texts are to be written, given others."""
+    return seen.target is not None and seen.label is None and not has_labelled_images(seen)
+
+
 def several_labels(seen: Inspection) -> bool:
     """Whether a row may have more than one label."""
     return seen.label is not None and seen.column(seen.label).kind == "labels"
@@ -78,10 +83,15 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     if seen.label is not None:
         columns["labels" if several_labels(seen) else "label"] = list(seen.parts(seen.label)) or seen.label
         used.append(seen.label)
+    elif writes(seen):
+        columns["target"] = seen.target
+        used.append(str(seen.target))
     section: dict[str, Any] = {"path": Path(relative).as_posix(), "columns": columns}
     if any(seen.column(name).missing for name in used):
         section["clean"] = {"drop_empty": True}
-    if not seen.splits and (seen.label is not None or tagged(seen)):
+    if not seen.splits and writes(seen):
+        section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
+    elif not seen.splits and (seen.label is not None or tagged(seen)):
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -92,9 +102,20 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
         return "image-classification"
     if tagged(seen):
         return "sequence-tagging"
+    if writes(seen):
+        return {"text-to-text": {"use": purpose(seen)}}
     if seen.label is None:
         return None
     return {"text-classification": {"several": True}} if several_labels(seen) else "text-classification"
+
+
+def purpose(seen: Inspection) -> str:
+    """The task's ``use``: targets that are called summaries, or are far shorter than the texts, are summaries."""
+    called = str(seen.target).lower()
+    if called in ("summary", "highlights", "摘要"):
+        return "summary"
+    long, short = (seen.column(str(name)).characters.get("median", 1.0) for name in (seen.text, seen.target))
+    return "summary" if long > 5 * short else "translation"
 
 
 def new_reader(seen: Inspection) -> dict[str, Any]:

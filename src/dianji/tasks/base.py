@@ -165,6 +165,10 @@ class Task(ABC):
         """Examples back to rows, for instance windows of a passage. By default rows are examples."""
         return outputs
 
+    def decode(self, outputs: Outputs, base: Base) -> Outputs:
+        """Assembled outputs as ``outcome`` compares them with targets: tokens also as text. By default unchanged."""
+        return outputs
+
     @abstractmethod
     def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[Prediction]:
         """One prediction per row, in words.
@@ -177,7 +181,7 @@ class Task(ABC):
 
     @abstractmethod
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Outcome:
-        """Assembled outputs beside the targets: the basis of metrics."""
+        """Assembled and decoded outputs beside the targets: the basis of metrics."""
 
     @property
     @abstractmethod

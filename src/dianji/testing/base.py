@@ -100,6 +100,9 @@ def _inputs(base: Base) -> dict[str, Tensor]:
 
 
 def _say(model: Any, base: Base) -> Tensor:
+    inputs = _inputs(base)
+    if base.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = inputs["input_ids"]
     with torch.inference_mode():
-        hidden: Tensor = model(**_inputs(base))[0]
+        hidden: Tensor = model(**inputs)[0]
     return hidden

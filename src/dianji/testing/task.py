@@ -178,7 +178,7 @@ class TaskContract(ComponentContract):
         task = self.task()
         examples = self.examples(task)
         outputs = self._outputs(task, self.model(task), examples, task.measured_for)
-        outcome = task.outcome(task.assemble(outputs, examples), examples)
+        outcome = task.outcome(task.decode(task.assemble(outputs, examples), self.base()), examples)
         assert outcome.rows == self.table().num_rows
         assert not outcome.check()
         assert task.metrics

@@ -28,7 +28,9 @@ from transformers import (
 )
 
 from dianji.bases.base import Base, Card
+from dianji.bases.text.seq2seq import Seq2Seq
 from dianji.evaluate.answered import Answered, as_bytes
+from dianji.evaluate.generated import Generated
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
@@ -92,6 +94,12 @@ def spans_table() -> pa.Table:
     return pa.table({"text": texts, "spans": spans})
 
 
+def pairs_table() -> pa.Table:
+    """The same questions beside their words in reverse: ``text``, ``target``."""
+    texts = text_table()["text"].to_pylist()
+    return pa.table({"text": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
+
+
 def image_table() -> pa.Table:
     """24 noisy pictures of 16 x 16 pixels, red, green or blue: ``image`` (PNG bytes), ``label``."""
     from PIL import Image  # the extra `vision`, needed by tests of images alone
@@ -126,6 +134,11 @@ def text_base(width: int = 16) -> Base:
 def decoder_base() -> Base:
     """A new GPT-2 with the same tokenizer."""
     return Base(Card("toy-decoder", "text", "gpt2", 16, pretrained=False), _gpt2(), _tokenizer())
+
+
+def seq2seq_base() -> Base:
+    """A new encoder-decoder with a tokenizer for both sides of ``pairs_table``, without dropout."""
+    return _seq2seq()
 
 
 def image_base() -> Base:
@@ -247,14 +260,32 @@ def _answered(quality: float, rows: int, rng: np.random.Generator) -> Answered:
     return Answered(exact, f1, unanswerable, gap, texts, texts, threshold=0.0)
 
 
+def _generated(quality: float, rows: int, rng: np.random.Generator) -> Generated:
+    references = [" ".join(rng.choice(vocabulary()[len(_SPECIAL) :], size=8)) for _ in range(rows)]
+    kept = rng.random(rows) < quality  # whole texts; of the others words
+    answers = [
+        text if whole else " ".join(word if rng.random() < quality else "other" for word in text.split()[:-1])
+        for text, whole in zip(references, kept, strict=True)
+    ]
+    return Generated.of(answers, references)
+
+
 _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Outcome]] = {
     Classified: _classified,
     Tagged: _tagged,
     Modelled: _modelled,
     Answered: _answered,
     Spans: _spans,
+    Generated: _generated,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+@cache
+def _seq2seq() -> Base:
+    toy = Seq2Seq(layers=2, width=16, heads=2, vocabulary=300, length=64, dropout=0.0)
+    pairs = pairs_table()
+    return toy.prepare(pa.table({"text": [*pairs["text"].to_pylist(), *pairs["target"].to_pylist()]}), 0)
 
 
 def _vit() -> ViTConfig:

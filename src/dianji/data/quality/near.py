@@ -125,7 +125,9 @@ def _groups(like: Pairs, inputs: Inputs) -> dict[str, int]:
 
 
 def _conflicts(rows: Rows, pairs: Pairs, findings: Findings) -> dict[str, Any]:
-    """Pairs with different targets; each group that disagrees has at least one."""
+    """Pairs with different classes; each group that disagrees has at least one."""
+    if not rows.classified:
+        return {"count": 0, "rows": []}
     target = rows.content.target
     differ = target[pairs.left] != target[pairs.right]
     clashing = Pairs(pairs.left[differ], pairs.right[differ], pairs.likeness[differ])

@@ -33,16 +33,20 @@ class CountedWords:
         return lambda rows: task.baseline_outcome(rows, model(features.transform(list(task.baseline_inputs(rows)))))
 
 
+def spaceless(texts: list[str]) -> bool:
+    """Whether most texts have characters of a script without spaces between words."""
+    return sum(bool(_NO_SPACES.search(text)) for text in texts) > len(texts) / 2
+
+
 def text_features(texts: list[str]) -> Any:
     """A scikit-learn transformer, not fitted: which counts are taken depends on how the texts are written."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import FeatureUnion
 
-    spaceless = sum(bool(_NO_SPACES.search(text)) for text in texts) > len(texts) / 2
     common: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32}
     parts = (
         [("characters", TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **common))]
-        if spaceless
+        if spaceless(texts)
         else [
             ("words", TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **common)),
             ("pieces", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), **common)),

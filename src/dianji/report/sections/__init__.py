@@ -16,6 +16,7 @@ from dianji.report.sections.reliability import RELIABILITY
 from dianji.report.sections.reproduce import REPRODUCE
 from dianji.report.sections.scores import SCORES
 from dianji.report.sections.slices import SLICES
+from dianji.report.sections.written import WRITTEN
 
 SECTIONS: tuple[Section, ...] = (
     IDENTITY,
@@ -26,6 +27,7 @@ SECTIONS: tuple[Section, ...] = (
     CONFUSION,
     RELIABILITY,
     MISTAKES,
+    WRITTEN,
     LABEL_ERRORS,
     SLICES,
     COST,

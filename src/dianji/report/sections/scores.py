@@ -35,7 +35,11 @@ def tell(subject: Subject) -> Sequence[Block] | None:
         "区间是对该集合的行做自助法（bootstrap）得到的 95% 百分位区间："
         "说明换一批同类的行时数字会怎样变动，不包括换随机种子或换数据的影响。",
     )
-    return [*blocks, Paragraph(how)]
+    counted = [
+        Paragraph(Words(f"How {both(named(name)).en} was counted: {text}", f"{both(named(name)).zh}的计法：{text}"))
+        for name, text in subject.measured.get("signatures", {}).items()
+    ]
+    return [*blocks, Paragraph(how), *counted]
 
 
 def _verdict(primary: str, model: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> Words:
