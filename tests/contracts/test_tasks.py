@@ -3,6 +3,7 @@ from typing import ClassVar
 from dianji.tasks.causal_language import CausalLanguage
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.text_classification import TextClassification
 from dianji.testing import toys
 from dianji.testing.task import TaskContract
@@ -62,3 +63,58 @@ class TestCausalLanguage(TaskContract):
     def test_the_loss_reaches_the_head(self):
         task = self.task()
         assert self.model(task).head == (), "GPT-2's output layer is its embedding, which is trunk"
+
+
+class TestEmbeddingOfPairs(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"symmetric": True, "at_once": 5}
+
+    def table(self):
+        return toys.pair_table()
+
+
+class TestEmbeddingOfScoredPairs(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "scored-pairs", "dimensions": (4, 16)}
+
+    def table(self):
+        return toys.scored_table()
+
+
+class TestEmbeddingByMeanSquares(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "scored-pairs", "objective": "mse", "pooling": "first", "prompt": "please"}
+
+    def table(self):
+        return toys.scored_table()
+
+
+class TestEmbeddingOfTriplets(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "triplets"}
+
+    def table(self):
+        return toys.triplet_table()
+
+
+class TestEmbeddingByMargin(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "triplets", "objective": "triplet", "margin": 0.5, "normalize": False}
+
+    def table(self):
+        return toys.triplet_table()
+
+
+class TestEmbeddingOfClasses(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "classes"}
+
+
+class TestEmbeddingOfTextsAlone(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "texts"}
+
+
+class TestEmbeddingByDenoising(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "texts", "objective": "tsdae"}

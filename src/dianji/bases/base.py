@@ -31,6 +31,8 @@ class Card:
     source: str = ""
     #: Labels of the classifier the base already carries, by class number.
     labels: tuple[str, ...] = ()
+    #: What the base was trained to read before a text: name -> prompt; the one named ``query`` is the default.
+    prompts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

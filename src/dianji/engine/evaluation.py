@@ -69,7 +69,7 @@ class Evaluator:
         for start, stop in chunks(examples, self.task.rows_at_once):
             part = examples.slice(start, stop - start)
             parts.append(self.task.outcome(self.outputs(part, purpose, meter, first=start), part))
-        return type(parts[0]).join(parts)
+        return type(parts[0]).join(parts).complete()
 
     def batches(
         self, examples: pa.Table, purpose: Purpose, *, first: int = 0
