@@ -142,8 +142,6 @@ def texts_per_row(examples: pa.Table) -> int:
     return int(np.diff(_lists(examples, "sizes").ends).max(initial=1))
 
 
-
-
 def firsts(examples: pa.Table) -> np.ndarray:
     """(rows,) int64: the number of each row's first text."""
     held = _lists(examples, "numbers")

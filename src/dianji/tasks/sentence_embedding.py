@@ -133,6 +133,17 @@ class SentenceEmbedding(Task):
         """Whether rows of a batch are each other's negatives."""
         return self._objective != "tsdae" and self._loss.couples
 
+    @property
+    def passes(self) -> int:
+        """Two where rows are encoded some at a time, and again in the backward pass."""
+        return 2 if self.at_once is not None and self.couples_examples else 1
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """All texts, also those that a text is compared with."""
+        return pa.table(
+            {"text": pa.chunked_array([chunk for name in self._form.texts for chunk in table[name].chunks])}
+        )
+
     def usual(self, rows: int, card: Card) -> Mapping[str, Any]:
         """Smaller steps than for a new head: the base's vectors are good already."""
         return {}
@@ -224,7 +235,10 @@ class SentenceEmbedding(Task):
         batch |= _tokens.model_inputs(ids, real)
         if purpose == "predict":
             return batch
-        batch |= {"numbers": torch.from_numpy(grid.numbers), "key": torch.from_numpy(_row_texts.scalar(examples, "key"))}
+        batch |= {
+            "numbers": torch.from_numpy(grid.numbers),
+            "key": torch.from_numpy(_row_texts.scalar(examples, "key")),
+        }
         if "score" in examples.column_names:
             batch["score"] = torch.from_numpy(self._scaled(_row_texts.scalar(examples, "score")))
         return batch
