@@ -1,13 +1,18 @@
 import pyarrow as pa
+import pytest
+import torch
 
+from dianji.bases.folder import FolderBase
 from dianji.evaluate.baselines.counted_words import CountedWords
 from dianji.evaluate.baselines.majority import Majority
 from dianji.evaluate.baselines.majority_tag import MajorityTag
 from dianji.evaluate.baselines.pixels import Pixels
+from dianji.evaluate.baselines.vectors import BeforeTraining, CountedCosine, RandomVectors
 from dianji.evaluate.baselines.word_features import WordFeatures
 from dianji.evaluate.baselines.written import FrequentTarget, LeadSentence, NearestSource, SourceCopy
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
 from dianji.tasks.text_to_text import TextToText
@@ -81,3 +86,53 @@ class TestFrequentTarget(WrittenContract):
 
 class TestNearestSource(WrittenContract):
     component = NearestSource
+
+
+def embedding_cases() -> list[tuple[Task, pa.Table]]:
+    tables = {
+        "pairs": toys.pair_table(),
+        "scored-pairs": toys.scored_table(),
+        "triplets": toys.triplet_table(),
+        "classes": toys.text_table(),
+        "texts": toys.text_table(),
+    }
+    return [(SentenceEmbedding(form=form).fit(table), table) for form, table in tables.items()]
+
+
+class TestRandomVectors(BaselineContract):
+    component = RandomVectors
+    by_row = False
+
+    def cases(self):
+        return embedding_cases()
+
+
+class TestCountedCosine(BaselineContract):
+    component = CountedCosine
+    by_row = False
+
+    def cases(self):
+        return embedding_cases()
+
+
+class TestBeforeTraining(BaselineContract):
+    component = BeforeTraining
+    by_row = False
+
+    @pytest.fixture(autouse=True)
+    def _saved(self, tmp_path):
+        base = toys.text_base()
+        torch.manual_seed(0)
+        SentenceEmbedding().model(base).model.save_pretrained(tmp_path)
+        base.processor.save_pretrained(tmp_path)
+        self._folder = tmp_path
+
+    def base(self):
+        return FolderBase(self._folder).prepare(toys.text_table())
+
+    def cases(self):
+        return embedding_cases()
+
+    def test_does_not_apply_to_a_new_base(self):
+        task, table = self.cases()[0]
+        assert self.baseline().fit(task.comparable(toys.text_base()), table, 0) is None

@@ -1,7 +1,15 @@
 from dianji.evaluate.metrics.accuracy import Accuracy
+from dianji.evaluate.metrics.correlation import Pearson, Spearman
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
 from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
+from dianji.evaluate.metrics.ranking import (
+    MeanReciprocalRank,
+    NormalisedDiscountedCumulativeGain,
+    RecallAt1,
+    RecallAt5,
+    RecallAt10,
+)
 from dianji.evaluate.metrics.rouge import Rouge1, Rouge2, RougeL
 from dianji.evaluate.metrics.spans import SpanF1, SpanMacroF1, SpanPrecision, SpanRecall
 from dianji.evaluate.metrics.translation import Bleu, Chrf, ExactMatch, LengthRatio
@@ -82,3 +90,31 @@ class TestRouge2(MetricContract):
 
 class TestRougeL(MetricContract):
     component = RougeL
+
+
+class TestSpearman(MetricContract):
+    component = Spearman
+
+
+class TestPearson(MetricContract):
+    component = Pearson
+
+
+class TestRecallAt1(MetricContract):
+    component = RecallAt1
+
+
+class TestRecallAt5(MetricContract):
+    component = RecallAt5
+
+
+class TestRecallAt10(MetricContract):
+    component = RecallAt10
+
+
+class TestMeanReciprocalRank(MetricContract):
+    component = MeanReciprocalRank
+
+
+class TestNormalisedDiscountedCumulativeGain(MetricContract):
+    component = NormalisedDiscountedCumulativeGain

@@ -3,6 +3,7 @@ from typing import ClassVar
 from dianji.tasks.causal_language import CausalLanguage
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
 from dianji.tasks.text_to_text import TextToText
@@ -125,3 +126,58 @@ class TestGreedySummaries(TestTextToText):
 
 class TestDrawnText(TestTextToText):
     arguments: ClassVar = {"use": "other", "temperature": 0.7, "top_p": 0.9, "new_tokens": 12}
+
+
+class TestEmbeddingOfPairs(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"symmetric": True, "at_once": 5}
+
+    def table(self):
+        return toys.pair_table()
+
+
+class TestEmbeddingOfScoredPairs(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "scored-pairs", "dimensions": (4, 16)}
+
+    def table(self):
+        return toys.scored_table()
+
+
+class TestEmbeddingByMeanSquares(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "scored-pairs", "objective": "mse", "pooling": "first", "prompt": "please"}
+
+    def table(self):
+        return toys.scored_table()
+
+
+class TestEmbeddingOfTriplets(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "triplets"}
+
+    def table(self):
+        return toys.triplet_table()
+
+
+class TestEmbeddingByMargin(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "triplets", "objective": "triplet", "margin": 0.5, "normalize": False}
+
+    def table(self):
+        return toys.triplet_table()
+
+
+class TestEmbeddingOfClasses(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "classes"}
+
+
+class TestEmbeddingOfTextsAlone(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "texts"}
+
+
+class TestEmbeddingByDenoising(TaskContract):
+    component = SentenceEmbedding
+    arguments: ClassVar = {"form": "texts", "objective": "tsdae"}

@@ -25,7 +25,7 @@ from dianji.engine.joining import joined
 from dianji.techniques.early_stopping import EarlyStopping
 from dianji.techniques.ema import Ema
 from tests.crew import Ended, crew
-from tests.engine.conftest import Log, Toy
+from tests.engine.conftest import CoupledTask, Log, Toy
 
 PLAIN: dict[str, Any] = {"dropout": 0.0, "ignored": 0.3, "rows": 25, "train": {"batch_size": 4, "epochs": 2}}
 
@@ -176,6 +176,11 @@ def cases(folder: Path) -> Iterator[tuple[str, list[Ended]]]:
     yield "alone, accumulating", crew([lambda: train(toy.but("alone-2", train=accumulating))])
     yield "three, accumulating", both(toy.but("three", train=accumulating), 3)
     yield "two that share the weights", both(toy.but("sharded", train=accumulating), sharded=True)
+    coupled = {"task": CoupledTask(), "train": {"batch_size": 7, "epochs": 2}}  # the last batch has 4 rows
+    yield "coupled alone", crew([lambda: train(toy.but("coupled-1", **coupled))])
+    yield "coupled two", both(toy.but("coupled-2", **coupled))
+    yield "coupled, more than rows", both(toy.but("coupled-5", **coupled), 5)
+    yield "coupled, two that share the weights", both(toy.but("coupled-sharded", **coupled), sharded=True)
     random = toy.but("random", dropout=0.2, techniques=(Ema(0.9), EarlyStopping(2)))
     random.train["checkpoint_every"] = 4
     yield "undisturbed", both(random)

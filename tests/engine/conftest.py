@@ -95,6 +95,19 @@ class ToyTask(Task):
         return Classified(LABELS, examples["label"].to_numpy(), outputs["probabilities"])
 
 
+@dataclass(frozen=True)
+class CoupledTask(ToyTask):
+    """The loss of each row depends on the others of its batch."""
+
+    @property
+    def couples_examples(self) -> bool:
+        return True
+
+    def loss(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> Loss:
+        unit = functional.normalize(model(batch["ids"], batch["mask"]).float(), dim=1)
+        return Loss(functional.cross_entropy(unit @ unit.T, torch.arange(len(unit))), len(unit))
+
+
 def make_examples(rows: int, seed: int, *, ignored: float = 0.0) -> pa.Table:
     rng = np.random.default_rng(seed)
     ids = [rng.integers(1, 20, size=rng.integers(1, 9)).tolist() for _ in range(rows)]

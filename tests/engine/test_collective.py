@@ -48,6 +48,9 @@ def assert_close(found, expected):
         ("alone", "two"),
         ("alone, accumulating", "three, accumulating"),
         ("alone, accumulating", "two that share the weights"),
+        ("coupled alone", "coupled two"),
+        ("coupled alone", "coupled, more than rows"),
+        ("coupled alone", "coupled, two that share the weights"),
     ],
 )
 def test_several_learn_what_one_learns(cases, one, several):

@@ -35,6 +35,8 @@ class Card:
     modalities: tuple[str, ...] = ()
     #: Labels of the classifier the base already carries, by class number.
     labels: tuple[str, ...] = ()
+    #: What the base was trained to read before a text: name -> prompt; the one named ``query`` is the default.
+    prompts: tuple[tuple[str, str], ...] = ()
 
     def offers(self, modality: Modality) -> bool:
         """Whether a task on this modality can start from the base."""

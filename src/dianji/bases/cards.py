@@ -54,6 +54,7 @@ def read_card(folder: Path) -> Card:
         source=next(iter(_texts(front.get("base_model"))), ""),
         processor=processor,
         labels=_labels(raw, config),
+        prompts=_prompts(folder),
     )
 
 
@@ -120,6 +121,19 @@ def _pooling(folder: Path) -> Pooling:
         return _POOLINGS.get(mode, "native")
     active = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
     return _OLD_POOLINGS.get(active[0], "native") if len(active) == 1 else "native"
+
+
+def _prompts(folder: Path) -> tuple[tuple[str, str], ...]:
+    """From ``config_sentence_transformers.json``; the default prompt goes by the name ``query``."""
+    file = folder / "config_sentence_transformers.json"
+    if not file.is_file():
+        return ()
+    config = read_json(file)
+    given = config.get("prompts") or {}
+    prompts = {str(name): str(prompt) for name, prompt in given.items() if prompt} if isinstance(given, dict) else {}
+    if (default := prompts.get(str(config.get("default_prompt_name")))) is not None:
+        prompts["query"] = default
+    return tuple(sorted(prompts.items()))
 
 
 def _front_matter(file: Path) -> dict[str, Any]:

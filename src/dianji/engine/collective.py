@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from dianji.engine import sharding
+from dianji.engine.gathering import Gathered
 from dianji.engine.processes import Processes, Share, running_statistics
 from dianji.engine.seeding import derive, seed_everything
 from dianji.engine.watch import Watch, connect
@@ -76,8 +77,26 @@ class Collective(Processes):
                     kept[name] = found.cpu() if found is not tensor else found
         return kept
 
-    def share(self, batch: Batch) -> Share:
-        """Every ``count``-th row, so that each process gets short and long ones."""
+    @property
+    def rank(self) -> int:
+        """Which process this is."""
+        return self.launch.rank
+
+    def gathered(self, model: nn.Module) -> nn.Module:
+        """Each process runs the model on its own rows."""
+        return Gathered(model, self)
+
+    def all_gather(self, tensor: Tensor) -> list[Tensor]:
+        """By torch's collective of this name."""
+        found = [torch.empty_like(tensor) for _ in range(self.count)]
+        with self._translated():
+            dist.all_gather(found, tensor.contiguous(), group=self._group)
+        return found
+
+    def share(self, batch: Batch, *, coupled: bool = False) -> Share:
+        """Every ``count``-th row, so that each process gets short and long ones; all of them where they are coupled."""
+        if coupled:
+            return Share(batch)
         rows = {len(tensor) if tensor.dim() else 0 for tensor in batch.values()}
         if len(rows) != 1 or 0 in rows:
             raise CapabilityError(

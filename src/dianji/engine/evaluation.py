@@ -70,7 +70,7 @@ class Evaluator:
             part = examples.slice(start, stop - start)
             outputs = self.task.decode(self.outputs(part, purpose, meter, first=start), self.base)
             parts.append(self.task.outcome(outputs, part))
-        return type(parts[0]).join(parts)
+        return type(parts[0]).join(parts).complete()
 
     def batches(
         self, examples: pa.Table, purpose: Purpose, *, first: int = 0

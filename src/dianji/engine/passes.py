@@ -44,15 +44,17 @@ class Passes:
         context, job, clock = self.context, self.context.job, self.context.clock
         runtime, processes = context.runtime, context.runtime.processes
         where = (job.seed, 3, context.progress.step, number)
+        coupled = job.task.couples_examples
+        model = processes.gathered(context.model) if coupled else context.model
         seed_everything(derive(*where))
         with clock.phase("data"):
-            rows = processes.share(self._collated(indices, where))
+            rows = processes.share(self._collated(indices, where), coupled=coupled)
             batch = moved(rows.batch, runtime.device)
         processes.seed(*where)
 
         def forward() -> Loss:
             with clock.phase("forward"), runtime.products():
-                return rows.counted(job.task.loss(context.model, batch))
+                return rows.counted(job.task.loss(model, batch))
 
         def backward(loss: Loss) -> None:
             with clock.phase("backward"):

@@ -62,13 +62,21 @@ class Processes:
         """The whole tensors, for the main process to write. The others get none."""
         return tensors
 
-    def share(self, batch: Batch) -> Share:
-        """This process's rows of a batch; every process has made the same batch.
+    def share(self, batch: Batch, *, coupled: bool = False) -> Share:
+        """This process's rows of a batch; every process has made the same batch. All rows where the loss couples them.
 
         Raises:
             CapabilityError: the batch is not made of rows.
         """
         return Share(batch)
+
+    def gathered(self, model: nn.Module) -> nn.Module:
+        """The model as a loss that couples examples sees it: outputs for all rows, whoever computes them."""
+        return model
+
+    def all_gather(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all processes, which have one shape, in the order of their ranks."""
+        return [tensor]
 
     def seed(self, *where: int) -> None:
         """Seed the random numbers from here on (dropout) for this process."""

@@ -23,11 +23,12 @@ class Baseline(Protocol):
     #: The kinds of outcome that ``fit``'s result can give.
     serves: ClassVar[tuple[type[Outcome], ...]]
 
-    def fit(self, task: Any, table: pa.Table, seed: int) -> Fitted:
-        """Learn from the training rows.
+    def fit(self, task: Any, table: pa.Table, seed: int) -> Fitted | None:
+        """Learn from the training rows; None where the baseline does not apply to this task and base.
 
         Args:
-            task: fitted; has what the baseline asks for, for instance the members of ``Comparable``.
+            task: what ``Task.comparable`` gives of the fitted task; has what the baseline asks for, for instance the
+                members of ``Comparable``.
             table: the training split.
             seed: for whatever is drawn.
         """

@@ -44,6 +44,13 @@ class Decisions(NamedTuple):
     right: np.ndarray  # (rows, decisions) bool
 
 
+class Breakdown(NamedTuple):
+    """Rows in groups by one property of theirs (a score, a rank), with figures of each group."""
+
+    by: str
+    groups: tuple[tuple[str, int, Mapping[str, float]], ...]  # name, rows, figures
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """Array fields (plain or ragged) have one entry per row; all other fields are plain values of the whole.
@@ -77,6 +84,13 @@ class Outcome:
         first = parts[0]
         arrays: dict[str, Any] = {name: concatenate([part.arrays()[name] for part in parts]) for name in first.arrays()}
         return dataclasses.replace(first, **arrays)
+
+    def complete(self) -> Outcome:
+        """The outcome that is measured, once all rows of a split are joined; by default this one.
+
+        An outcome whose rows depend on each other, such as a ranking of all candidates, holds what it needs until then.
+        """
+        return self
 
     def take(self, rows: np.ndarray) -> Self:
         """Some of the rows: positions, or a mask."""
@@ -123,6 +137,10 @@ class Outcome:
 
     def confusion(self) -> list[Any] | None:
         """Rows by true and given label, as plain values; None where answers are no single labels."""
+        return None
+
+    def breakdown(self) -> Breakdown | None:
+        """Rows in groups, with figures of each; None where there are no telling groups."""
         return None
 
     def describe(self, row: int) -> Answer | None:

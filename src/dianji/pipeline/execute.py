@@ -154,7 +154,8 @@ def _base(work: Work) -> Base:
     if work.parent is not None:
         folder = folder_of(work.parent, work.task)
         found = FolderBase(folder)
-        card = dataclasses.replace(work.card, labels=found.card().labels)
+        own = found.card()
+        card = dataclasses.replace(work.card, labels=own.labels, prompts=own.prompts)
         return open_folder(folder, card)
     if work.source is None:
         raise StoreError(f"stage {work.name} has neither a base nor an earlier stage")

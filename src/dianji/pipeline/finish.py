@@ -14,6 +14,7 @@ from dianji.artefact.manifest import PARTS, Manifest, versions
 from dianji.artefact.probe import Probe
 from dianji.artefact.record import Record
 from dianji.artefact.save import draw_probe, keep_apart, merge, save, save_parts, settle
+from dianji.bases.base import Card
 from dianji.data.content import examine
 from dianji.data.report import with_token_lengths
 from dianji.data.unknown import with_unknown_tokens
@@ -77,7 +78,7 @@ class _Common:
         ruler = Ruler(learnt.task, work.stage.evaluate, work.seed)
         evaluator = Evaluator(learnt.task, learnt.model.model, learnt.base, work.seed)
         measured = measure_model(ruler, evaluator, held_out(tables, examples), self.reporter)
-        measured = replace(measured, baselines=measure_baselines(ruler, tables, self.reporter))
+        measured = replace(measured, baselines=measure_baselines(ruler, learnt.base, tables, self.reporter))
         lengths = {split: table["length"].to_numpy() for split, table in examples.items()}
         report = {**with_token_lengths(of.data.report, lengths), "cut": truncation_of(learnt.task, examples)}
         report = with_unknown_tokens(report, unknown_tokens(learnt.task, learnt.base, tables, examples))
@@ -122,7 +123,7 @@ class _Common:
             task=record_of(learnt.task),
             adaptation=record_of(work.adaptation),
             techniques=[record_of(technique) for technique in work.techniques],
-            base={**asdict(work.card), "languages": list(work.card.languages), "labels": list(work.card.labels)},
+            base=_plain(work.card),
             parents=[parent_of(work)],
             data=data_of(work, part),
             training=self.trained.to_json(),
@@ -131,6 +132,12 @@ class _Common:
             part=part or "",
             parts=list(work.parts) if part is None else [],
         )
+
+
+def _plain(card: Card) -> dict[str, Any]:
+    """As JSON gives it back."""
+    lists = {"languages": list(card.languages), "labels": list(card.labels)}
+    return {**asdict(card), **lists, "prompts": [list(prompt) for prompt in card.prompts]}
 
 
 def _with(ready: Ready, part: str) -> Mapping[str, pa.Table]:

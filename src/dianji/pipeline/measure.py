@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dianji.bases.base import Base
 from dianji.data.source import units
 from dianji.engine.evaluation import Evaluator
 from dianji.errors import CapabilityError
@@ -122,8 +123,16 @@ def measure_model(ruler: Ruler, evaluator: Evaluator, splits: list[Split], repor
     )
 
 
-def measure_baselines(ruler: Ruler, tables: Mapping[str, pa.Table], reporter: Reporter) -> Mapping[str, Metrics]:
+def measure_baselines(
+    ruler: Ruler, base: Base, tables: Mapping[str, pa.Table], reporter: Reporter
+) -> Mapping[str, Metrics]:
     """The task's baselines, fitted on the same training rows and measured on the same held-out rows.
+
+    Args:
+        ruler: names them.
+        base: that the stage starts from.
+        tables: the splits.
+        reporter: hears how it goes.
 
     Raises:
         CapabilityError: a baseline gives outcomes that a metric of the task does not read.
@@ -132,9 +141,11 @@ def measure_baselines(ruler: Ruler, tables: Mapping[str, pa.Table], reporter: Re
     if not ruler.evaluate.baselines:
         return found
     for name in ruler.task.baselines:
-        reporter.say(f"baseline {name}")
         baseline: Baseline = REGISTRY.build("baseline", name, {})
-        answer = baseline.fit(ruler.task, tables["train"], ruler.seed)
+        answer = baseline.fit(ruler.task.comparable(base), tables["train"], ruler.seed)
+        if answer is None:
+            continue
+        reporter.say(f"baseline {name}")
         metrics: dict[str, Mapping[str, Estimate]] = {}
         for split in HELD_OUT:
             if split in tables:

@@ -208,6 +208,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         require_modality(card, part.modality, key_of(part).name)
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
+    _require_whole_batches(recipe, name, task)
     procedure: Procedure = _build("procedure", stage.procedure)
     parts = {
         part: WorkPart(
@@ -264,6 +265,21 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         seed=seed,
         to_the_optimum=to_the_optimum,
     )
+
+
+def _require_whole_batches(recipe: Recipe, name: str, task: Task) -> None:
+    """Refuse accumulation where the loss of each example depends on the others of its batch.
+
+    Raises:
+        RecipeError: several batches would make one step, each with losses of its own.
+    """
+    parts = recipe.stages[name].train.accumulate
+    if task.couples_examples and parts > 1:
+        raise RecipeError(
+            f"{recipe.where('stages', name, 'train', 'accumulate')}: the loss of '{key_of(task).name}' compares the "
+            f"examples of a batch with each other, so {parts} batches are not one large batch. Leave accumulate out and "
+            "raise batch_size; the task's at_once bounds the memory that a batch takes."
+        )
 
 
 def _require_label_errors(recipe: Recipe, name: str, card: Card, task: Task) -> None:

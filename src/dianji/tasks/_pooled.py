@@ -44,7 +44,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
         super().__init__(backbone.config)
         self.backbone = backbone
         if isinstance(pooler := getattr(backbone, "pooler", None), nn.Module):
-            backbone.pooler = _Unread(pooler)  # BERT's, of the first token
+            backbone.pooler = Unread(pooler)  # BERT's, of the first token
         self.pooling = pooling
         self.length = length
         self.labels = labels
@@ -65,7 +65,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # tra
         _write_head(self, Path(save_directory))
 
 
-class _Unread(nn.Module):
+class Unread(nn.Module):
     """A part whose answer nobody reads: nothing is computed, and its weights are kept and saved under their names."""
 
     def __init__(self, part: nn.Module) -> None:
@@ -132,7 +132,7 @@ def _dropout(config: Any) -> float:
 
 def _write_head(model: PooledClassifier, folder: Path) -> None:
     inside, outside = model.classifier.in_features, model.classifier.out_features
-    chain.write_chain(folder, model.pooling, inside, model.length, head=True)
+    chain.write_chain(folder, chain.Chain(model.pooling, inside, model.length, last=chain.DENSE))
     chain.write(
         folder / chain.DENSE / "config.json",
         {

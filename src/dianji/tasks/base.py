@@ -198,6 +198,10 @@ class Task(ABC):
         """Names of registered baselines that are computed beside the model; none for self-supervised objectives."""
         return ()
 
+    def comparable(self, base: Base) -> Any:
+        """What baselines are given: the task itself, or more where a baseline needs the base too."""
+        return self
+
     @property
     def random_batches(self) -> bool:
         """Whether the same examples give another batch in every epoch: augmentation, masks, noise.

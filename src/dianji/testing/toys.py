@@ -35,6 +35,8 @@ from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.ragged import Ragged
+from dianji.evaluate.ranked import Retrieval
+from dianji.evaluate.similar import Similarity
 from dianji.evaluate.spans import SURE, Spans
 from dianji.tasks.base import TaskModel
 from dianji.tasks.text_classification import TextClassification
@@ -98,6 +100,28 @@ def pairs_table() -> pa.Table:
     """The same questions beside their words in reverse: ``text``, ``target``."""
     texts = text_table()["text"].to_pylist()
     return pa.table({"text": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
+
+
+def pair_table() -> pa.Table:
+    """24 questions, each with the same question asked otherwise: ``text``, ``positive``."""
+    texts = text_table()["text"].to_pylist()
+    return pa.table({"text": texts, "positive": [f"please {text}".replace(" please", "") for text in texts]})
+
+
+def scored_table() -> pa.Table:
+    """24 pairs of questions: ``text``, ``other``, ``score`` (their share of common words, from 0 to 5)."""
+    texts = text_table()["text"].to_pylist()
+    others = [texts[(row * 7 + 3) % 24] for row in range(24)]
+    words = [({*text.split()}, {*other.split()}) for text, other in zip(texts, others, strict=True)]
+    scores = [round(5 * len(one & two) / len(one | two), 2) for one, two in words]
+    return pa.table({"text": texts, "other": others, "score": pa.array(scores, pa.float64())})
+
+
+def triplet_table() -> pa.Table:
+    """24 questions, each with a question like it and one unlike it: ``text``, ``positive``, ``negative``."""
+    table = pair_table()
+    negatives = [table["positive"][(row + 7) % 24].as_py() for row in range(24)]
+    return table.append_column("negative", pa.array(negatives))
 
 
 def image_table() -> pa.Table:
@@ -270,6 +294,22 @@ def _generated(quality: float, rows: int, rng: np.random.Generator) -> Generated
     return Generated.of(answers, references)
 
 
+def _similarity(quality: float, rows: int, rng: np.random.Generator) -> Similarity:
+    score = np.round(rng.uniform(0, 5, size=rows), 1)
+    mixed = quality * (score / 5) + (1 - quality) * rng.uniform(-1, 1, size=rows)
+    return Similarity(mixed.astype(np.float32), score)
+
+
+def _retrieval(quality: float, rows: int, rng: np.random.Generator) -> Retrieval:
+    wrong = np.full(rows, 50)
+    above, tied = [], []
+    for row in range(rows):
+        right = 1 + row % 2
+        above.append(np.sort(np.where(rng.random(right) < quality, 0, rng.integers(0, 50, size=right))))
+        tied.append(np.where(above[-1] > 0, rng.integers(0, 2, size=right), 0))
+    return Retrieval(Ragged.of(above), Ragged.of(tied), wrong)
+
+
 _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Outcome]] = {
     Classified: _classified,
     Tagged: _tagged,
@@ -277,6 +317,8 @@ _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Ou
     Answered: _answered,
     Spans: _spans,
     Generated: _generated,
+    Similarity: _similarity,
+    Retrieval: _retrieval,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
