@@ -173,9 +173,9 @@ def test_the_file_is_an_ordinary_safetensors_file(tmp_path, log):
 
 
 def test_examples_are_read_with_their_like():
-    lengths = np.array([3, 1, 3, 2, 3, 4000, 4000, 4000])
-    groups = [group.tolist() for group in alike(lengths, np.arange(8))]
-    assert groups == [[1], [3], [0, 2, 4], [5, 6], [7]]
+    lengths = np.array([3, 1, 3, 2, 3, *[4000] * 5, *[400] * 5])
+    groups = [group.tolist() for group in alike(lengths, np.arange(15))]
+    assert groups == [[1], [3], [0, 2, 4], [10, 11, 12, 13], [14], [5, 6, 7, 8], [9]]
 
 
 @pytest.mark.parametrize("own", [True, False])
