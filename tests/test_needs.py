@@ -32,7 +32,6 @@ def test_without_kernels(monkeypatch):
 
 def test_without_a_compiler(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr(needs.shutil, "which", lambda name: None)
     with pytest.raises(SKIPPED, match="no C compiler"):
         needs.need_compiler()
     monkeypatch.setenv(needs.REQUIRE_KERNELS, "1")

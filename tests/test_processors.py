@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_all_are_run_and_one_failure_is_enough(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(processors, "CPUINFO", tmp_path / "cpuinfo")
     seen = []
 
-    def run(setting: Setting, tests: tuple[str, ...]) -> int:
+    def run(setting: Setting, tests: Sequence[str]) -> int:
         seen.append(setting.name)
         return int(setting.name == "AVX2, 1 thread" and tests == OF_BITS)
 
