@@ -59,8 +59,11 @@ def test_what_is_kept_is_what_would_be_computed(kind, tmp_path, log):
         with states.of(batch):
             reader.task.loss(found.cut.model, fresh.reader.sample(batch).batch)
     handle.remove()
-    assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen[0], seen[2])
+    if fresh.reader.exact:
+        assert torch.equal(seen[0], seen[1])
+    else:  # in bf16 they agree within the precision
+        torch.testing.assert_close(seen[0], seen[1], rtol=2e-2, atol=2e-2)
 
 
 def test_kept_once_then_read(tmp_path, log):
