@@ -1,4 +1,4 @@
-"""Runs the engine's tests as other processors would: fewer instructions, no compiled kernels, one thread and two.
+"""Runs the tests of engine and kernels as other processors would: fewer instructions, no kernels, one thread and two.
 
 ``python -m tests.processors`` is ``make test-isa``. ``--quick`` runs the tests that compare bits, each setting once;
 that is what CI does. What is left out is printed with its reason.
