@@ -11,13 +11,14 @@ DEV := $(VENV)/.installed-dev
 DEMO := $(firstword $(wildcard $(DEV)) $(VENV)/.installed-demo)
 OFFLINE := HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo demo-zh test test-all check sanitize bench bench-quick bench-more clean
+.PHONY: help setup demo demo-zh test test-all test-isa check sanitize bench bench-quick bench-more clean
 
 help:
 	@echo "make demo      set up, then pre-train, fine-tune, evaluate and predict on a small example (English)"
 	@echo "make demo-zh   the same in Chinese, from a model that starts from nothing"
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
 	@echo "make test-all  the tests, with every verb on every kind of artefact; make test draws a tenth of the kinds"
+	@echo "make test-isa  the engine's tests again as on other processors: fewer instructions, no kernels, 1 and 2 threads"
 	@echo "make check     lint, formatting, types, direction of imports"
 	@echo "make sanitize  run the compiled kernels' tests with the address and undefined-behaviour sanitizers; minutes"
 	@echo "make bench     measure speed beside other libraries, and how cost grows; needs the data sets and an idle hour"
@@ -63,6 +64,11 @@ test: $(DEV)
 
 test-all: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --kinds=all $(PYTEST_FLAGS)
+
+# As on processors with fewer instructions, without kernels, with one thread and two. ISA_FLAGS=--quick: only what
+# compares bits, in minutes.
+test-isa: $(DEV)
+	$(OFFLINE) $(BIN)/python -m tests.processors $(ISA_FLAGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

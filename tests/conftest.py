@@ -7,7 +7,7 @@ import os
 # Before anything imports numpy, torch or a Hugging Face library: they read these once. Processes that tests start
 # inherit them.
 os.environ |= {
-    "OMP_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": os.environ.get("DIANJI_TEST_THREADS", "1"),
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -21,6 +21,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+
+from tests.needs import NEEDS, absent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,11 +49,15 @@ def data_root() -> Path:
     """The public data sets, for tests marked ``real``. Skips where they are absent, fails if they are required."""
     root = Path(os.environ.get("DIANJI_DATA", ROOT.parent / "shared" / "data")).absolute()
     if not root.is_dir():
-        reason = f"no public data sets at {root}; DIANJI_DATA says where they lie"
-        if os.environ.get("DIANJI_REQUIRE_DATA") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent(f"no public data sets at {root}; DIANJI_DATA says where they lie", "DIANJI_REQUIRE_DATA")
     return root
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose markers name what the machine lacks."""
+    for name, need in NEEDS.items():
+        if item.get_closest_marker(name) is not None:
+            need()
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ class Writes:
 
 
 @pytest.mark.parametrize("writes", [True, False])
-@pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+@pytest.mark.kernels
 def test_in_the_loop_a_technique_that_follows_steps_has_weights_cast_anew(
     toy: Any, writes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,8 +100,11 @@ def require_settled(model: nn.Module, task: Task, train: Train) -> None:
 
 def on_the_disk(train: Train, *, to_the_optimum: bool) -> bool:
     """Whether frozen states are stored: a single pass is not worth a file. ``to_the_optimum`` is by ``fit``."""
-    once = train.epochs is not None and train.epochs <= 1
-    return train.cache == "auto" and (to_the_optimum or not once)
+    return train.cache == "auto" and (to_the_optimum or not _once(train))
+
+
+def _once(train: Train) -> bool:
+    return train.epochs is not None and train.epochs <= 1
 
 
 def reader_of(job: Job, runtime: Runtime) -> Reader:
@@ -144,7 +147,7 @@ def _with_frozen_states(job: Job, plan: LearningPlan, cut: GraphSplit, reader: R
     def states(split: str, table: pa.Table) -> StoredStates | Fresh:
         here = _of(reader, table)
         if not on_the_disk(job.train, to_the_optimum=False) or split not in plan.examples:
-            return Fresh(cut, here)
+            return Fresh(cut, here, as_stored=not _once(job.train))  # else no run stores them
         return stored_states(cut, here, plan.examples[split], _titled(store, split))
 
     # A compiled model could not leave parts of itself out in each step.

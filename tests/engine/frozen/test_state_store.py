@@ -59,8 +59,11 @@ def test_what_is_kept_is_what_would_be_computed(kind, tmp_path, log):
         with states.of(batch):
             reader.task.loss(found.cut.model, fresh.reader.sample(batch).batch)
     handle.remove()
-    assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen[0], seen[2])
+    if fresh.reader.exact:
+        assert torch.equal(seen[0], seen[1])
+    else:  # in bf16 they agree within the precision
+        torch.testing.assert_close(seen[0], seen[1], rtol=2e-2, atol=2e-2)
 
 
 def test_kept_once_then_read(tmp_path, log):
@@ -173,9 +176,9 @@ def test_the_file_is_an_ordinary_safetensors_file(tmp_path, log):
 
 
 def test_examples_are_read_with_their_like():
-    lengths = np.array([3, 1, 3, 2, 3, 4000, 4000, 4000])
-    groups = [group.tolist() for group in alike(lengths, np.arange(8))]
-    assert groups == [[1], [3], [0, 2, 4], [5, 6], [7]]
+    lengths = np.array([3, 1, 3, 2, 3, *[4000] * 5, *[400] * 5])
+    groups = [group.tolist() for group in alike(lengths, np.arange(15))]
+    assert groups == [[1], [3], [0, 2, 4], [10, 11, 12, 13], [14], [5, 6, 7, 8], [9]]
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -9,8 +9,9 @@ import torch
 from dianji.engine import dropout
 from dianji.kernels.layers import fast, noise
 from dianji.kernels.layers.between import ByTorch, Compiled
-from dianji.kernels.native import library, tiles
+from dianji.kernels.native import tiles
 from dianji.kernels.random_bits import LEVELS
+from tests.needs import need_kernels
 
 
 def counted_bits(shape: torch.Size, rate: float) -> torch.Tensor:
@@ -33,8 +34,7 @@ def counted_bits(shape: torch.Size, rate: float) -> torch.Tensor:
 def between(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Which way is taken; the plain layers then draw what the kernels draw."""
     if request.param == "compiled":
-        if not library.available():
-            pytest.skip("there are no compiled kernels here")
+        need_kernels()
         monkeypatch.setattr(dropout, "bits", counted_bits)
         monkeypatch.setattr(noise, "bits", counted_bits)
     else:

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from dianji.engine import dropout
 from dianji.kernels.layers import noise, packing, patching
 from dianji.kernels.layers.fast import FastLayers, find_fast_layers, likely_fast_layers
-from dianji.kernels.native import encoder, library, tiles
+from dianji.kernels.native import encoder, tiles
 from dianji.kernels.native.encoder import Drop, Heads
 from tests.kernels.layers.conftest import counted_bits
 from tests.kernels.layers.test_layers import TEXT, batch_of, make, states_and_gradients
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 CPU = torch.device("cpu")
 RAGGED = (9, 1, 33, 7, 16)
 

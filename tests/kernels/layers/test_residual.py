@@ -21,7 +21,7 @@ from dianji.kernels.native import library
 from tests.engine import conftest
 
 CPU = torch.device("cpu")
-needs_kernels = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+needs_kernels = pytest.mark.kernels
 
 
 def make(form: str, *, momentum: float | None = 0.1) -> nn.Module:

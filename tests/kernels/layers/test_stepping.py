@@ -10,10 +10,10 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from dianji.kernels.layers.fast import FastLayers, find_fast_layers
-from dianji.kernels.native import library, tiles
+from dianji.kernels.native import tiles
 from dianji.kernels.native.adamw import CompiledAdamW
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 
 
 def make() -> PreTrainedModel:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from dianji.engine.inference import Inference
 from dianji.kernels.layers import packing, patching
 from dianji.kernels.layers.fast import FastLayers, find_fast_layers
-from dianji.kernels.native import library
 from tests.kernels.layers.test_layers import batch_of, make
+from tests.needs import need_kernels
 
 CPU = torch.device("cpu")
 ROUNDS = 15
@@ -37,8 +37,7 @@ def impatient() -> Iterator[None]:
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Rows with padding between layers, or without, which on a CPU needs tiles, or to be told to."""
     if request.param == "packed":
-        if not library.available():
-            pytest.skip("there are no compiled kernels here")
+        need_kernels()
         monkeypatch.setattr(packing, "packs", lambda rows, packed: True)
         monkeypatch.setattr(FastLayers, "packs", property(lambda fast: fast.by.packs))
     return str(request.param)

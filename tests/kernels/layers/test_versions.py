@@ -12,12 +12,12 @@ from dianji.bases.models.image_cnn import ImageCnnConfig, ImageCnnForImageClassi
 from dianji.kernels.layers.fast import find_fast_layers
 from dianji.kernels.layers.products import Part, Product
 from dianji.kernels.layers.weights import Tiled
-from dianji.kernels.native import library, tiles
+from dianji.kernels.native import tiles
 from dianji.kernels.native.adamw import CompiledAdamW
 from tests.kernels.layers.test_layers import batch_of, make
 
 CPU = torch.device("cpu")
-needs_kernels = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+needs_kernels = pytest.mark.kernels
 MODIFIED = "modified by an inplace operation"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from dianji.kernels.native import abi, build, library, structs
+from dianji.kernels.native import abi, build, structs
 from dianji.kernels.native.abi import Mismatch, Pointer, Struct, bind
 
 SOURCE = "\n".join(path.read_text() for path in build.SOURCES)
@@ -77,7 +77,7 @@ def test_facts_are_in_the_order_of_c() -> None:
     assert found == [re.sub(r"size of (\w+)", r"sizeof(\1)", name) for name in known]
 
 
-@pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+@pytest.mark.kernels
 def test_every_function_is_bound_with_its_types() -> None:
     functions = build.built().functions
     assert functions is not None

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from dianji.engine.optimizers import AdamW, clip
-from dianji.kernels.native import adamw, library
+from dianji.kernels.native import adamw
 from dianji.kernels.native.adamw import CompiledAdamW, knows
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 
 
 def weights() -> list[nn.Parameter]:

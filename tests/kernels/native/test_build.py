@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -18,9 +17,7 @@ import torch
 
 from dianji.kernels.native import build, structs
 
-needs_compiler = pytest.mark.skipif(
-    sys.platform != "linux" or not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="needs a C compiler"
-)
+needs_compiler = pytest.mark.compiler
 
 
 FAST = ("-O0", "-fopenmp", "-fPIC")  # which is quicker to compile

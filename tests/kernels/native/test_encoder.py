@@ -9,13 +9,13 @@ from hypothesis.strategies import booleans, integers, sampled_from
 from torch import Tensor
 from torch.nn import functional
 
-from dianji.kernels.native import encoder, library
+from dianji.kernels.native import encoder
 from dianji.kernels.native.encoder import Drop, Heads
 from dianji.kernels.native.structs import MOST_HEAD, MOST_TIME
 from dianji.kernels.random_bits import LEVELS
 from tests.kernels.layers.conftest import counted_bits
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 
 KINDS = sampled_from([torch.float32, torch.bfloat16])
 LEAST = torch.finfo(torch.float32).min

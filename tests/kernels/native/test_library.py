@@ -15,7 +15,7 @@ from dianji.kernels.native.adamw import CompiledAdamW
 from dianji.kernels.native.encoder import Drop, Heads
 from dianji.kernels.native.maps import Map, Moments
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from hypothesis.strategies import booleans, integers, sampled_from
 from torch import Tensor
 from torch.nn import functional
 
-from dianji.kernels.native import library, maps
+from dianji.kernels.native import maps
 from dianji.kernels.native.maps import Map, Moments, Running, SlidingWindows
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="there are no compiled kernels here")
+pytestmark = pytest.mark.kernels
 
 KINDS = sampled_from([torch.float32, torch.bfloat16])
 SIDES, CHANNELS = integers(1, 7), integers(1, 70)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dianji.kernels.native import build, library
+from dianji.kernels.native import build
+from tests.needs import need_kernels
 
 ROOT = Path(__file__).parents[3]
 CALLED = ("test_encoder.py", "test_maps.py", "test_adamw.py", "test_tiles.py")
@@ -58,8 +59,7 @@ def test_arm_takes_them() -> None:
 @pytest.mark.slow
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     """The kernels' own tests again, in a process whose every tensor is watched."""
-    if not library.available():
-        pytest.skip("there are no compiled kernels here")
+    need_kernels()
     runtime = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
     if not Path(runtime.strip()).is_absolute():
         pytest.skip("this compiler has no runtime of the address sanitizer (libasan.so)")
@@ -83,8 +83,9 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
 def test_sanitizers_find_what_is_wrong(tmp_path: Path) -> None:
     """A call that writes one row too far ends the process, so that the test above can fail."""
     runtime = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
-    if not library.available() or not Path(runtime.strip()).is_absolute():
-        pytest.skip("there are no compiled kernels here, or no runtime of the address sanitizer")
+    need_kernels()
+    if not Path(runtime.strip()).is_absolute():
+        pytest.skip("this compiler has no runtime of the address sanitizer (libasan.so)")
     environment = os.environ | {build.SANITIZE: "1", "LD_PRELOAD": runtime.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
     script = (
         "import torch; from dianji.kernels.native import library\n"

@@ -23,7 +23,8 @@ def test_some_rows_say_what_they_say_among_all(tmp_path):
     rows = np.array([3, 20, 7])
     found, whole = read(cut, reader, rows), in_memory(cut, reader, Silent(), "")
     assert found.examples["row"].to_pylist() == rows.tolist()
-    assert np.array_equal(found.states.rows(), whole.rows()[rows])
+    # A forecast claims no more: which rows share a product may change the last bits on some processor.
+    np.testing.assert_allclose(found.states.rows(), whole.rows()[rows], rtol=1e-4, atol=1e-5)
     assert found.seconds_per_token > 0
 
 

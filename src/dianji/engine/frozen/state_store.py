@@ -14,6 +14,7 @@ import transformers
 from filelock import FileLock
 
 from dianji.engine.frozen import file
+from dianji.engine.frozen.exact import arithmetic
 from dianji.engine.frozen.file import KINDS, Layout, Stale
 from dianji.engine.frozen.graph_split import GraphSplit, find_graph_split
 from dianji.engine.frozen.shapes import NotSplittable
@@ -23,7 +24,7 @@ from dianji.reporting import Meter, Reporter
 from dianji.store.digest import digest_value
 
 #: Changes when the same key would give other states than before.
-FORMAT = 1
+FORMAT = 2
 #: Room that must be left on the disk: checkpoints and the artefact are written there too.
 LEFT_FREE = 512 * 2**20
 #: Relative difference between the whole model and the cut one, by the run's precision.
@@ -159,7 +160,8 @@ def _key(cut: GraphSplit, reader: Reader, examples: str) -> str:
     state = [str(cut.state.dtype), [str(size) for size in cut.state.dimensions]]
     where = [reader.runtime.precision, reader.runtime.device.type, torch.__version__, transformers.__version__]
     where.append(f"fast {library.identity()}" if reader.fast_layers.layers else "plain")
-    return digest_value([FORMAT, examples, cut.path, str(cut.place), state, cut.digest, *where])
+    rounding = arithmetic(reader.runtime.device)
+    return digest_value([FORMAT, examples, cut.path, str(cut.place), state, cut.digest, *where, rounding])
 
 
 def _size(layout: Layout) -> str:

@@ -1,9 +1,10 @@
 """The states of a split's examples: computed on demand, or stored; both give the same bits.
 
-The last bits of an example's states depend on the other examples of its batch: padding lengthens sums, and a single row
-takes another path through a matrix product than several. So a frozen trunk always computes examples of one length
-together, without padding, and at least two of them: on a CPU in fp32 the states of an example are then a function of
-the example, and a run that stores them learns the same bytes as one that computes them anew in every epoch.
+The last bits of an example's states depend on the other examples of its batch: padding lengthens sums, and the number
+of rows of a matrix product decides which kernel computes it. So a frozen trunk always computes examples of one length
+together, without padding of their tokens, in groups that are filled up to a multiple of four rows. On a CPU in fp32 the
+states of an example must be a function of the example, so that a run that stores them learns the same bytes as one that
+computes them anew in every epoch; ``ExactReader`` proves that for each size of group.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from dianji.bases.base import Base
 from dianji.engine.device import moved
+from dianji.engine.frozen.exact import ROWS, ExactReader, filled
 from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch
 from dianji.engine.frozen.shapes import Extent
 from dianji.engine.runtime import Runtime
@@ -73,13 +76,21 @@ class Reader:
         packed = self.fast_layers.packs and int(self.lengths.max(initial=0)) <= MOST_TIME
         return alike(self.lengths, indices, mixed=packed and not cut.ragged)
 
-    def read(self, cut: GraphSplit, indices: np.ndarray) -> Tensor:
-        """(examples, …) or (examples, time, …): the states of examples of one group."""
-        alone = len(indices) == 1
-        batch = self.sample(np.repeat(indices, 2) if alone else indices).batch
+    @property
+    def exact(self) -> bool:
+        """Whether the states of an example must not depend on the examples beside it, to the last bit."""
+        return self.runtime.device.type == "cpu" and self.runtime.precision == "fp32" and not self.fast_layers.packs
+
+    def read(self, cut: GraphSplit, indices: np.ndarray, rows: int = ROWS) -> Tensor:
+        """(examples, …) or (examples, time, …): the states of examples of one group.
+
+        The group is filled up with repetitions of its last example, to ``rows`` at least and a multiple of ``ROWS``.
+        """
+        missing = max(rows, filled(len(indices))) - len(indices)
+        batch = self.sample(np.pad(indices, (0, missing), mode="edge")).batch
         with _as_made(self.model), self.fast_layers.on():
             found = cut.reach(lambda: self.run(batch))
-        return found[:1] if alone else found
+        return found[: len(indices)]
 
 
 @contextmanager
@@ -109,7 +120,7 @@ def alike(lengths: np.ndarray, indices: np.ndarray, *, mixed: bool = False) -> I
     for group in np.split(order, bounds):
         if len(group):
             length = int(lengths[group[0]])
-            size = EXAMPLES if length == 1 else max(2, TOKENS // length)
+            size = EXAMPLES if length == 1 else max(ROWS, TOKENS // length // ROWS * ROWS)
             yield from np.split(group, range(size, len(group), size))
 
 
@@ -119,6 +130,12 @@ class Fresh:
 
     cut: GraphSplit
     reader: Reader
+    #: Whether they stand for states that could have been stored: then they are the same to the bit, where it can be.
+    as_stored: bool = True
+
+    @cached_property
+    def _exact(self) -> ExactReader | None:
+        return ExactReader(self.cut, self.reader) if self.as_stored and self.reader.exact else None
 
     def of(self, indices: np.ndarray) -> AbstractContextManager[None]:
         """Computes the states."""
@@ -128,7 +145,7 @@ class Fresh:
         state = torch.zeros(self.cut.state.sizes(size), dtype=self.cut.state.dtype, device=self.reader.runtime.device)
         for group in self.reader.groups(self.cut, indices):
             rows = [place[int(index)] for index in group]
-            found = self.reader.read(self.cut, group)
+            found = self._exact.read(group) if self._exact else self.reader.read(self.cut, group)
             if self.cut.ragged:
                 state[rows, : found.shape[1]] = found
             else:

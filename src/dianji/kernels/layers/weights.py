@@ -11,8 +11,13 @@ from torch import Tensor
 
 from dianji.kernels.native import encoder, library, tiles
 
-#: Whether torch was built with oneDNN's product that has an addition in it, as inductor uses it.
-ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+#: Whether torch has oneDNN's product with an addition in it, as inductor uses it, and oneDNN multiplies bf16 on this
+#: processor: without AVX-512 it refuses to, while torch's own product does it in another way.
+ONEDNN = (
+    torch._C._has_mkldnn
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+)
 
 
 class Activated(NamedTuple):

@@ -321,7 +321,8 @@ def _looped(stage: _Stage) -> _Learning:
                 stage.frozen,
             )
         else:
-            context.job = dataclasses.replace(stage.job, states=Fresh(cut, reader))
+            # Proving sizes of groups is done once, and not in every step.
+            context.job = dataclasses.replace(stage.job, states=Fresh(cut, reader, as_stored=False))
     with steady_memory():
         training.step(steps[0], Silent())  # warms up, and takes the most memory
         taken = [_timed(training, step) for step in steps[1:]]
