@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.check import values_of
 from dianji.data.content import Content
 from dianji.data.findings import Findings, plural
 from dianji.data.language import detect
@@ -36,7 +37,8 @@ def report(flow: Flow) -> Flow:
         "removed": dict(flow.report["removed"]),
         **build(rows, flow.findings),
     }
-    if values := flow.report["values"]:
+    whole = batch.table.num_rows == flow.report["checked"]  # else of the rows that are used
+    if values := flow.report["values"] if whole else values_of(batch.table, request, Findings()):
         told["values"] = values
     if request.spec.strict:
         _refuse(told, flow.findings, request.section)
