@@ -15,6 +15,8 @@ from dianji.tasks import _tokens
 Pooled = Literal["mean", "first"]
 
 POOLING, DENSE, NORMALIZE = "1_Pooling", "2_Dense", "2_Normalize"
+#: Beside a dense layer that is a classifier's head: the names of its outputs.
+LABELS = "labels.json"
 #: The prompt of what is looked for, and of what is looked through; other names are those of sentence-transformers too.
 QUERY, DOCUMENT = "query", "document"
 _CHAIN = "modules.json"
