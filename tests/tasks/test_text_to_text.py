@@ -173,6 +173,16 @@ def test_a_prefix_is_read_before_every_source():
     assert whole == base.processor([f"please: {text}" for text in table["text"].to_pylist()])["input_ids"]
 
 
+def test_special_tokens_that_are_spelled_out_are_text():
+    base, task = toys.seq2seq_base(), fitted()
+    table = pa.table({"text": ["my [SEP] card [PAD]"], "target": ["card [SEP] my"]})
+    examples = task.encode(table, base)
+    (source,), (target,) = examples["input_ids"].to_pylist(), examples["target_ids"].to_pylist()
+    assert [source.count(token) for token in (0, 2, 3)] == [0, 0, 1]
+    assert [target.count(token) for token in (0, 2, 3)] == [0, 0, 1]
+    assert task.predictions({"written": np.array([target[:-1]])}, table, base)[0].generated == "card [SEP] my"
+
+
 def test_rows_that_are_cut_are_counted_and_keep_their_end():
     base = toys.seq2seq_base()
     table = pa.table({"text": ["where is my card please", "cash"], "target": ["cash", "card my is where " * 3]})
