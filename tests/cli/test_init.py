@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_nothing_to_learn_from(tmp_path: Path, capsys):
     assert not (tmp_path / "recipe.yaml").exists()
 
 
-def written_rows(path: Path, records: list[dict[str, object]]) -> Path:
+def written_rows(path: Path, records: Sequence[Mapping[str, object]]) -> Path:
     path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
     return path
 
@@ -198,6 +199,7 @@ def test_pairs_of_texts_are_to_be_written(tmp_path: Path, capsys, header, column
     assert isinstance(recipe.base, NewBase)
     assert recipe.base.new == "seq2seq"
     (stage,) = recipe.stages.values()
+    assert stage.task is not None
     assert stage.task.name == "text-to-text"
     assert stage.task.arguments == {"use": use}
     assert not json.loads(capsys.readouterr().out)["inspection"]["warnings"]

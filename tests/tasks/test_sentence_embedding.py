@@ -118,7 +118,7 @@ def test_the_range_of_the_scores_is_learnt():
 
 def test_a_missing_partner_is_an_error_with_its_row():
     table = pa.table({"text": ["a", "b"], "positive": ["c", None], "__source__": ["f.csv, line 2", "f.csv, line 3"]})
-    with pytest.raises(DataError, match="f.csv, line 3: column 'positive' is null"):
+    with pytest.raises(DataError, match=r"f\.csv, line 3: column 'positive' is null"):
         SentenceEmbedding().encode(table, toys.text_base())
 
 
