@@ -199,6 +199,7 @@ def test_pairs_of_texts_are_to_be_written(tmp_path: Path, capsys, header, column
     assert isinstance(recipe.base, NewBase)
     assert recipe.base.new == "seq2seq"
     (stage,) = recipe.stages.values()
+    assert stage.task is not None
     assert stage.task.name == "text-to-text"
     assert stage.task.arguments == {"use": use}
     assert not json.loads(capsys.readouterr().out)["inspection"]["warnings"]

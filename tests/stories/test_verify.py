@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_another_recipe_is_found(fitted: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     verbs.open(fitted).save(copy)
 
-    def longer(recipe: dict) -> dict:
+    def longer(recipe: dict[str, Any]) -> dict[str, Any]:
         recipe["stages"]["fitted"]["train"]["epochs"] = 5.0
         recipe["seed"] = 4
         return recipe

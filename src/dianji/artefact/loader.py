@@ -6,6 +6,7 @@ and answers with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,8 @@ def _by_pipeline(tag: str, made: TaskModel) -> bool:
     """Whether transformers' pipeline of this name opens the model's own class; one that it has no more is left out."""
     from transformers.pipelines import SUPPORTED_TASKS
 
-    autos = SUPPORTED_TASKS.get(tag, {}).get("pt", ())
+    known: Mapping[str, Any] = SUPPORTED_TASKS
+    autos = known.get(tag, {}).get("pt", ())
     config = type(made.model.config)
     found = [auto._model_mapping[config] for auto in autos if config in auto._model_mapping]
     return type(made.model) in found

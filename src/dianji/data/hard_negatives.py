@@ -84,8 +84,7 @@ def _best(similar: np.ndarray, rule: Mining) -> list[int]:
 def _similarities(queries: np.ndarray, collection: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     step = max(1, _AT_ONCE // max(1, len(collection)))
     for start in range(0, len(queries), step):
-        for row, similar in enumerate(queries[start : start + step] @ collection.T, start):
-            yield row, similar
+        yield from enumerate(queries[start : start + step] @ collection.T, start)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -149,7 +149,8 @@ def _can_improve(state: _State, length: int, how: Decoding) -> Tensor:
     full = state.complete.all(dim=1)
     gap = (hope - worst.amin(dim=1)).abs()
     state.margin = torch.where(full, torch.minimum(state.margin, gap), state.margin)
-    return (hope[:, None] > worst).any(dim=1)
+    better: Tensor = (hope[:, None] > worst).any(dim=1)
+    return better
 
 
 def _finish(state: _State, tokens: Tensor, margin: Tensor) -> None:

@@ -88,7 +88,7 @@ def _traced(forward: Tensor, lengths: Tensor, chain: Chain) -> Tensor:
     path = torch.zeros(rows, time, dtype=torch.int64, device=forward.device)
     following = torch.zeros(rows, dtype=torch.int64, device=forward.device)
     for place in range(time - 1, -1, -1):
-        last = (place == lengths - 1).unsqueeze(1)
+        last = (lengths - 1 == place).unsqueeze(1)
         onwards = torch.where(last, chain.end.expand(rows, -1), chain.transitions[:, following].T)
         following = torch.where(place < lengths, (forward[:, place] + onwards).argmax(dim=1), 0)
         path[:, place] = following
@@ -107,7 +107,7 @@ def _passes(emissions: Tensor, lengths: Tensor, chain: Chain, reduce: _Reduce) -
     backward = [end]
     for place in range(time - 2, -1, -1):
         onwards = reduce((emissions[:, place + 1] + backward[-1]).unsqueeze(1) + chain.transitions, 2)
-        backward.append(torch.where((place + 1 < lengths).unsqueeze(1), onwards, end))
+        backward.append(torch.where((lengths > place + 1).unsqueeze(1), onwards, end))
     return torch.stack(forward, dim=1), torch.stack(backward[::-1], dim=1)
 
 

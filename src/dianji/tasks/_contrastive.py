@@ -56,7 +56,10 @@ class Compared:
 class VectorLoss(Protocol):
     """A small object; ``couples`` says whether a row's loss depends on the other rows of its batch."""
 
-    couples: ClassVar[bool]
+    @property
+    def couples(self) -> bool:
+        """Whether rows share a loss."""
+        ...
 
     def __call__(self, compared: Compared) -> Tensor:
         """A scalar: the mean over rows."""
@@ -168,7 +171,7 @@ class Matryoshka:
     dimensions: tuple[int, ...]
 
     @property
-    def couples(self) -> bool:  # type: ignore[override]  # the wrapped loss decides
+    def couples(self) -> bool:
         """As the wrapped loss."""
         return self.loss.couples
 

@@ -31,6 +31,10 @@ _PARTS = ("classifier", "crf")
 class Crf(nn.Module):
     """Learnt scores of transitions, first and last tags; those that the scheme forbids score ``NEVER`` besides."""
 
+    allowed_transitions: Tensor
+    allowed_begin: Tensor
+    allowed_end: Tensor
+
     def __init__(self, tags: TagSet) -> None:
         super().__init__()
         count = len(tags.names)

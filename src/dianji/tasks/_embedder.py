@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +23,7 @@ _MODULES = "modules.json"
 
 
 @dataclass
-class Vectors(ModelOutput):  # type: ignore[misc]  # transformers leaves it untyped
+class Vectors(ModelOutput):
     """``vectors`` (…, width), and ``pooled``: the same before they are normalised."""
 
     vectors: Tensor | None = None
@@ -68,19 +68,18 @@ class Embedder(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformer
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> Vectors:
         """Vectors (…, width) in fp32 of (…, time) tokens; further inputs go to the backbone."""
-        shape = input_ids.shape[:-1]
         ids, mask = input_ids.flatten(0, -2), attention_mask.flatten(0, -2)
         hidden = self.backbone(input_ids=ids, attention_mask=mask, **inputs)[0]
         pooled = mean(hidden, mask) if self.reading.pooling == "mean" else first(hidden, mask)
         vectors = functional.normalize(pooled, dim=-1) if self.reading.normalize else pooled
-        return Vectors(vectors=vectors.unflatten(0, shape), pooled=pooled.unflatten(0, shape))
+        shape = (*input_ids.shape[:-1], pooled.shape[-1])
+        return Vectors(vectors=vectors.reshape(shape), pooled=pooled.reshape(shape))
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
         """Write the folder; arguments are those of transformers and go to the backbone."""
         self.backbone.save_pretrained(save_directory, *args, **options)
-        reading, last = self.reading, ""
-        if reading.normalize:
-            last = chain.NORMALIZE
+        reading = self.reading
+        last: Literal["", "2_Normalize"] = chain.NORMALIZE if reading.normalize else ""
         chain.write_chain(
             Path(save_directory), chain.Chain(reading.pooling, reading.width, reading.length, last, reading.prompts)
         )

@@ -61,7 +61,8 @@ class Decoder:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self._mask.device
+        device: torch.device = self._mask.device
+        return device
 
     def first(self) -> Tensor:
         """(rows,) the token before the first one."""

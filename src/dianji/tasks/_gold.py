@@ -162,11 +162,12 @@ def _of_tags(tags: Sequence[str], words: Passage, here: str, scheme: Scheme | No
     """``scheme`` None: every tag is read as well as it can be."""
     if len(tags) != len(words):
         raise DataError(f"{here}: {len(tags)} tags for {len(words)} words; expected one tag per word.")
-    for place, fault in schemes.faults(tags, scheme) if scheme else ():
-        raise DataError(
-            f"{here}: word {place + 1} ('{words.words[place]}'): {fault}, as {scheme.upper()} asks for. Fix the tag, "
-            "or set the task's repair: true, which lets such a tag begin a span."
-        )
+    if scheme is not None:
+        for place, fault in schemes.faults(tags, scheme):
+            raise DataError(
+                f"{here}: word {place + 1} ('{words.words[place]}'): {fault}, as {scheme.upper()} asks for. Fix the "
+                "tag, or set the task's repair: true, which lets such a tag begin a span."
+            )
     return schemes.spans_of(tags)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from dianji.bases.base import Base
 from dianji.errors import BaseError
@@ -14,7 +14,9 @@ from dianji.tasks import _tokens
 
 Pooled = Literal["mean", "first"]
 
-POOLING, DENSE, NORMALIZE = "1_Pooling", "2_Dense", "2_Normalize"
+POOLING: Final = "1_Pooling"
+DENSE: Final = "2_Dense"
+NORMALIZE: Final = "2_Normalize"
 #: Beside a dense layer that is a classifier's head: the names of its outputs.
 LABELS = "labels.json"
 #: The prompt of what is looked for, and of what is looked through; other names are those of sentence-transformers too.

@@ -28,7 +28,7 @@ from dianji.tasks._tagging import SpansPrediction
 from dianji.tasks._tagset import TagScheme, TagSet
 from dianji.tasks._word_windows import BEGINS, ENDS, word_windows
 from dianji.tasks._words import Passage, WordRule
-from dianji.tasks.base import ITEMS, Batch, Loss, Outputs, Purpose, Task, TaskModel
+from dianji.tasks.base import ITEMS, MARGIN, Batch, Loss, Outputs, Purpose, Task, TaskModel
 
 _LENGTH = 256  # tokens in a window, unless the recipe says otherwise or the base takes fewer
 _TARGET, _EDGES = "labels", "edges"
@@ -253,7 +253,7 @@ class SequenceTagging(Task):
 
     def _decoded(self, outputs: Outputs) -> _tagging.Decoded:
         if self.crf:
-            return _tagging.Decoded(outputs["tags"], outputs[f"tags{_tagging.MARGIN}"])
+            return _tagging.Decoded(outputs["tags"], outputs[f"tags{MARGIN}"])
         return _tagging.decode(self.tags, outputs["scores"])
 
 

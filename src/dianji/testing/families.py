@@ -60,7 +60,7 @@ def xlm_roberta() -> Base:
 def distilbert() -> Base:
     """DistilBERT: no pooler, other names."""
     base = toys.text_base()
-    size = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+    size: dict[str, Any] = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
     config = DistilBertConfig(vocab_size=len(base.processor), max_position_embeddings=LENGTH, pad_token_id=0, **size)
     return _base("distilbert", config, base.processor)
 

@@ -124,7 +124,8 @@ def drawn(all_kinds: Sequence[Kind], share: float, seed: int) -> list[Kind]:
     waiting = list(all_kinds)
     random.Random(seed).shuffle(waiting)
     seen: set[tuple[int, str]] = set()
-    first, rest = [], []
+    first: list[Kind] = []
+    rest: list[Kind] = []
     for kind in waiting:
         values = set(enumerate(kind.values()))
         (rest if values <= seen else first).append(kind)

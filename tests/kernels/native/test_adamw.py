@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dianji.engine.optimizers import AdamW, clip
-from dianji.kernels.native import adamw
+from dianji.kernels.native import adamw, library
 from dianji.kernels.native.adamw import CompiledAdamW, knows
 
 pytestmark = pytest.mark.kernels

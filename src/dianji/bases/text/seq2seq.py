@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -66,7 +66,7 @@ class Seq2Seq:
 
     def config(self, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
         """M2M-100's configuration in this size; a target begins with the tokenizer's first token."""
-        sizes = {
+        sizes: dict[str, Any] = {
             f"{side}_{name}": value
             for side in ("encoder", "decoder")
             for name, value in (

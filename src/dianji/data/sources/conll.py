@@ -123,7 +123,8 @@ class Conll:
         rows = [sentence.tags for sentence in sentences]
         if self._are_plain(sentences, place, findings):
             return rows
-        scheme: Scheme = schemes.scheme_of(rows) if self.scheme in ("auto", "plain") else self.scheme
+        told = self.scheme
+        scheme: Scheme = schemes.scheme_of(rows) if told == "auto" or told == "plain" else told
         for sentence in () if self.repair else sentences:
             for number, fault in schemes.faults(sentence.tags, scheme):
                 findings.fault(

@@ -31,7 +31,8 @@ class MajorityTag:
         """See ``Baseline``; draws nothing."""
         size = len(task.tags.names)
         counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size))
-        words, tags = (chain.from_iterable(of) for of in (task.baseline_words(table), task.baseline_tags(table)))
+        words = chain.from_iterable(task.baseline_words(table))
+        tags = chain.from_iterable(task.baseline_tags(table))
         for word, tag in zip(words, tags, strict=True):
             counts[word][tag] += 1
         total = np.sum([np.full(size, 1e-6), *counts.values()], axis=0)

@@ -110,8 +110,9 @@ class Bleu:
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.where(total > 0, np.log(smoothed / total), -np.inf).mean(axis=1)
             penalty = np.where(answer < reference, np.exp(1 - reference / answer), 1.0)
-        value: np.ndarray = np.where(hits.any(axis=1), 100 * penalty * np.exp(logs), 0.0)
-        return np.clip(value, 0.0, 100.0)  # sums of logarithms round
+        value = np.where(hits.any(axis=1), 100 * penalty * np.exp(logs), 0.0)
+        clipped: np.ndarray = np.clip(value, 0.0, 100.0)  # sums of logarithms round
+        return clipped
 
     def signature(self, outcome: Generated) -> str:
         """sacrebleu's, such as ``nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0``."""
@@ -142,7 +143,9 @@ class Chrf:
         precision = (ratio(hits, answer) * counted).sum(axis=1) / orders
         recall = (ratio(hits, reference) * counted).sum(axis=1) / orders
         factor = _BETA**2
-        return np.clip(100 * ratio((1 + factor) * precision * recall, factor * precision + recall), 0.0, 100.0)
+        score = 100 * ratio((1 + factor) * precision * recall, factor * precision + recall)
+        clipped: np.ndarray = np.clip(score, 0.0, 100.0)
+        return clipped
 
     def signature(self, outcome: Generated) -> str:
         """Sacrebleu's."""
