@@ -38,8 +38,9 @@ def report(flow: Flow) -> Flow:
         **build(rows, flow.findings),
     }
     whole = batch.table.num_rows == flow.report["checked"]  # else of the rows that are used
-    if values := flow.report["values"] if whole else values_of(batch.table, request, Findings()):
-        told["values"] = values
+    values = flow.report["values"] if whole else values_of(batch.table, request, Findings())
+    for column, described in values.items():
+        told.setdefault(request.wanted[column].of.reported_as, {})[column] = described
     if request.spec.strict:
         _refuse(told, flow.findings, request.section)
         _refuse_near(rows, request.section)
