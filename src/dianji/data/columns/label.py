@@ -124,6 +124,6 @@ def _warn_of_several(names: pa.ChunkedArray, cells: Cells, findings: Findings) -
     separator, held = (None, "") if joined else separator_of(distinct)
     if joined or separator is not None:
         findings.warn(
-            f"column '{cells.name}': cells such as '{(joined or [held])[0][:60]}' may hold several labels and were read as "
-            "one. A task for several labels per row divides them at |"
+            f"column '{cells.name}': cells such as '{(joined or [held])[0][:60]}' may hold several labels and were "
+            "read as one. A task for several labels per row divides them at |"
         )
