@@ -54,10 +54,24 @@ def test_the_advice_about_the_header_works(tmp_path):
     assert any("the first row repeats the names" in warning for warning in loaded.warnings)
 
 
-@pytest.mark.parametrize("header", ["1,card", "I have been waiting for my new card for more than two weeks now and,3"])
+@pytest.mark.parametrize("header", ["1,card", "I have been waiting for my new card,3", "好的。,3"])
 def test_a_header_of_numbers_or_sentences_is_told(tmp_path, header):
     path = written(tmp_path / "a.csv", table([f"row {n},{n}" for n in range(9)], header))
     assert any("may be a row, because" in warning for warning in inspect(path).warnings)
+
+
+def test_labels_before_a_colon_are_told(tmp_path):
+    path = written(tmp_path / "a.txt", "\n".join(f"{'card' if n % 2 else 'loan'}: text {n}" for n in range(24)))
+    (told,) = inspect(path).warnings
+    assert "write format: labelled-text, options: {separator: ':', order: label-text}" in told
+    options = {"separator": ":", "order": "label-text"}
+    assert read(path, format="labelled-text", options=options).report["labels"]["train"].keys() == {"card", "loan"}
+
+
+def test_a_table_beside_images_is_told_with_what_to_do(tmp_path):
+    pictures(tmp_path)
+    write_csv(tmp_path / "labels.csv")
+    assert any("give the table as the path: labels.csv" in warning for warning in read(str(tmp_path), IMAGES).warnings)
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,9 @@ def test_eight_labels_of_four_rows(tmp_path):
         (["same"], "all of its rows hold 'same'"),
         ([0.25, 0.5, 1.75], "its values are not names or whole numbers"),
         ([None], "it is empty"),
-        ([[{"start": 0, "end": 4, "label": "ORG"}]], "it holds spans"),
+        ([[0.5, 1.5]], "it holds vector"),
     ],
-    ids=["once", "one", "fractions", "empty", "spans"],
+    ids=["once", "one", "fractions", "empty", "vectors"],
 )
 def test_a_telling_name_that_is_not_used_is_told(tmp_path, values, reason):
     seen = labelled(tmp_path, values)

@@ -77,6 +77,11 @@ def test_objects_of_indicators(tmp_path):
         (["a,b", "a", "b,c"], [["a", "b"], ["a"], ["b", "c"]]),
         (["a; b", "b", "a; c"], [["a", "b"], ["b"], ["a", "c"]]),
         (["a|b", "c"], [["a", "b"], ["c"]]),
+        (["1 1 0", "0 0 1"], [["0", "1"], ["2"]]),
+        (["[1 0 1]", "[0 1 0]"], [["0", "2"], ["1"]]),
+        (['{""toxic"": 1, ""insult"": 0}', '{""toxic"": 1, ""insult"": 1}'], [["toxic"], ["toxic", "insult"]]),
+        (["1,0", "0,0"], [["0"], []]),
+        (["1,5", "2,5"], [["1,5"], ["2,5"]]),
         (["Shipping, delivery", "Refund"], [["Shipping, delivery"], ["Refund"]]),
     ],
 )
@@ -93,6 +98,23 @@ def test_what_a_comma_means_is_said_either_way(tmp_path):
 def test_a_cell_that_begins_like_a_list_and_is_none_is_a_fault(tmp_path, cell):
     with pytest.raises(DataError, match=r"a.csv, line 3: column 'labels' holds .*, which begins like a list"):
         cells(tmp_path, ["['x', 'y']", cell])
+
+
+@pytest.mark.parametrize("flags", [("0", "1"), ("no", "yes"), ("False", "True"), ("N", "Y")])
+def test_columns_of_flags(tmp_path, flags):
+    rows = [(f"text number {n}", flags[n % 2], flags[1 - n % 2]) for n in range(24)]
+    path = write_csv(tmp_path / "a.csv", rows, "text,spam,ham")
+    found = {row["text"]: row["labels"] for row in everything(read(path, SEVERAL, columns={"labels": ["spam", "ham"]}))}
+    assert (found["text number 1"], found["text number 2"]) == (["spam"], ["ham"])
+    assert inspect(path).parts(str(inspect(path).label)) == ("spam", "ham")
+
+
+@pytest.mark.parametrize("values", [["a|b", "a", "b"], ["a,b", "a", "c"]])
+def test_several_labels_in_a_column_of_one_are_told(tmp_path, values):
+    found, warnings = cells(tmp_path, values, "label", LABELLED)
+    assert found == values
+    assert any("may hold several labels and were read as one" in warning for warning in warnings)
+    assert inspect(str(tmp_path / "a.csv")).column("label").kind == "labels"
 
 
 @pytest.mark.parametrize(

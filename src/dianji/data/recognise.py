@@ -13,6 +13,7 @@ from dianji.data.locate import STANDARD_INPUT
 from dianji.data.sniff import file_format, first_lines, folder_format
 from dianji.data.source import Place
 from dianji.data.sources._delimited import looks_like_lists
+from dianji.data.sources.labelled_text import announced
 from dianji.registry import REGISTRY
 
 
@@ -85,7 +86,13 @@ def _warn_of_format(reading: Reading, findings: Findings) -> None:
         findings.warn(
             f"{place.name}: each file is a row, and its folder is the label; to read lines write format: text"
         )
-    if reading.format == "text" and (sign := looks_like_lists(first_lines(place.head()))):
+    if reading.format == "text" and (label := announced(first_lines(place.head()))):
+        findings.warn(
+            f"{place.name}: was read as lines of text, and every line begins with one of a few words and ':' "
+            f"('{label}'). If these are labels, write format: labelled-text, options: {{separator: ':', order: "
+            "label-text}"
+        )
+    elif reading.format == "text" and (sign := looks_like_lists(first_lines(place.head()))):
         shown = {"\t": "tab"}.get(sign, sign)
         findings.warn(
             f"{place.name}: was read as lines of text, and every line has as many '{shown}'; if it is a table, write "

@@ -21,6 +21,13 @@ _LONGEST = 100_000  # characters of a cell that is parsed
 #: An item of a list: in quotes, or a bare word.
 _ITEM = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"\[\](){}][^,'"\[\](){}]*))\s*(?:,|$)""")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)")
+_FLAGS = {
+    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False),
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), True),
+}
+#: Numbers divided by spaces, as numpy writes an array, or by commas.
+_NUMBERS = re.compile(r"\s*[-+]?\d+\.?\d*(?:[\s,;]+[-+]?\d+\.?\d*)*\s*")
+_MULTI_HOT = re.compile(r"[01](?:[\s,;]+[01])+")
 _WORDS = {"True": True, "False": False, "None": None, "true": True, "false": False, "null": None}
 
 
@@ -53,17 +60,22 @@ def parsed(text: str) -> list[Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return _items(text[1:-1], quoted=text[0] != "[")
+        inside = text[1:-1]
+        if text[0] == "[" and _NUMBERS.fullmatch(inside):
+            return _numbers(inside)
+        return _items(inside, quoted=text[0] != "[")
     return value if isinstance(value, list) and all(_is_plain(item) for item in value) else None
 
 
 def indicator(value: Any) -> bool | None:
-    """Whether a class is there: 0 and 1, also as text, true and false; None for anything else."""
+    """Whether a class is there: 0 and 1, true and false, yes and no, also as text; None for anything else."""
     if isinstance(value, str):
-        return {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True}.get(
-            value.strip().lower()
-        )
+        return _FLAGS.get(value.strip().lower())
     return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
+
+
+def _numbers(text: str) -> list[Any]:
+    return [float(part) if "." in part else int(part) for part in re.split(r"[\s,;]+", text.strip())]
 
 
 def _is_plain(item: object) -> bool:
@@ -138,6 +150,8 @@ def _of_texts(texts: Sequence[str | None], cells: Cells, findings: Findings) -> 
     filled = [text.strip() for text in texts if text is not None and text.strip()]
     if any(text[0] in _BRACKETS for text in filled):
         return _named_by_place(_of_literals(texts, cells, findings), cells, findings)
+    if filled and all(_MULTI_HOT.fullmatch(text) for text in filled):
+        return _named_by_place([text and _numbers(text) for text in texts], cells, findings)
     separator = "|" if any("|" in text for text in filled) else _separator(filled, cells, findings)
     if separator is None:
         return [None if text is None else [text] for text in texts]
@@ -148,9 +162,7 @@ def _of_literals(texts: Sequence[str | None], cells: Cells, findings: Findings) 
     """Cells that are lists; a cell that is not becomes a fault if it begins like one, else a list of one."""
     rows: list[list[Any] | None] = []
     for row, text in enumerate(texts):
-        found = (
-            None if text is None else parsed(text) if text.strip()[:1] in _BRACKETS else [text] if text.strip() else []
-        )
+        found = None if text is None else _of_literal(text)
         if found is None and text is not None:
             findings.fault(
                 f"{cells.where(row)}: column '{cells.name}' holds {text[:60]!r}, which begins like a list and is none. "
@@ -159,6 +171,29 @@ def _of_literals(texts: Sequence[str | None], cells: Cells, findings: Findings) 
             found = []
         rows.append(found)
     return rows
+
+
+def means_list(text: str) -> bool:
+    """Whether a cell is written as a list, as an object of indicators, or as zeros and ones."""
+    bracketed = text.strip()[:1] in _BRACKETS and _of_literal(text) is not None
+    return bracketed or _MULTI_HOT.fullmatch(text.strip()) is not None
+
+
+def _of_literal(text: str) -> list[Any] | None:
+    """The items of a cell; None where it begins like a list and is none."""
+    if text.strip()[:1] not in _BRACKETS:
+        return [text] if text.strip() else []
+    return parsed(text) if text.strip()[0] != "{" else parsed(text) or _indicated(text)
+
+
+def _indicated(text: str) -> list[Any] | None:
+    """The names that an object of indicators in JSON has, such as ``{"toxic": 1, "insult": 0}``."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    flags = {name: indicator(flag) for name, flag in value.items()} if isinstance(value, dict) else {"": None}
+    return None if None in flags.values() else [name for name, flag in flags.items() if flag]
 
 
 def separator_of(cells: Iterable[str]) -> tuple[str | None, str]:
@@ -179,7 +214,8 @@ def separator_of(cells: Iterable[str]) -> tuple[str | None, str]:
         for names in parts.values():
             for part in names:
                 partners.setdefault(part, set()).add(tuple(sorted(set(names) - {part})))
-        tight = not any(f"{separator} " in cell for cell in parts)
+        # A space after the sign, or a number before and after it, may belong to a name.
+        tight = not any(f"{separator} " in cell or re.fullmatch(r"-?\d+,\d+", cell) for cell in parts)
         if any(part in alone or (tight and len(others) > 1) for part, others in partners.items()):
             return separator, held
     return None, held

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from dianji.data.arrow_types import is_list, is_string
 from dianji.data.columns._classes import class_names, few, is_number, lists_of, name_of, short, unnamed
 from dianji.data.columns._indicators import indicated
-from dianji.data.columns._lists import parsed
+from dianji.data.columns._lists import parsed, separator_of
 from dianji.data.columns.base import Categories, Cells, ColumnKind, Sample, Vocabulary, as_mask, plain
 from dianji.data.findings import Findings
 from dianji.registry import component
@@ -50,6 +50,7 @@ class Label(ColumnKind):
                 "A task for several labels per row takes lists; this one takes a string or a whole number.",
             )
         names = class_names(_single(values, cells, findings), cells, findings)
+        _warn_of_several(names, cells, findings)
         cells.missing(unnamed(names), "label", findings)
         return names
 
@@ -114,3 +115,15 @@ def _single(values: pa.ChunkedArray, cells: Cells, findings: Findings) -> pa.Chu
             f"column '{cells.name}': cells such as {next(iter(found))[:60]!r} were read as lists of one label"
         )
     return pa.chunked_array([pa.array(names, pa.string())])
+
+
+def _warn_of_several(names: pa.ChunkedArray, cells: Cells, findings: Findings) -> None:
+    """Labels such as ``a|b`` beside ``a`` are one label each here."""
+    distinct = {name for name in pc.unique(names).to_pylist() if name}
+    joined = [name for name in sorted(distinct) if "|" in name and set(name.split("|")) & distinct]
+    separator, held = (None, "") if joined else separator_of(distinct)
+    if joined or separator is not None:
+        findings.warn(
+            f"column '{cells.name}': cells such as '{(joined or [held])[0][:60]}' may hold several labels and were "
+            "read as one. A task for several labels per row divides them at |"
+        )

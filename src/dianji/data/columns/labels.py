@@ -13,7 +13,7 @@ import pyarrow as pa
 from dianji.data.arrow_types import is_list, is_string
 from dianji.data.columns._classes import few, name_of, short
 from dianji.data.columns._indicators import indicated
-from dianji.data.columns._lists import lists_of_names, parsed, separator_of
+from dianji.data.columns._lists import lists_of_names, means_list, separator_of
 from dianji.data.columns.base import Categories, Cells, ColumnKind, Sample, Vocabulary, digests, plain
 from dianji.data.findings import Findings
 from dianji.registry import component
@@ -80,7 +80,7 @@ class Labels(ColumnKind):
             return 0.8 if names and short(parts) else 0.0
         if not is_string(sample.type) or not sample.values or not short(sample.values):
             return 0.0
-        if all(parsed(value) is not None for value in sample.values):
+        if all(means_list(value) for value in sample.values):
             return 0.8
         joined = any("|" in value for value in sample.values) or separator_of(sample.values)[0] is not None
         return 0.8 if joined and few(len(set(sample.values)), len(sample.values)) else 0.0

@@ -15,7 +15,8 @@ from dianji.data.findings import Findings, plural, some
 from dianji.data.source import SOURCE, Place
 from dianji.errors import DataError
 
-_LONG = 60  # characters; no column has a longer name
+#: Characters and words that the name of a column does not exceed.
+_LONG, _WORDS = 60, 4
 #: What columns are usually called.
 _USUAL = re.compile(
     r"(\w+_)?(id|idx|index|text|query|question|sentence|body|content|review|message|comment|sms|tweet|utterance|title|"
@@ -108,11 +109,15 @@ def _equal(column: pa.ChunkedArray, cell: str) -> np.ndarray:
 
 
 def _is_no_name(cell: str) -> bool:
-    """Numbers, and texts as long as sentences."""
-    return bool(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell)) or (len(cell) > _LONG and " " in cell)
+    """Numbers, and sentences: many words, a sign at the end, or as long as no name."""
+    number = re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell) is not None
+    ended = cell.endswith((".", "!", "。", "！", "；")) or (cell.endswith(("?", "？")) and len(cell) > 12)
+    return number or ended or len(cell.split()) > _WORDS or len(cell) > _LONG
 
 
 def _suggested(columns: Sequence[pa.ChunkedArray]) -> list[str]:
+    if len(columns) == 1:
+        return ["text"]
     if len(columns) != 2:
         return [f"column_{number}" for number in range(1, len(columns) + 1)]
     distinct = [len(pc.unique(column)) for column in columns]

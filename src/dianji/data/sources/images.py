@@ -16,6 +16,9 @@ from dianji.data.source import SPLIT, Place, pieces, with_sources
 from dianji.errors import DataError
 from dianji.registry import component
 
+#: Endings of tables, which may name images.
+_TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet"})
+
 
 @component("source", "images")
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Images:
         taken = set(images)
         others = [str(file.relative_to(root)) for file in files if file not in taken]
         if others:
-            findings.warn(f"{place.name}: {len(others)} files are no images and were left out ({some(others, 5)})")
+            told = f"{len(others)} files are no images and were left out ({some(others, 5)}){_of_tables(others)}"
+            findings.warn(f"{place.name}: {told}")
         warn_of_empty(root, images, place, findings)
         parts = [file.relative_to(root).parts[:-1] for file in images]
         splits = [split_named(part[0]) if part else None for part in parts]
@@ -72,6 +76,12 @@ class _Found:
     root: Path
     label: str | None
     split: str | None
+
+
+def _of_tables(others: Sequence[str]) -> str:
+    """Advice where a table lies beside images."""
+    table = next((name for name in others if Path(name).suffix.lower() in _TABLES), None)
+    return f". To read the images that a table names, give the table as the path: {table}" if table else ""
 
 
 def visible(root: Path) -> list[Path]:

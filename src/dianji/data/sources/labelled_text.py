@@ -115,3 +115,14 @@ def looks_labelled(text: str) -> bool:
     labels = min(sides, key=lambda side: len(set(side)))
     few = len(set(labels)) <= max(2, len(labels) // 4)
     return few and labels[0] in labels[1:]
+
+
+def announced(text: str) -> str | None:
+    """The first of few words before a colon with which every line begins; None where lines begin otherwise."""
+    lines = [line for line in text.split("\n") if line.strip()][:2000]
+    heads = [line.partition(":")[0] for line in lines]
+    words = all(
+        ":" in line and head and len(head) <= 40 and " " not in head for line, head in zip(lines, heads, strict=True)
+    )
+    few = 1 < len(set(heads)) <= max(2, len(heads) // 4)
+    return heads[0] if len(lines) >= 8 and words and few else None
