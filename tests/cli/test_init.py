@@ -215,3 +215,24 @@ def test_parallel_files_are_recognised(tmp_path: Path):
     recipe = made(folder, tmp_path / "recipe.yaml")
     assert recipe.data["rows"].columns == {"text": "text", "target": "target"}
     assert recipe.data["rows"].path == str(folder)
+
+
+def test_words_with_tags_are_tagged(tmp_path: Path, capsys):
+    path = tmp_path / "news.conll"
+    sentence = "Ada\tB-PER\nLovelace\tI-PER\nlived\tO\nin\tO\nLondon\tB-LOC\n\n"
+    path.write_text("".join(f"{sentence}{number}\tO\n\n" for number in range(20)), encoding="utf-8")
+    recipe = made(path, tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"tokens": "tokens", "tags": "tags"}
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["sequence-tagging"]
+    seen = json.loads(capsys.readouterr().out)["inspection"]
+    assert (seen["tokens"], seen["tags"], seen["label"]) == ("tokens", "tags", None)
+    assert not [warning for warning in seen["warnings"] if "label" in warning]
+
+
+def test_texts_with_spans_are_tagged(tmp_path: Path):
+    path = tmp_path / "entities.jsonl"
+    rows = [{"note": f"{ENGLISH[i % 3]} {i * 37}", "marks": [{"start": 0, "end": 1, "label": "x"}]} for i in range(60)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    recipe = made(path, tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"text": "note", "spans": "marks"}
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["sequence-tagging"]

@@ -21,6 +21,14 @@ def test_values_of_one_column_and_mappings_of_several():
     assert table_of([["New", "York"]], {"tokens": Column("tokens")}).to_pylist() == [{"tokens": ["New", "York"]}]
 
 
+def test_a_value_belongs_to_the_first_column_that_takes_it():
+    either = {"tokens": Column("tokens", optional=True), "text": Column("text", optional=True)}
+    assert table_of([["New", "York"]], either).to_pylist() == [{"tokens": ["New", "York"]}]
+    assert table_of(["New York"], either).to_pylist() == [{"text": "New York"}]
+    with pytest.raises(DataError, match="row 1"):
+        table_of([3], either)
+
+
 @pytest.mark.parametrize(
     ("given", "columns", "told"),
     [

@@ -27,6 +27,13 @@ def test_columns_are_guessed_and_nothing_is_divided(tmp_path):
     assert found.quality["near_duplicates"]["leakage"]["test"]["count"] == 0
 
 
+def test_words_and_their_tags_are_found(tmp_path):
+    rows = [{"words": ["Ada", "lived", str(number)], "ner": ["B-PER", "O", "O"]} for number in range(12)]
+    found = survey(write_jsonl(tmp_path / "a.jsonl", rows), {})
+    assert found.columns == {"tokens": "words", "tags": "ner"}
+    assert found.report["labels"]["train"] == {"PER": 12}
+
+
 def test_personal_data_is_looked_for_in_every_column(tmp_path):
     found = survey(write_jsonl(tmp_path / "a.jsonl", RECORDS), {})
     personal = found.quality["personal_data"]

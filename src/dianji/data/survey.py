@@ -80,8 +80,8 @@ def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
     if not any(column_kind(name).modality for name in given):
         if seen.image:
             columns["image"] = seen.image
-        elif seen.text:
-            columns["text"] = seen.text
+        elif seen.text or seen.tokens:
+            columns |= {"text": seen.text} if seen.text else {"tokens": str(seen.tokens)}
         else:
             found = ", ".join(f"{column.name} ({column.kind})" for column in seen.columns)
             raise DataError(
@@ -91,6 +91,8 @@ def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
     named = any(column_kind(name).categories != "none" for name in given)
     if not named and seen.label and seen.label not in columns.values():
         columns[seen.column(seen.label).kind] = seen.label
+    if not named and not seen.label:
+        columns |= {kind: name for kind, name in (("tags", seen.tags), ("spans", seen.spans)) if name}
     return columns
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import pyarrow as pa
 
@@ -90,33 +90,54 @@ Tests = Sequence[type[ComponentContract]]
 
 
 def kinds(tests: Tests, seed: int, *, everything: bool = False) -> list[Kind]:
-    """Every task × adaptation × solver × base, each with one layout of data; ``everything``: with each of them.
+    """Every task × adaptation × solver × base, each in one setting of the task and with one layout of data.
 
-    The layout is one that has met the other values least, so that every layout meets every value that it can meet.
+    The setting is the one that has met these values least, then the layout likewise, so that all meet.
 
     Args:
-        tests: contract tests of components.
-        seed: which layout goes first.
-        everything: the whole product.
+        tests: contract tests of components; each of a task is a setting of it.
+        seed: which setting and layout go first.
+        everything: with each setting and each layout.
     """
     found: list[Kind] = []
     met: Counter[tuple[str, str]] = Counter()
-    for task in tasks(tests):
-        layouts = [layout for layout in LAYOUTS if layout.fits(task.task)]
-        random.Random(seed).shuffle(layouts)
-        for adaptation, base in product(adaptations(tests), bases(tests, task)):
+    for settings in _by_component(tasks(tests)):
+        random.Random(seed).shuffle(settings)
+        offered = {setting.name: bases(tests, setting) for setting in settings}
+        every = {base.name: base for of in offered.values() for base in of}
+        for adaptation, base in product(adaptations(tests), every.values()):
+            fitting = [setting for setting in settings if base in offered[setting.name]]
             for solver in _solvers(adaptation):
-                values = (task.name, adaptation.name, f"solver {solver}", base.name)
-                chosen = layouts if everything else [min(layouts, key=lambda layout: _worn(layout, values, met))]
-                met.update((value, layout.name) for value in values for layout in chosen)
-                found += [Kind(task, adaptation, solver, base, layout) for layout in chosen]
+                around = (adaptation.name, f"solver {solver}", base.name)
+                for task in fitting if everything else [_least_met(fitting, around, met)]:
+                    layouts = [layout for layout in LAYOUTS if layout.fits(task.task)]
+                    random.Random(seed).shuffle(layouts)
+                    values = (f"task {type(task.task).__name__}", *around)
+                    for layout in layouts if everything else [_least_met(layouts, values, met)]:
+                        found.append(Kind(task, adaptation, solver, base, layout))
+                        met.update((value, task.name) for value in around)
+                        met.update((value, layout.name) for value in values)
     return found
 
 
-def _worn(layout: Layout, values: Sequence[str], met: Counter[tuple[str, str]]) -> tuple[int, int]:
-    """Most new meetings first, of which those with a base are the rarest; then fewest in all."""
-    times = [met[value, layout.name] for value in values]
-    return -times.count(0) - 3 * (times[-1] == 0), sum(times)
+def _by_component(settings: Sequence[TaskPart]) -> list[list[TaskPart]]:
+    found: dict[type, list[TaskPart]] = {}
+    for setting in settings:
+        found.setdefault(type(setting.task), []).append(setting)
+    return list(found.values())
+
+
+Option = TypeVar("Option", TaskPart, Layout)
+
+
+def _least_met(options: Sequence[Option], values: Sequence[str], met: Counter[tuple[str, str]]) -> Option:
+    """Most new meetings go first, of which those with a base (the last value) are the rarest; then fewest in all."""
+
+    def times(option: Option) -> tuple[int, int]:
+        counts = [met[value, option.name] for value in values]
+        return -counts.count(0) - 3 * (counts[-1] == 0), sum(counts)
+
+    return min(options, key=times)
 
 
 def drawn(all_kinds: Sequence[Kind], share: float, seed: int) -> list[Kind]:
