@@ -63,8 +63,8 @@ class Gathered(nn.Module):
         expected = len(range(self._processes.rank, rows, self._processes.count)) or 1
         if len(tensor) != expected:
             raise CapabilityError(
-                f"the model gives {len(tensor)} outputs for {expected} rows, so the outputs of several processes cannot "
-                "be joined. Train in one process."
+                f"the model gives {len(tensor)} outputs for {expected} rows, so the outputs of several processes "
+                "cannot be joined. Train in one process."
             )
         gathered: Tensor = _Gather.apply(tensor, self._processes, rows)  # type: ignore[no-untyped-call]  # torch's
         return gathered

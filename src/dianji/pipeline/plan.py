@@ -277,8 +277,8 @@ def _require_whole_batches(recipe: Recipe, name: str, task: Task) -> None:
     if task.couples_examples and parts > 1:
         raise RecipeError(
             f"{recipe.where('stages', name, 'train', 'accumulate')}: the loss of '{key_of(task).name}' compares the "
-            f"examples of a batch with each other, so {parts} batches are not one large batch. Leave accumulate out and "
-            "raise batch_size; the task's at_once bounds the memory that a batch takes."
+            f"examples of a batch with each other, so {parts} batches are not one large batch. Leave accumulate out "
+            "and raise batch_size; the task's at_once bounds the memory that a batch takes."
         )
 
 
