@@ -136,7 +136,7 @@ def test_lists_whose_sides_cannot_be_told_get_numbers(tmp_path):
 
 
 def test_lists_with_a_header(tmp_path):
-    rows_ = [["query", "intent"], *SPLIT["data"]]
+    rows_ = [["query", "intent"], *(list(record.values()) for record in RECORDS)]
     loaded = read(written(tmp_path / "a.json", json.dumps(rows_)), columns={"text": "query", "label": "intent"})
     assert len(everything(loaded)) == 24
 

@@ -56,7 +56,7 @@ class SentenceEmbedding(Task):
             alone.
         objective: the loss; auto is the first of the form. pairs: mnrl, which tells the positive from all others of the
             batch; scored-pairs: cosent, or mse of cosine and score; triplets: mnrl, or triplet; classes: mnrl; texts:
-            simcse (the same text twice, with other dropout), or tsdae (rebuild the text from the vector of a part of it).
+            simcse (the same text twice, with other dropout), or tsdae (rebuild the text from the vector of its part).
         scale: of cosines in mnrl, simcse and cosent; one by the temperature.
         margin: of cosines, for triplet.
         symmetric: with mnrl, also tell the text from all others, given its positive.
@@ -125,7 +125,7 @@ class SentenceEmbedding(Task):
 
     @property
     def random_batches(self) -> bool:
-        """Partners of a class and deleted tokens are drawn; texts alone are scored on other batches than in training."""
+        """Partners of a class and deleted tokens are drawn; texts alone are scored on other batches than trained on."""
         return self.form in ("classes", "texts")
 
     @property
