@@ -27,6 +27,7 @@ MODULES = {
     "masked-tiny-64": "masked",
     "images": "images",
     "predict": "predicting",
+    "tagging": "tagging",
 }
 
 

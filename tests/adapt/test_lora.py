@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import peft
 import pytest
 import torch
@@ -8,10 +9,13 @@ from safetensors.torch import load_file
 from transformers import BertForMaskedLM
 
 from dianji.adapt.lora import Lora
+from dianji.bases.scratch import ScratchBase
+from dianji.bases.text.cnn import Cnn as TextCnn
 from dianji.errors import CapabilityError
 from dianji.tasks.base import TaskModel
+from dianji.tasks.text_classification import TextClassification
 from dianji.testing.adaptation import evaluate, step
-from dianji.testing.toys import LABELS, MODELS, ToyModel, bert, pooled_bert, text_base
+from dianji.testing.toys import LABELS, MODELS, ToyModel, bert, pooled_bert, text_base, text_table
 from tests.adapt.test_layers import Bare
 
 # peft asks transformers for an attribute by its old name.
@@ -174,3 +178,23 @@ def test_the_saved_configuration_says_what_peft_needs(tmp_path):
     assert config["modules_to_save"] == ["classifier"]
     assert config["base_model_name_or_path"] is None, "a path on this machine"
     assert len(LABELS) == toy.model.model.config.num_labels
+
+
+def test_dilated_convolutions_are_adapted_and_merged():
+    """Each layer of a text CNN reaches twice as far as the one before."""
+    base = ScratchBase(TextCnn(width=16, length=32, layers=3), seed=0).prepare(text_table())
+    torch.manual_seed(0)
+    task = TextClassification().fit(text_table())
+    made = task.model(base)
+    Lora(rank=2).attach(made)
+    model: Any = made.model
+    batch = task.collate(task.encode(text_table(), base), base, np.random.default_rng(0), purpose="train")
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    for _ in range(3):
+        task.loss(model, batch).value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    before = task.outputs(model, batch)["logits"]
+    Lora(rank=2).merge(model)
+    np.testing.assert_allclose(task.outputs(model, batch)["logits"], before, atol=1e-5)

@@ -65,16 +65,6 @@ class TestSequenceTaggingInWindows(TaskContract):
         return toys.tokens_table()
 
 
-class TestSequenceTaggingByADecoder(TaskContract):
-    component = SequenceTagging
-
-    def table(self):
-        return toys.tokens_table()
-
-    def base(self):
-        return toys.decoder_base()
-
-
 class TestImageClassification(TaskContract):
     component = ImageClassification
 

@@ -258,7 +258,7 @@ def pictures(root, suffix=".png", format_="PNG", names=("cat", "dog"), count=6):
 @pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG", ""])
 def test_jpeg_files_by_whatever_ending(tmp_path, suffix):
     loaded = read(pictures(tmp_path, suffix, "JPEG"), IMAGES)
-    assert loaded.report["values"]["image"]["formats"] == {"JPEG": 12}
+    assert loaded.report["images"]["image"]["formats"] == {"JPEG": 12}
     assert rows(str(tmp_path / "cat" / f"0{suffix}"), IMAGES).num_rows == 1
 
 

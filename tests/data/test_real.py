@@ -68,7 +68,7 @@ def test_financial_phrasebank(data_root):
 def test_fashion_mnist(data_root):
     loaded = read(str(data_root / "fashion_mnist" / "test.parquet"), IMAGES, limit="5 per label")
     assert loaded.report["rows"]["train"] == 50
-    assert loaded.report["values"]["image"]["sizes"] == {"28x28": 3050}
+    assert loaded.report["images"]["image"]["sizes"] == {"28x28": 3050}
 
 
 @pytest.mark.parametrize(

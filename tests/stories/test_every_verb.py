@@ -38,6 +38,7 @@ REFUSED = (
     "has no mask token in its tokenizer",
     "transformers has no AutoModelFor",
     "has no weights in its head",
+    "has no layer to adapt",
     "lbfgs fits a linear head on frozen features",
     "needs features that know something",
     "there is no room for",

@@ -1,3 +1,5 @@
+from itertools import combinations, pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from sentence_transformers.sentence_transformer import losses as theirs
 from torch import nn
 
 from dianji.kernels.layers.fast import find_fast_layers
-from dianji.tasks._contrastive import Compared, CoSENT, InBatch, Matryoshka, MeanSquares, Triplet, encoded
+from dianji.tasks._contrastive import Compared, CoSENT, InBatch, Matryoshka, MeanSquares, Triplet, encoded, similar
 from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.testing import toys
 
@@ -150,22 +152,40 @@ class Dropping(nn.Module):
         self.layer = nn.Linear(4, WIDTH)
         self.drop = nn.Dropout(0.5)
 
-    def forward(self, numbers):
+    def forward(self, numbers, attention_mask):
         return type("Found", (), {"vectors": self.drop(self.layer(numbers))})()
 
 
 def test_the_second_pass_draws_what_the_first_one_drew():
-    """The gradients are those of plain passes over the same chunks with the same dropout."""
+    """The gradients are those of plain passes over the same groups with the same dropout."""
     torch.manual_seed(0)
-    model, numbers = Dropping().train(), torch.randn(ROWS, 4)
+    model = Dropping().train()
+    inputs = {"numbers": torch.randn(ROWS, 1, 4), "attention_mask": torch.ones(ROWS, 1, 4, dtype=torch.int64)}
 
     def run(at_once):
         torch.manual_seed(3)
         if at_once:
-            found = encoded(model, {"numbers": numbers}, at_once)
+            found = encoded(model, inputs, at_once)[:, 0]
         else:
-            found = torch.cat([model(part).vectors for part in numbers.split(2)])
+            found = torch.cat([model(part, None).vectors for part in inputs["numbers"][:, 0].split(2)])
         return found, torch.autograd.grad(found.square().sum(), model.layer.weight)[0]
 
     for found, expected in zip(run(2), run(None), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_texts_of_similar_length_share_a_pass(seed):
+    """Never dearer than one pass over all, nor than one pass for each length; and the best of all ways to cut."""
+    lengths = np.sort(np.random.default_rng(seed).integers(3, 40, size=12))
+
+    def cost(edges):
+        return sum(lengths[stop - 1] * (stop - start) + 150 for start, stop in pairwise(edges))
+
+    found = similar(lengths)
+    assert (found[0], found[-1]) == (0, 12)
+    every = ([0, *inner, 12] for count in range(4) for inner in combinations(range(1, 12), count))
+    assert cost(found) <= min(cost(edges) for edges in every)
+    assert len(similar(np.full(500, 7))) == 2
+    long = similar(np.repeat([10, 400], 30))
+    assert long == [0, 30, 60]

@@ -41,8 +41,9 @@ def sized(base: Base) -> dict[str, Any]:
 
 
 def t5(base):
+    start: dict[str, Any] = {"decoder_start_token_id": 0}  # T5Config takes it without naming it
     return T5ForConditionalGeneration(
-        T5Config(**sized(base), **{"decoder_start_token_id": 0}, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
+        T5Config(**sized(base), **start, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
                  eos_token_id=3, dropout_rate=0.0)
     )  # fmt: skip
 
@@ -172,6 +173,16 @@ def test_a_prefix_is_read_before_every_source():
     base, table = toys.seq2seq_base(), toys.pairs_table()
     whole = fitted(prefix="please: ").encode(table, base)["input_ids"].to_pylist()
     assert whole == base.processor([f"please: {text}" for text in table["text"].to_pylist()])["input_ids"]
+
+
+def test_special_tokens_that_are_spelled_out_are_text():
+    base, task = toys.seq2seq_base(), fitted()
+    table = pa.table({"text": ["my [SEP] card [PAD]"], "target": ["card [SEP] my"]})
+    examples = task.encode(table, base)
+    (source,), (target,) = examples["input_ids"].to_pylist(), examples["target_ids"].to_pylist()
+    assert [source.count(token) for token in (0, 2, 3)] == [0, 0, 1]
+    assert [target.count(token) for token in (0, 2, 3)] == [0, 0, 1]
+    assert task.predictions({"written": np.array([target[:-1]])}, table, base)[0].generated == "card [SEP] my"
 
 
 def test_rows_that_are_cut_are_counted_and_keep_their_end():

@@ -64,6 +64,17 @@ def layers_to_adapt(model: TaskModel, targets: tuple[str, ...] | None) -> dict[s
     )
 
 
+def keep_dilation(trunk: PreTrainedModel) -> None:
+    """Let the parts of a dilated convolution reach as far as it does; peft makes them without dilation."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for layer in trunk.modules():
+        if isinstance(layer, BaseTunerLayer) and isinstance(base := layer.get_base_layer(), CONVOLUTION):
+            parts: Any = layer.lora_A
+            for part in parts.values():
+                part.dilation = base.dilation
+
+
 def merge(trunk: PreTrainedModel) -> None:
     """Replace every adapted layer by its merged base layer, in place.
 

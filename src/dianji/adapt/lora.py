@@ -54,6 +54,7 @@ class Lora:
         )
         before = {id(parameter) for parameter in model.model.parameters()}
         inject_adapter_in_model(config, trunk)
+        _lora.keep_dilation(trunk)
         added = {name for name, parameter in model.model.named_parameters() if id(parameter) not in before}
         let_learn(model, added.__contains__)
 

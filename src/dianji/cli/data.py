@@ -62,7 +62,7 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
         )
     if "languages" in report:
         yield "languages", ", ".join(f"{entry['language']} {entry['share']:.0%}" for entry in report["languages"])
-    for name, described in report.get("values", {}).items():
+    for name, described in {**report.get("images", {}), **report.get("values", {})}.items():
         for of, value in described.items():
             if value:
                 yield f"{of} ({name})", _counted(value) if isinstance(value, dict) else f"{value:,}"

@@ -73,7 +73,7 @@ def _writing_stage(seen: Inspection) -> Iterator[str]:
     yield "  write:"
     yield f"    task: {{text-to-text: {{use: {sketch.purpose(seen)}}}}}  # or translation, summary, other"
     yield "    data: rows"
-    yield "    # train: {epochs: 30}  # the default for a new model"
+    yield "    # train: {epochs: 20}  # the default for a new model"
     yield "    techniques: [ema]  # the finished model is an average over the last steps"
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dianji.data.columns import Cells
 from dianji.data.content import examine
 from dianji.data.findings import Findings
-from dianji.data.line import Batch, Flow
+from dianji.data.line import Batch, Flow, Request
 from dianji.data.quality.alike import told_alike
 from dianji.data.source import SOURCE
 
@@ -23,24 +23,31 @@ def check(flow: Flow) -> Flow:
         DataError: there are faults, if rows are read as a whole.
     """
     if flow.request.chunks:
-        return flow.map(lambda batch: _examined(batch, flow, {}))
-    values: dict[str, Any] = {}
-    checked = flow.map(lambda batch: _examined(batch, flow, values))
+        return flow.map(lambda batch: _examined(batch, flow)[0])
+    batch, values = _examined(flow.whole, flow)
     flow.findings.check()
-    return replace(checked, report={**flow.report, "values": values})
+    checked = {"values": values, "checked": batch.table.num_rows}
+    return replace(flow, batches=(batch,), report={**flow.report, **checked})
 
 
-def _examined(batch: Batch, flow: Flow, values: dict[str, Any]) -> Batch:
-    """The batch with its content; descriptions of its columns go to ``values``."""
-    table = batch.table
-    for name, column in flow.request.wanted.items():
+def values_of(table: pa.Table, request: Request, findings: Findings) -> dict[str, Any]:
+    """What the column kinds tell of a table's values: column -> description. Damaged values go to ``findings``."""
+    found = {}
+    for name, column in request.wanted.items():
         if name in table.column_names:
-            cells = Cells(table[name], ", ".join(flow.request.sources(name)), table[SOURCE])
-            if found := column.of.check(cells, flow.findings):
-                values[name] = found
-            if column.of.categories != "none" and not flow.request.chunks:
-                _warn_of_names(column.of.classes(table[name]), flow.findings)
-    return replace(batch, content=examine(table, flow.request.wanted))
+            told = column.of.check(Cells(table[name], ", ".join(request.sources(name)), table[SOURCE]), findings)
+            found.update({name: told} if told else {})
+    return found
+
+
+def _examined(batch: Batch, flow: Flow) -> tuple[Batch, dict[str, Any]]:
+    """The batch with its content, and what kinds tell of its values."""
+    table, request = batch.table, flow.request
+    values = values_of(table, request, flow.findings)
+    for name, column in request.wanted.items():
+        if name in table.column_names and column.of.categories != "none" and not request.chunks:
+            _warn_of_names(column.of.classes(table[name]), flow.findings)
+    return replace(batch, content=examine(table, request.wanted)), values
 
 
 def _warn_of_names(classes: pa.ChunkedArray, findings: Findings) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dianji.data.check import values_of
 from dianji.data.content import Content
 from dianji.data.findings import Findings, plural
 from dianji.data.language import detect
@@ -36,8 +37,10 @@ def report(flow: Flow) -> Flow:
         "removed": dict(flow.report["removed"]),
         **build(rows, flow.findings),
     }
-    if values := flow.report["values"]:
-        told["values"] = values
+    whole = batch.table.num_rows == flow.report["checked"]  # else of the rows that are used
+    values = flow.report["values"] if whole else values_of(batch.table, request, Findings())
+    for column, described in values.items():
+        told.setdefault(request.wanted[column].of.reported_as, {})[column] = described
     if request.spec.strict:
         _refuse(told, flow.findings, request.section)
         _refuse_near(rows, request.section)

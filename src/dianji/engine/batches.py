@@ -42,17 +42,25 @@ class Size:
     """How large one forward pass is: a number of examples, or of tokens with padding counted.
 
     ``most``: tokens, with padding, that a batch of so many examples may have in one pass; a larger one is taken in
-    parts, so that the few batches of the longest texts do not decide how much memory a run needs.
+    parts, so that the few batches of the longest texts do not decide how much memory a run needs. ``pool``: batches
+    whose examples are sorted by length together; 1: those of a batch are drawn at random.
     """
 
     examples: int | None = None
     tokens: int | None = None
     most: int | None = None
+    pool: int = POOL
 
 
 def size_of(train: Train, device: str, *, coupled: bool = False) -> Size:
-    """The size that a recipe asks for, on a device. Examples that their loss couples are never taken in parts."""
-    return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" and not coupled else None)
+    """The size that a recipe asks for, on a device.
+
+    Examples that their loss couples are never taken in parts, and share a batch at random: compared with others of
+    their own length alone, they would learn nothing of the rest.
+    """
+    if coupled:
+        return Size(train.batch_size, train.batch_tokens, pool=1)
+    return Size(train.batch_size, train.batch_tokens, MOST_ON_CPU if device == "cpu" else None)
 
 
 def bucketed(lengths: np.ndarray, size: Size, seed: int, epoch: int, draw: Draw | None = None) -> list[np.ndarray]:
@@ -104,7 +112,7 @@ def over_budget(lengths: np.ndarray, size: Size) -> str:
 
 def _pools(order: np.ndarray, lengths: np.ndarray, size: Size) -> Iterator[np.ndarray]:
     per_batch = size.examples or max(1, (size.tokens or 1) // max(1, int(lengths.mean()))) if len(lengths) else 1
-    step = POOL * per_batch
+    step = size.pool * per_batch
     for start in range(0, len(order), step):
         yield order[start : start + step]
 

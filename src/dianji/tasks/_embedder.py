@@ -14,7 +14,6 @@ from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from dianji.bases.base import Base
-from dianji.bases.checks import read_json
 from dianji.errors import CapabilityError
 from dianji.tasks import chain
 from dianji.tasks._pooled import Unread, first, mean
@@ -98,15 +97,10 @@ def require_known_chain(base: Base) -> None:
     if file is None or not file.is_file():
         return
     for path, kind in chain.read_modules(file):
-        if kind in ("Transformer", "Pooling", "Normalize") or _is_classifier(file.parent / path, kind, base):
+        head = kind == "Dense" and (file.parent / path / chain.LABELS).is_file()
+        if kind in ("Transformer", "Pooling", "Normalize") or head:
             continue
         raise CapabilityError(
             f"base '{base.card.name}': its vectors pass through a module {kind} ({path or 'first'}), and "
             "sentence-embedding knows Transformer, Pooling and Normalize. Choose another base."
         )
-
-
-def _is_classifier(folder: Path, kind: str, base: Base) -> bool:
-    if kind != "Dense" or not (folder / "config.json").is_file():
-        return False
-    return bool(read_json(folder / "config.json").get("out_features") == len(base.config.id2label or ()))

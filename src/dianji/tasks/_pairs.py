@@ -15,6 +15,7 @@ from dianji.bases.base import Base
 from dianji.errors import BaseError, CapabilityError
 from dianji.tasks import _tokens
 from dianji.tasks._language import IGNORED
+from dianji.tasks._special import tokenizer_for
 from dianji.tasks.base import Batch
 
 GENERATION = "generation_config.json"
@@ -88,17 +89,23 @@ def _banned(said: Any) -> tuple[int, ...]:
 
 def sources(texts: Sequence[str], base: Base, length: int) -> tuple[pa.LargeListArray, np.ndarray]:
     """Tokens of each source, at most ``length``, special ones included; and (texts,) int32, how many it has in all."""
-    return _encoded(base.processor(list(texts), **_OPTIONS), length, base, "text")
+    return _encoded(_reader(base, texts)(list(texts), **_OPTIONS), length, base, "text")
 
 
 def targets(texts: Sequence[str], base: Base, length: int, end: int) -> tuple[pa.LargeListArray, np.ndarray]:
     """The same of targets, by the tokenizer's target side where it has one; each ends with ``end``."""
-    found = base.processor(text_target=list(texts), **_OPTIONS)
+    found = _reader(base, texts)(text_target=list(texts), **_OPTIONS)
     return _encoded(found, length, base, "target", end)
+
+
+def _reader(base: Base, texts: Sequence[str]) -> Any:
+    """The tokenizer, for which special tokens that texts spell out are text."""
+    return tokenizer_for(base.processor, texts) if base.processor.is_fast else base.processor
 
 
 #: Not verbose: tokens that are too many are cut here, and counted.
 _OPTIONS = {
+    "split_special_tokens": True,
     "return_attention_mask": False,
     "return_token_type_ids": False,
     "return_special_tokens_mask": True,

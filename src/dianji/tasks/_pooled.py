@@ -19,7 +19,6 @@ from dianji.errors import BaseError
 from dianji.tasks import chain
 from dianji.tasks.chain import Pooled
 
-_LABELS = "labels.json"  # of the head, in the order of its outputs
 _DROPOUT = 0.1  # where the architecture's configuration names none
 
 
@@ -116,7 +115,7 @@ def restore_head(model: PooledClassifier, base: Base) -> bool:
 
 def _label_names(folder: Path, config: Any) -> tuple[str, ...]:
     """Beside the head; release 0.1.0 had them in the configuration."""
-    file = folder / chain.DENSE / _LABELS
+    file = folder / chain.DENSE / chain.LABELS
     if file.is_file():
         return tuple(map(str, read_json(file).get("labels", ())))
     names = config.id2label or {}
@@ -142,7 +141,7 @@ def _write_head(model: PooledClassifier, folder: Path) -> None:
             "activation_function": "torch.nn.modules.linear.Identity",
         },
     )
-    chain.write(folder / chain.DENSE / _LABELS, {"labels": list(model.labels)})
+    chain.write(folder / chain.DENSE / chain.LABELS, {"labels": list(model.labels)})
     weights = {"linear.weight": model.classifier.weight, "linear.bias": model.classifier.bias}
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},

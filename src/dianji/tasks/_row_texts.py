@@ -29,8 +29,9 @@ def encoded(texts: Sequence[Sequence[str]], base: Base, length: int, members: np
         members: (rows, texts of a row) int64: rows of the first column that belong to each row; None: all columns do.
 
     Returns:
-        ``row``; ``length``, tokens of the row's longest own text; ``input_ids``, tokens of all texts of the row, one
-        text after the other; ``sizes``, tokens of each text; ``numbers``, equal for texts of equal tokens; ``whole``.
+        ``row``; ``length``, tokens of the row's longest own text; ``input_ids``, the tokens of all texts of the row,
+        one text after the other; ``sizes``, tokens of each text; ``numbers``, equal for texts of equal tokens;
+        ``whole``.
     """
     rows = len(texts[0])
     parts = [_tokens.beginnings(column, base, length) for column in texts]

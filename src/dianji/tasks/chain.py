@@ -17,6 +17,8 @@ Pooled = Literal["mean", "first"]
 POOLING: Final = "1_Pooling"
 DENSE: Final = "2_Dense"
 NORMALIZE: Final = "2_Normalize"
+#: Beside a dense layer that is a classifier's head: the names of its outputs.
+LABELS = "labels.json"
 #: The prompt of what is looked for, and of what is looked through; other names are those of sentence-transformers too.
 QUERY, DOCUMENT = "query", "document"
 _CHAIN = "modules.json"

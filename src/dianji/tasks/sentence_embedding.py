@@ -56,7 +56,7 @@ class SentenceEmbedding(Task):
             alone.
         objective: the loss; auto is the first of the form. pairs: mnrl, which tells the positive from all others of the
             batch; scored-pairs: cosent, or mse of cosine and score; triplets: mnrl, or triplet; classes: mnrl; texts:
-            simcse (the same text twice, with other dropout), or tsdae (rebuild the text from the vector of its part).
+            simcse (the same text twice, with other dropout), or tsdae (rebuild the text from the vector of a part).
         scale: of cosines in mnrl, simcse and cosent; one by the temperature.
         margin: of cosines, for triplet.
         symmetric: with mnrl, also tell the text from all others, given its positive.
@@ -125,7 +125,7 @@ class SentenceEmbedding(Task):
 
     @property
     def random_batches(self) -> bool:
-        """Partners of a class and deleted tokens are drawn; texts alone are scored on other batches than trained on."""
+        """Partners of a class and deleted tokens are drawn; texts alone are scored by parts of them."""
         return self.form in ("classes", "texts")
 
     @property
@@ -135,8 +135,8 @@ class SentenceEmbedding(Task):
 
     @property
     def passes(self) -> int:
-        """Two where rows are encoded some at a time, and again in the backward pass."""
-        return 2 if self.at_once is not None and self.couples_examples else 1
+        """Several, since texts of one length are read together; tsdae reads one text of each row, in one pass."""
+        return 1 if self._objective == "tsdae" else 2
 
     def corpus(self, table: pa.Table) -> pa.Table:
         """All texts, also those that a text is compared with."""
@@ -191,7 +191,7 @@ class SentenceEmbedding(Task):
         decoder = Decoder(base.card.width, self._limit(base), base.config.vocab_size) if tsdae else None
         model = Embedder(backbone, reading, decoder)
         model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-        return TaskModel(model, ("decoder",) if decoder is not None else ())
+        return TaskModel(model, ("decoder",) if decoder is not None else (), "sentence-transformers")
 
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """See ``_row_texts.encoded``; with targets also ``key``, and ``score`` of scored pairs.
@@ -250,12 +250,13 @@ class SentenceEmbedding(Task):
         inputs = self.model_inputs(batch)
         vectors = _contrastive.encoded(model, inputs, self.at_once if self.couples_examples else None)
         compared = _contrastive.Compared(vectors, batch["numbers"], batch["key"], batch.get("score"))
-        return Loss(self._loss(compared), len(vectors))
+        with torch.autocast(vectors.device.type, enabled=False):  # cosines in half precision would be too coarse
+            return Loss(self._loss(compared), len(vectors))
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
         """``vector`` (rows, width); to score ``cosine`` (rows,) of scored pairs, else ``partners`` too."""
-        vectors = model(**self.model_inputs(batch)).vectors.float()
+        vectors = _contrastive.encoded(model, self.model_inputs(batch), None).float()
         if vectors.shape[1] == 1:
             return {"vector": vectors[:, 0].cpu().numpy()}
         if self.form == "scored-pairs":

@@ -90,13 +90,18 @@ def _swap_the_probe(folder: Path) -> None:
     """Another probe's questions beside these answers."""
 
     def rotate(probe: dict[str, Any]) -> dict[str, Any]:
-        return {**probe, "texts": {name: [*of[1:], of[0]] for name, of in probe["texts"].items()}}
+        inputs = {name: {**of, "values": [*of["values"][1:], of["values"][0]]} for name, of in probe["inputs"].items()}
+        return {**probe, "inputs": inputs}
 
     edit_json(folder / "probe.json", rotate)
 
 
 def _empty_the_probe(folder: Path) -> None:
-    edit_json(folder / "probe.json", lambda probe: {**probe, "rows": 0, "texts": {name: [] for name in probe["texts"]}})
+    def emptied(probe: dict[str, Any]) -> dict[str, Any]:
+        inputs = {name: {**of, "values": []} for name, of in probe["inputs"].items()}
+        return {**probe, "rows": 0, "inputs": inputs}
+
+    edit_json(folder / "probe.json", emptied)
     edit_tensors(folder / "probe.safetensors", lambda tensors: tensors.update({n: v[:0] for n, v in tensors.items()}))
 
 

@@ -68,7 +68,7 @@ def test_images_inside_parquet(tmp_path):
     loaded = read(str(tmp_path / "a.parquet"), IMAGES)
     assert {row["image"] for row in everything(loaded)} == {png(n) for n in range(11)}
     assert loaded.splits["train"]["image"].type == pa.binary()
-    assert loaded.report["values"]["image"] == {
+    assert loaded.report["images"]["image"] == {
         "sizes": {"4x3": 12},
         "distinct_sizes": 1,
         "modes": {"L": 12},
@@ -358,4 +358,4 @@ def test_sixteen_bit_sources_keep_their_bytes(tmp_path):
     for n in range(12):
         (tmp_path / "ab"[n % 2]).mkdir(exist_ok=True)
         (tmp_path / "ab"[n % 2] / f"{n}.png").write_bytes(stream.getvalue())
-    assert read(str(tmp_path), IMAGES).report["values"]["image"]["modes"] == {"I;16": 12}
+    assert read(str(tmp_path), IMAGES).report["images"]["image"]["modes"] == {"I;16": 12}

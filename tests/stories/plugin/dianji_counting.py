@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,19 +16,15 @@ from dianji.bases.base import Base
 from dianji.data.columns import Column
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import component
-from dianji.tasks.base import Batch, Loss, Outputs, Prediction, TaskModel
+from dianji.tasks.base import Batch, Loss, Outputs, Prediction, Purpose, Task, TaskModel
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counted(Outcome):
     """One number per row."""
 
     target: np.ndarray  # (rows,) float64
     found: np.ndarray  # (rows,) float64
-
-    @property
-    def rows(self) -> int:
-        return len(self.target)
 
 
 @component("metric", "count-error")
@@ -57,14 +53,14 @@ class CountPrediction:
 
 @component("task", "text-count")
 @dataclass(frozen=True)
-class TextCount:
+class TextCount(Task):
     """Least squares on one output; ``mean`` is learnt, so that the head starts near the truth."""
 
     length: Annotated[int, Field(gt=2)] = 16
     mean: float = 0.0
 
-    modality: ClassVar[Literal["text", "image"]] = "text"
-    hub_name: ClassVar[str] = ""
+    modality: ClassVar[str] = "text"
+    not_inputs: ClassVar[frozenset[str]] = frozenset({"target"})
 
     @property
     def columns(self) -> Mapping[str, Column]:
@@ -86,7 +82,7 @@ class TextCount:
         target = {"target": pa.array(_numbers(table))} if "label" in table.column_names else {}
         return pa.table({**columns, **target})
 
-    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, training: bool) -> Batch:
+    def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
         padded = base.processor.pad({"input_ids": examples["input_ids"].to_pylist()}, return_tensors="pt")
         batch = dict(padded)
         if "target" in examples.column_names:
@@ -101,10 +97,7 @@ class TextCount:
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
         return {"count": self._found(model, batch).float().cpu().numpy()}
 
-    def assemble(self, outputs: Outputs, examples: pa.Table) -> Outputs:
-        return outputs
-
-    def predictions(self, outputs: Outputs, base: Base) -> Sequence[Prediction]:
+    def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[Prediction]:
         return [CountPrediction(count) for count in outputs["count"].tolist()]
 
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Outcome:
@@ -114,13 +107,8 @@ class TextCount:
     def metrics(self) -> tuple[str, ...]:
         return ("count-error",)
 
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        return ()
-
     def _found(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        inputs = {name: tensor for name, tensor in batch.items() if name != "target"}
-        found: torch.Tensor = model(**inputs).logits.squeeze(-1) + self.mean
+        found: torch.Tensor = model(**self.model_inputs(batch)).logits.squeeze(-1) + self.mean
         return found
 
 

@@ -35,6 +35,7 @@ class Image(ColumnKind):
     modality: ClassVar[str] = "image"
     names_files: ClassVar[bool] = True
     readable: ClassVar[bool] = False
+    reported_as: ClassVar[str] = "images"
     telling: ClassVar[re.Pattern[str]] = re.compile(r"image|img|picture|photo|file_?name|path|图", re.IGNORECASE)
 
     def accepts(self, type_: pa.DataType) -> bool:

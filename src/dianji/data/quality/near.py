@@ -129,7 +129,7 @@ def _conflicts(rows: Rows, pairs: Pairs, findings: Findings) -> dict[str, Any]:
     if not rows.classified:
         return {"count": 0, "rows": []}
     target = rows.content.target
-    differ = target[pairs.left] != target[pairs.right]
+    differ = (target[pairs.left] != target[pairs.right]) & rows.classified
     clashing = Pairs(pairs.left[differ], pairs.right[differ], pairs.likeness[differ])
     listed = [
         {**entry, "labels": [rows.target(left), rows.target(right)]}

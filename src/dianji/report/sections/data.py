@@ -116,9 +116,8 @@ def _pictures(report: Mapping[str, Any]) -> list[Block]:
             tuple((str(value), f"{count:,}") for value, count in of[key].items()),
             frozenset({1}),
         )
-        for of in report.get("values", {}).values()
+        for of in report.get("images", {}).values()
         for key, word in names.items()
-        if key in of
     ]
 
 
