@@ -51,7 +51,7 @@ def test_a_clean_chain(artefact: Path) -> None:
         ("dianji.json", changed("task", "arguments", "threshold", to=0.9), r"task.threshold: expected 0.5, found 0.9"),
         ("evidence/spec.json", changed("parent", to="0" * 32), r"digest of the spec"),
         ("evidence/data.json", changed("digest", to="0" * 64), r"data.json: digest"),
-        ("evidence/recipe.json", changed("seed", to=6), r"recipe.json: seed of intent"),
+        ("evidence/recipe.json", changed("seed", to=6), r"recipe.json: seed: expected 5, found 6"),
         ("evidence/recipe.json", changed("name", to="x"), r"recipe.json: name: expected golden, found x"),
         ("evidence/recipe.json", changed("stages", "intent", "adapt", to="full@1"), r"adaptation of intent"),
         ("evidence/recipe.json", changed("stages", "intent", "train", "epochs", to=1.0), r"train of intent"),
