@@ -10,6 +10,7 @@ from dianji.evaluate.baselines.pixels import Pixels
 from dianji.evaluate.baselines.vectors import BeforeTraining, CountedCosine, RandomVectors
 from dianji.evaluate.baselines.word_features import WordFeatures
 from dianji.evaluate.baselines.written import FrequentTarget, LeadSentence, NearestSource, SourceCopy
+from dianji.tasks._forms import FormName
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.sentence_embedding import SentenceEmbedding
@@ -89,7 +90,7 @@ class TestNearestSource(WrittenContract):
 
 
 def embedding_cases() -> list[tuple[Task, pa.Table]]:
-    tables = {
+    tables: dict[FormName, pa.Table] = {
         "pairs": toys.pair_table(),
         "scored-pairs": toys.scored_table(),
         "triplets": toys.triplet_table(),

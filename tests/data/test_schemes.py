@@ -29,9 +29,9 @@ def test_spans_survive_every_scheme(sentence, scheme):
 
 @given(st.lists(sentences(), max_size=4), st.sampled_from(SCHEMES))
 def test_a_scheme_that_is_told_reads_the_same_spans(rows, scheme):
-    written = [tags_of(*row, scheme) for row in rows]
+    written = [tags_of(spans, words, scheme) for spans, words in rows]
     told = scheme_of(written)
-    assert [convert(tags, "bio") for tags in written] == [tags_of(*row, "bio") for row in rows]
+    assert [convert(tags, "bio") for tags in written] == [tags_of(spans, words) for spans, words in rows]
     assert not any(fault for tags in written for fault in faults(tags, told))
 
 

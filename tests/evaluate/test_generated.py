@@ -118,7 +118,12 @@ def test_statistics_are_counted_once(monkeypatch):
     outcome = Generated.of(ENGLISH, ENGLISH)
     calls = []
     real = translation._tokenizer
-    monkeypatch.setattr(translation, "_tokenizer", lambda name: calls.append(name) or real(name))
+
+    def counted(name):
+        calls.append(name)
+        return real(name)
+
+    monkeypatch.setattr(translation, "_tokenizer", counted)
     for _ in range(3):
         Bleu()(outcome, np.ones((2, len(ENGLISH))))
     assert calls == ["13a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from dianji.results import RunResult
 from dianji.spec.sections import Recipe
 from dianji.store.digest import digest_file
 from dianji.store.steps import Store
+from dianji.tasks.text_to_text import WrittenText
 from tests.stories.conftest import Watcher
 
 pytest.importorskip("sacrebleu")
@@ -96,9 +98,9 @@ def test_it_is_measured_beside_its_baselines(done: Done) -> None:
 @pytest.mark.parametrize("stage", ["translate", "onward"])
 def test_it_predicts_what_was_measured_and_is_verified(done: Done, pairs: Path, stage: str) -> None:
     artefact = done.artefact(stage)
-    record = Record.read(artefact / "evidence", "test", [Generated]).outcome
+    record = cast(Generated, Record.read(artefact / "evidence", "test", [Generated]).outcome)
     sources = (pairs / "test.en").read_text().splitlines()
-    written = [found.generated for found in dianji.open(artefact).predict(sources)]
+    written = [cast(WrittenText, found).generated for found in dianji.open(artefact).predict(sources)]
     assert sorted(written) == sorted(record.texts[0])
     assert not verbs.verify(artefact).faults
     assert not verbs.verify(artefact, data=str(pairs)).faults

@@ -37,7 +37,7 @@ def every_path(emissions, length, chain):
 @given(problems())
 def test_everything_agrees_with_all_paths_one_by_one(problem):
     emissions, lengths, chain = problem
-    partition, marginals, best = (of(*problem) for of in (log_partition, log_marginals, viterbi))
+    partition, marginals, best = log_partition(*problem), log_marginals(*problem), viterbi(*problem)
     for row, length in enumerate(lengths.tolist()):
         scores = every_path(emissions[row], length, chain)
         total = torch.logsumexp(torch.tensor(list(scores.values())), dim=0) if length else torch.tensor(0.0)

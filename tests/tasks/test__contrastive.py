@@ -122,7 +122,7 @@ def gradients(at_once, *, fast=False):
     base = toys.text_base()
     base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = 0.0
     model = task.model(base).model.train()
-    batch = task.collate(task.encode(toys.pair_table(), base), base, None, purpose="train")
+    batch = task.collate(task.encode(toys.pair_table(), base), base, np.random.default_rng(0), purpose="train")
     if fast:
         path = find_fast_layers(model, torch.device("cpu"))
         assert path.layers

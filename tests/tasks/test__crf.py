@@ -16,7 +16,7 @@ def saved(tmp_path, crf=True):
     torch.manual_seed(0)
     model = SequenceTagging(crf=crf).fit(toys.tokens_table()).model(base).model
     with torch.no_grad():
-        model.crf.transitions.uniform_()
+        model.get_parameter("crf.transitions").uniform_()
     model.save_pretrained(tmp_path)
     base.processor.save_pretrained(tmp_path)
     return model
@@ -54,7 +54,7 @@ def test_the_head_is_opened_for_the_same_tags_alone(tmp_path):
     task = SequenceTagging(crf=True).fit(toys.tokens_table())
     again = task.model(base).model
     base.require_complete()
-    assert torch.equal(again.crf.transitions, model.crf.transitions)
+    assert torch.equal(again.get_parameter("crf.transitions"), model.get_parameter("crf.transitions"))
     SequenceTagging(crf=True, scheme="bioes").fit(toys.tokens_table()).model(base)
     assert "crf.transitions" in base.new_weights
 

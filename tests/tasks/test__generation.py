@@ -123,7 +123,12 @@ def test_forced_and_banned_tokens():
 def test_rows_that_have_ended_are_not_computed(monkeypatch):
     sizes = []
     step = Decoder.step
-    monkeypatch.setattr(Decoder, "step", lambda self, tokens: (sizes.append(len(tokens)), step(self, tokens))[1])
+
+    def counted(self, tokens):
+        sizes.append(len(tokens))
+        return step(self, tokens)
+
+    monkeypatch.setattr(Decoder, "step", counted)
     _, outputs = written(beams=1)
     lengths = (outputs["written"] >= 0).sum(axis=1)
     assert sizes[0] == 24

@@ -119,6 +119,6 @@ def test_fast_layers_give_the_same(name: str) -> None:
     outputs: dict[str, Any] = {}
     for precision in ("fp32", "bf16"):
         batch = task.collate(examples, base, np.random.default_rng(0), purpose="predict")
-        with Inference(model, precision).on():  # type: ignore[arg-type]
+        with Inference(model, precision).on():
             outputs[precision] = task.outputs(model, batch)["logits"]
     np.testing.assert_allclose(outputs["bf16"], outputs["fp32"], atol=0.05)

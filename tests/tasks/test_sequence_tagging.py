@@ -141,7 +141,9 @@ def test_the_loss_is_of_first_pieces_alone(toy):
     logits = model(**task.model_inputs(batch)).logits[0, [1, 3]]
     torch.testing.assert_close(loss.value, torch.nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
     assert loss.items == 2
-    assert targets_of(batch).tolist() == [1, 0]
+    targets = targets_of(batch)
+    assert targets is not None
+    assert targets.tolist() == [1, 0]
 
 
 def test_smoothing_is_that_of_torch():
@@ -190,7 +192,7 @@ def test_predicted_tags_follow_their_scheme():
     for scheme in ("bio", "bioes"):
         task = SequenceTagging(scheme=scheme).fit(toys.tokens_table())
         model, base = task.model(toys.text_base()).model, toys.text_base()
-        torch.nn.init.normal_(model.classifier.weight, std=3)
+        torch.nn.init.normal_(model.get_parameter("classifier.weight"), std=3)
         table = toys.tokens_table()
         for prediction in task.predictions(answers(task, model, table, base)[0], table, base):
             assert not list(faults(prediction.tags, scheme))

@@ -41,8 +41,9 @@ def sized(base: Base) -> dict[str, Any]:
 
 
 def t5(base):
+    start: dict[str, Any] = {"decoder_start_token_id": 0}  # T5Config takes it without naming it
     return T5ForConditionalGeneration(
-        T5Config(**sized(base), **{"decoder_start_token_id": 0}, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
+        T5Config(**sized(base), **start, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
                  eos_token_id=3, dropout_rate=0.0)
     )  # fmt: skip
 

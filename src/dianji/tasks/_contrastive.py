@@ -209,7 +209,8 @@ def encoded(model: nn.Module, inputs: dict[str, Any], at_once: int | None) -> Te
             part = {name: tensor.flatten(0, 1)[group, :longest] for name, tensor in inputs.items()}
             found.append(_again(model, part) if again else _vectors(model, part))
     place = torch.from_numpy(np.argsort(order, kind="stable")).to(mask.device)
-    return torch.cat(found)[place].unflatten(0, (rows, texts))
+    vectors = torch.cat(found)[place]
+    return vectors.reshape(rows, texts, vectors.shape[-1])
 
 
 def similar(lengths: np.ndarray) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,11 +84,11 @@ class Decoder:
         """Go on with these hypotheses, by number; one may be taken several times."""
         self._states = self._states.index_select(0, hypotheses)
         self._mask = self._mask.index_select(0, hypotheses)
-        self._cache.reorder_cache(hypotheses)
+        self._cache.reorder_cache(cast(torch.LongTensor, hypotheses))
 
     def reorder(self, hypotheses: Tensor) -> None:
         """As ``select``, where each hypothesis is replaced by one of the same source: only its own past moves."""
-        self._cache.self_attention_cache.reorder_cache(hypotheses)
+        self._cache.self_attention_cache.reorder_cache(cast(torch.LongTensor, hypotheses))
 
 
 def restrict(logits: Tensor, written: Tensor, marks: Marks, *, limit: int, no_repeat: int) -> Tensor:

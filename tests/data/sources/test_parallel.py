@@ -8,7 +8,7 @@ from dianji.data.sniff import folder_format
 from dianji.data.source import SOURCE, SPLIT, Place
 from dianji.data.sources.parallel import Parallel
 from dianji.errors import DataError
-from dianji.spec.sections import Data
+from dianji.spec.sections import Data, Split
 from dianji.tasks.text_to_text import TextToText
 
 
@@ -101,7 +101,8 @@ def test_what_is_no_pair_is_not_taken_for_one(tmp_path):
 
 def test_rows_come_by_the_line_and_the_digest_knows_both_files(tmp_path):
     write(tmp_path, train_en=["a", "b", "c"], train_de=["A", "B", "C"], val_en=["d"], val_de=["D"])
-    spec = Data(path=str(tmp_path / "train.en"), split={"validation": str(tmp_path / "val.en"), "test": 0.34})
+    split = Split(validation=str(tmp_path / "val.en"), test=0.34)
+    spec = Data(path=str(tmp_path / "train.en"), split=split)
     loaded = load(spec, TextToText().columns, seed=0, name="pairs")
     assert {name: table.num_rows for name, table in loaded.splits.items()} == {"train": 2, "validation": 1, "test": 1}
     before = digest(spec)

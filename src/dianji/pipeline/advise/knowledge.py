@@ -25,7 +25,7 @@ LEAST_HELD_OUT = 20
 
 
 def knowledge(task: Task, source: BaseSource, table: pa.Table, reporter: Reporter) -> Knowledge | None:
-    """Measured on at most ``MOST_ROWS`` training rows; None where a row may have several labels, or rows are few.
+    """Measured on at most ``MOST_ROWS`` rows; None where rows have several labels or are few, or no baseline applies.
 
     Args:
         task: the task to learn.
@@ -49,7 +49,10 @@ def knowledge(task: Task, source: BaseSource, table: pa.Table, reporter: Reporte
     by_features = logistic(features[~held_out], targets[~held_out], classes, STRENGTH)(features[held_out])
     baseline: Baseline = REGISTRY.build("baseline", names[0], {})
     asked = drawn.filter(pa.array(held_out))
-    counted = baseline.fit(fitted, drawn.filter(pa.array(~held_out)), 0)(asked)
+    answer = baseline.fit(fitted, drawn.filter(pa.array(~held_out)), 0)
+    if answer is None:
+        return None
+    counted = answer(asked)
     own = fitted.baseline_outcome(asked, by_features)
     return Knowledge(_accuracy(own), _accuracy(counted), asked.num_rows)
 
