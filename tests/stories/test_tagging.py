@@ -60,6 +60,8 @@ def of_texts(files: Path, store: Store) -> Path:
 
 def test_what_was_learnt_from_words_reads_texts_too(of_words: Path) -> None:
     model = dianji.open(of_words)
+    by_list: Any
+    by_text: Any
     (by_list,) = model.predict([["where", "is", "my", "card"]])
     (by_text,) = model.predict(["where is my card"])
     (by_mapping,) = model.predict([{"text": "where is my card"}])

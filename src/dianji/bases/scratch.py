@@ -17,6 +17,8 @@ class Architecture(Protocol):
 
     #: What the base will read.
     modality: ClassVar[str]
+    #: Whether it can carry a classifier, so that advice may propose it for labels.
+    classifies: ClassVar[bool]
 
     def card(self) -> Card:
         """What the base will be.

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 _FAR = torch.finfo(torch.float32).min
-#: What a further pass costs, in tokens of padding (measured with MiniLM on two CPUs).
+#: The assumed cost of a further pass, in tokens of padding; an estimate, not a measurement.
 _GROUP = 150.0
 
 

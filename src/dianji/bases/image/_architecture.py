@@ -23,6 +23,7 @@ class ImageArchitecture:
 
     name: ClassVar[str]
     modality: ClassVar[str] = "image"
+    classifies: ClassVar[bool] = True
     model_type: ClassVar[str]
 
     size: Annotated[int, Field(ge=8, le=1024)] | None = None

@@ -26,6 +26,7 @@ class TextArchitecture:
 
     name: ClassVar[str]
     modality: ClassVar[str] = "text"
+    classifies: ClassVar[bool] = True
     model_type: ClassVar[str]
     width: int
 

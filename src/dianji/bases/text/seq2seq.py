@@ -27,6 +27,7 @@ class Seq2Seq:
 
     name: ClassVar[str] = "seq2seq"
     modality: ClassVar[str] = "text"
+    classifies: ClassVar[bool] = False
     model_type: ClassVar[str] = "m2m_100"
 
     layers: Count = 3

@@ -151,7 +151,7 @@ def _of_texts(texts: Sequence[str | None], cells: Cells, findings: Findings) -> 
     if any(text[0] in _BRACKETS for text in filled):
         return _named_by_place(_of_literals(texts, cells, findings), cells, findings)
     if filled and all(_MULTI_HOT.fullmatch(text) for text in filled):
-        return _named_by_place([text and _numbers(text) for text in texts], cells, findings)
+        return _named_by_place([_numbers(text) if text else None for text in texts], cells, findings)
     separator = "|" if any("|" in text for text in filled) else _separator(filled, cells, findings)
     if separator is None:
         return [None if text is None else [text] for text in texts]

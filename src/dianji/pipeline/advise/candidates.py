@@ -95,6 +95,8 @@ def _new(seen: Inspection, task: str | dict[str, Any] | None) -> Iterator[Candid
     arguments = sketch.new_reader(seen) if modality == "text" else {}
     prepare = {"task": "masked-language", "data": "rows", "train": {"epochs": EPOCHS_NEW}}
     for architecture in architectures(modality):
+        if not REGISTRY.get("architecture", architecture).classifies:
+            continue
         base = {"new": architecture, **arguments}
         card = resolve(NewBase.model_validate(base), modality).card()
         name = f"new {architecture}"
