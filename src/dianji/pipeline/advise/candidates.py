@@ -13,6 +13,7 @@ from dianji.bases.resolve import architectures, resolve
 from dianji.data.inspect import Inspection
 from dianji.errors import ArtefactError, BaseError
 from dianji.pipeline import sketch
+from dianji.registry import REGISTRY
 from dianji.spec.sections import NewBase
 from dianji.store.steps import Store
 
