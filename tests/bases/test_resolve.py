@@ -83,7 +83,7 @@ def test_an_unknown_architecture():
 
 def test_an_architecture_of_the_other_modality():
     with pytest.raises(
-        RecipeError, match=r"'resnet' is for image, and the task works on text\. For text: lstm, text-cnn"
+        RecipeError, match=r"'resnet' is for image, and the task works on text\. For text: lstm, seq2seq, text-cnn"
     ):
         resolve(NewBase(new="resnet"), "text")
 

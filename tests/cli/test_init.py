@@ -231,7 +231,11 @@ def test_words_with_tags_are_tagged(tmp_path: Path, capsys):
 
 def test_texts_with_spans_are_tagged(tmp_path: Path):
     path = tmp_path / "entities.jsonl"
-    rows = [{"note": f"{ENGLISH[i % 3]} {i * 37}", "marks": [{"start": 0, "end": 1, "label": "x"}]} for i in range(60)]
+    first = [len(text.split()[0]) for text in ENGLISH]
+    rows = [
+        {"note": f"{ENGLISH[i % 3]} {i * 37}", "marks": [{"start": 0, "end": first[i % 3], "label": "x"}]}
+        for i in range(60)
+    ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     recipe = made(path, tmp_path / "recipe.yaml")
     assert recipe.data["rows"].columns == {"text": "note", "spans": "marks"}

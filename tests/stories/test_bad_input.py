@@ -40,7 +40,7 @@ def load(folder: Path, project: Path, text: str = RECIPE) -> Recipe:
     [
         ("data: intents\n", "data: tickets\n", r"label"),
         ("task: text-classification", "task: text-clasification", r"line 10: .*Did you mean 'text-classification'"),
-        ("base: BASE", "base: {new: vit}", r"'vit' is an architecture for images, and the task works on text"),
+        ("base: BASE", "base: {new: vit}", r"'vit' is (an architecture )?for image, and the task works on text"),
         ("base: BASE", "base: no-such-base", r"there is no base 'no-such-base'"),
         ("query", "qeury", r"Did you mean 'query'"),
         ("questions.csv", "question.csv", r"question.csv"),

@@ -48,7 +48,7 @@ def label_errors(rows: Rows, modality: str, source: BaseSource, reporter: Report
     found, labels = np.unique(np.array(table["label"].to_pylist(), dtype=object), return_inverse=True)
     names: list[str] = found.tolist()
     with reporter.work("frozen features", len(chosen), "rows") as meter:
-        features = frozen_features(task, source.prepare(table), table, meter)
+        features = frozen_features(task, source.prepare(task.corpus(table)), table, meter)
     with reporter.work("looking for wrong labels", FOLDS, "folds") as meter:
         probabilities = out_of_fold(features, labels, meter.advance)
     wrong = likely_errors(labels, probabilities)

@@ -60,7 +60,7 @@ class StagePreview:
             root = root.parent
         if root.source is None:
             raise StoreError(f"stage {work.name} has neither a base nor an earlier stage")
-        base = root.source.prepare(root.data.splits["train"].slice(0, FIRST))
+        base = root.source.prepare(root.task.corpus(root.data.splits["train"].slice(0, FIRST)))
         return cls(work, work.task.fit(work.data.splits["train"]), base)
 
     @cached_property

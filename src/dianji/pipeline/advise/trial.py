@@ -226,12 +226,13 @@ class _Stage:
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Stage:
         """Prepare the base with its head and adaptation, and encode the rows."""
-        with pa.memory_map(request["table"]) as source:
-            table = pa.ipc.open_file(source).read_all()
+        with pa.memory_map(request["table"]) as file:
+            table = pa.ipc.open_file(file).read_all()
         task, adaptation = from_record("task", request["task"]), from_record("adaptation", request["adaptation"])
         train = Train.model_validate_json(json.dumps(request["train"]))
         spec = request["base"]
-        base = resolve(spec if isinstance(spec, str) else NewBase.model_validate(spec), task.modality).prepare(table)
+        source = resolve(spec if isinstance(spec, str) else NewBase.model_validate(spec), task.modality)
+        base = source.prepare(task.corpus(table))
         began = time.perf_counter()
         examples = task.encode(table, base)
         encode_seconds = time.perf_counter() - began
