@@ -52,12 +52,14 @@ GAPS = {
     "sentence-embedding": "denoising and classes on some bases",
     "sequence-tagging": "continuing from an adapter",
     "causal-language": "an encoder turned into a decoder: its adapter does not open through AutoPeftModel",
-    "text-to-text": "some verbs on some bases",
 }
+#: The same of layouts and of bases.
+LAYOUT_GAPS = {"semicolons": "predict and evaluate cannot be told an encoding that the file leaves open"}
+BASE_GAPS = {"gpt2": "other libraries find no padding token in the tokenizer that is saved"}
 
 
 def _gaps(kind: Kind) -> list[pytest.MarkDecorator]:
-    reason = GAPS.get(_task_name(kind))
+    reason = GAPS.get(_task_name(kind)) or LAYOUT_GAPS.get(kind.layout.name) or BASE_GAPS.get(kind.base.name)
     return [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
 
 
