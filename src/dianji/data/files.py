@@ -77,7 +77,7 @@ def whole_files(folder: Path) -> list[Path]:
 
 
 def dangling(path: Path) -> str:
-    """What is said of a link that leads to nothing."""
+    """The message for a link whose target does not exist."""
     target = path.readlink()
     shown = target if target.is_absolute() else path.parent / target
     return f"{path} is a link to {shown}, which does not exist. Restore the file, or remove the link."

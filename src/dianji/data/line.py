@@ -23,7 +23,7 @@ from dianji.spec.sections import Data
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of the line."""
+    """Which rows and columns to read, and what to do to them."""
 
     #: Where rows are and what is done to them.
     spec: Data

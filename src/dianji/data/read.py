@@ -144,7 +144,7 @@ class Stream:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was found so far; of standard input only that which has come."""
+        """Warnings so far. Rows of standard input that have not arrived are not checked yet."""
         return tuple(dict.fromkeys(self.flow.findings.warnings))
 
     def chunks(self) -> Iterator[pa.Table]:

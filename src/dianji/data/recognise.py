@@ -78,7 +78,7 @@ def _renamed(reading: Reading, name: str) -> Reading:
 
 
 def _warn_of_format(reading: Reading, findings: Findings) -> None:
-    """What was recognised and may be something else."""
+    """Warns where the recognised format may be the wrong one."""
     place = reading.place
     if place.format != "auto":
         return

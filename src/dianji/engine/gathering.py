@@ -18,7 +18,7 @@ from dianji.errors import CapabilityError
 
 
 class Gatherer(Protocol):
-    """What is needed of the processes."""
+    """The group of processes that train together, as far as a loss over gathered rows needs it."""
 
     @property
     def count(self) -> int:

@@ -29,7 +29,7 @@ class Passes:
         """The losses of a step's micro-batches; their gradients are in the weights afterwards."""
         context, share, losses = self.context, self.shared(batches), []
         for number, rows in enumerate(batches):
-            # What is frozen has a path of its own: in fp32 its bits must not depend on what shares a batch.
+            # Frozen layers take their own path: in fp32 a row's bits must not depend on the other rows of its batch.
             fast_layers = context.fast_layers.on(compiled=self.compilation.compiled)
             with context.runtime.training(), context.job.states.of(rows), fast_layers:
                 losses.append(self._micro_batch(number, rows, share=share))

@@ -102,7 +102,7 @@ def difference(layer: nn.Module) -> float:
 
 
 def _strange(layer: nn.Module) -> Iterator[str]:
-    """What is not as the architecture makes it, among the modules that the fast form does not call."""
+    """Each module that the fast form replaces without calling it and that differs from the architecture's own."""
     for name, module in layer.named_modules():
         if name.endswith("activation") and type(module) not in (nn.ReLU, nn.Identity):
             yield f"{type(module).__name__} for its activation, not ReLU"

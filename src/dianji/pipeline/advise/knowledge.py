@@ -44,7 +44,7 @@ def knowledge(task: Task, source: BaseSource, table: pa.Table, reporter: Reporte
     held_out = np.zeros(len(targets), dtype=bool)
     held_out[np.random.Generator(np.random.PCG64(1)).permutation(len(targets))[: round(HELD_OUT * len(targets))]] = True
     with reporter.work(f"what {source.card().name} knows", drawn.num_rows, "rows") as meter:
-        features = standardised(frozen_features(learnt, source.prepare(drawn), drawn, meter))
+        features = standardised(frozen_features(learnt, source.prepare(learnt.corpus(drawn)), drawn, meter))
     classes = len(fitted.labels)
     by_features = logistic(features[~held_out], targets[~held_out], classes, STRENGTH)(features[held_out])
     baseline: Baseline = REGISTRY.build("baseline", names[0], {})
