@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dianji.cli.answer import Answer
-from dianji.cli.options import Artefact, Columns, Json, Quiet, columns_of
+from dianji.cli.options import Artefact, Columns, Encoding, Json, Quiet, columns_of
 
 if TYPE_CHECKING:
     from dianji.results import Evaluation
@@ -16,14 +16,20 @@ DataPath = Annotated[str, typer.Argument(metavar="DATA", help="A table or folder
 
 
 def evaluate(
-    artefact: Artefact, data: DataPath, column: Columns = None, as_json: Json = False, quiet: Quiet = False
+    artefact: Artefact,
+    data: DataPath,
+    column: Columns = None,
+    encoding: Encoding = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> Answer:
     """Measure an artefact on a table, with 95 % intervals."""
     from dianji import verbs
     from dianji.cli.progress import reporter
 
     columns = columns_of(column)
-    result = verbs.evaluate(artefact, data, columns=columns, reporter=reporter(silent=as_json or quiet))
+    progress = reporter(silent=as_json or quiet)
+    result = verbs.evaluate(artefact, data, columns=columns, encoding=encoding, reporter=progress)
     return Answer(result.to_json(), lambda: _show(result))
 
 

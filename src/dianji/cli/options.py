@@ -29,6 +29,10 @@ Columns = Annotated[
     ),
 ]
 
+Encoding = Annotated[
+    str, typer.Option("--encoding", help="Of text files: auto, or any that Python knows, such as gb18030.")
+]
+
 
 def columns_of(given: list[str] | None) -> dict[str, str]:
     """``["text=query"]`` -> ``{"text": "query"}``.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dianji.cli.answer import Answer, on_terminal
-from dianji.cli.options import Artefact, Columns, Json, Quiet, columns_of
+from dianji.cli.options import Artefact, Columns, Encoding, Json, Quiet, columns_of
 
 Source = Annotated[
     str | None,
@@ -42,6 +42,7 @@ def predict(
     text: Texts = None,
     out: Out = None,
     column: Columns = None,
+    encoding: Encoding = "auto",
     everything: Everything = False,
     precision: Precision = "fp32",
     as_json: Json = False,
@@ -52,6 +53,8 @@ def predict(
         raise typer.BadParameter("give either FILE (- for standard input) or --text, once or several times")
     if text and column:
         raise typer.BadParameter("--column names a column of FILE; a --text has none")
+    if text and encoding != "auto":
+        raise typer.BadParameter("--encoding is of FILE; a --text has none")
     if out is not None:
         from dianji.cli.rows import require_format
 
@@ -60,7 +63,7 @@ def predict(
     rows = (
         _texts(artefact, text, everything, precision)
         if text
-        else _file(artefact, str(source), columns_of(column), everything, precision, silent=as_json or quiet)
+        else _file(artefact, str(source), columns_of(column), encoding, everything, precision, silent=as_json or quiet)
     )
     if out is not None:
         return _write(rows, out)
@@ -81,14 +84,27 @@ def _texts(artefact: Path, texts: list[str], everything: bool, precision: str) -
 
 
 def _file(
-    artefact: Path, source: str, columns: Mapping[str, str], everything: bool, precision: str, *, silent: bool
+    artefact: Path,
+    source: str,
+    columns: Mapping[str, str],
+    encoding: str,
+    everything: bool,
+    precision: str,
+    *,
+    silent: bool,
 ) -> Iterator[dict[str, Any]]:
     from dianji import verbs
     from dianji.cli.progress import reporter
 
     progress = reporter(silent=silent)
     return verbs.predict_file(
-        artefact, source, everything=everything, columns=columns, precision=precision, reporter=progress
+        artefact,
+        source,
+        everything=everything,
+        columns=columns,
+        encoding=encoding,
+        precision=precision,
+        reporter=progress,
     )
 
 

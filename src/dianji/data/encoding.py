@@ -136,8 +136,8 @@ def recognised(data: bytes, name: str) -> str:
     told = f"It may be {listed}" if listed else "No encoding that is tried gives plausible text"
     first = next(iter(readings), "shift_jis")
     raise DataError(
-        f"{name}: the encoding cannot be told: it is not UTF-8. {told}. Name it: encoding: {first}, or any other that "
-        "Python knows."
+        f"{name}: the encoding cannot be told: it is not UTF-8. {told}. Name it: encoding: {first} in a recipe, "
+        f"--encoding {first} for predict and evaluate, or any other that Python knows."
     )
 
 

@@ -160,7 +160,12 @@ class Stream:
 
 
 def open_stream(
-    path: str, columns: Mapping[str, Column], mapping: Mapping[str, Any], given: Mapping[str, str] | None = None
+    path: str,
+    columns: Mapping[str, Column],
+    mapping: Mapping[str, Any],
+    given: Mapping[str, str] | None = None,
+    *,
+    encoding: str = "auto",
 ) -> Stream:
     """The rows of a file, a folder, a glob or standard input (``-``).
 
@@ -172,13 +177,14 @@ def open_stream(
         columns: the task's, without targets.
         mapping: the task's name of a column -> its name in the data, if it is there under this name.
         given: the same as the caller says; such a column must be there.
+        encoding: of text files, as a recipe writes it.
 
     Raises:
         DataError: what is wrong with files, rows and columns.
         RecipeError: the task has no column that is ``given``.
     """
     require_roles(given or {}, columns, targets=False)
-    spec = _of_path(path, Data(columns=dict(mapping)))
+    spec = _of_path(path, Data(columns=dict(mapping), encoding=encoding))
     request = Request(spec, columns, lenient=True, chunks=True, given=given or {})
     flow = check(select(decoded(request)))
     if any(place.live is not None for place in flow.places):

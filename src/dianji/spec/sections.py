@@ -166,7 +166,12 @@ _ENCODINGS = (
 )
 
 
-def _text_encoding(value: str) -> str:
+def text_encoding(value: str) -> str:
+    """The value, if it is ``auto`` or the name of a text encoding.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if value == "auto":
         return value
     try:
@@ -179,7 +184,7 @@ def _text_encoding(value: str) -> str:
     return value
 
 
-EncodingField = Annotated[str, AfterValidator(_text_encoding)]
+EncodingField = Annotated[str, AfterValidator(text_encoding)]
 
 
 class Data(Section):

@@ -17,10 +17,11 @@ from dianji.data.read import rows as read_rows
 from dianji.data.select import require_roles
 from dianji.data.source import SOURCE
 from dianji.engine.evaluation import Evaluator
+from dianji.errors import RecipeError
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
-from dianji.spec.sections import Data, Evaluate
+from dianji.spec.sections import Data, Evaluate, text_encoding
 from dianji.tasks.truncation import Truncation, truncation
 
 
@@ -45,6 +46,7 @@ def predict_file(
     everything: bool = False,
     reporter: Reporter | None = None,
     columns: Mapping[str, str] | None = None,
+    encoding: str = "auto",
     precision: str = "fp32",
 ) -> Iterator[dict[str, Any]]:
     """Predict the rows of a file, a folder or standard input (``-``), a chunk at a time.
@@ -57,6 +59,7 @@ def predict_file(
         everything: also what is long, such as all probabilities.
         reporter: hears how it goes.
         columns: see ``evaluate``.
+        encoding: see ``evaluate``.
         precision: see ``open``.
 
     Yields:
@@ -65,11 +68,13 @@ def predict_file(
     Raises:
         DataError: files, rows or columns have faults. A file's faults are reported before the first row is yielded,
             those of standard input when they are met.
+        RecipeError: the task has no such column, or there is no such encoding.
     """
+    encoding = _encoding(encoding)
     model = Model.open(artefact, precision=precision)
     inputs = {name: column for name, column in model.task.columns.items() if not column.target}
     require_roles(columns or {}, model.task.columns, targets=False)
-    stream = open_stream(source, inputs, model.manifest.columns, columns)
+    stream = open_stream(source, inputs, model.manifest.columns, columns, encoding=encoding)
     reporter = reporter or Silent()
     told = stream.warnings
     for warning in told:
@@ -94,6 +99,7 @@ def evaluate(
     data: str,
     *,
     columns: Mapping[str, str] | None = None,
+    encoding: str = "auto",
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Measure an artefact on rows with their truth.
@@ -103,15 +109,17 @@ def evaluate(
         data: a table or folder.
         columns: what the task calls a column -> what the data call it; where nothing is said, the name that it had in
             training, or the task's own.
+        encoding: of text files: ``auto``, or any text encoding that Python knows.
         reporter: hears how it goes.
 
     Raises:
         DataError: a column is missing, or a label is not one the model knows.
-        RecipeError: the task has no such column.
+        RecipeError: the task has no such column, or there is no such encoding.
     """
+    encoding = _encoding(encoding)
     model = Model.open(artefact)
     reporter = reporter or Silent()
-    spec = Data(path=data, columns=dict(model.manifest.columns))
+    spec = Data(path=data, columns=dict(model.manifest.columns), encoding=encoding)
     table = read_rows(data, model.task.columns, spec=spec, given=columns, need_targets=True, warn=reporter.warn)
     examples = model.task.encode(table, model.base)
     if too_long := truncation(examples):
@@ -159,3 +167,10 @@ def _shown(rows: pa.Table, inputs: Mapping[str, Column]) -> list[dict[str, Any]]
         elif SOURCE in rows.column_names:
             shown[name] = rows[SOURCE].to_pylist()
     return [{name: values[row] for name, values in shown.items()} for row in range(rows.num_rows)]
+
+
+def _encoding(name: str) -> str:
+    try:
+        return text_encoding(name)
+    except ValueError as error:
+        raise RecipeError(f"encoding: {error}") from None
