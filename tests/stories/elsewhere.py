@@ -98,7 +98,7 @@ def _by_peft(artefact: Path) -> None:
     assert config["base_model_name_or_path"]
     if config["auto_mapping"] is None:
         return
-    labels = json.loads((artefact / "dianji.json").read_text(encoding="utf-8"))["task"]["arguments"].get("labels", ())
+    labels = json.loads((artefact / "config.json").read_text(encoding="utf-8")).get("id2label", ())
     heads = {"num_labels": len(labels)} if labels and config["modules_to_save"] else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -74,7 +74,7 @@ class QuestionAnswering(Task):
     answer_length: Annotated[int, Field(gt=0)] = 30
     candidates: Annotated[int, Field(gt=0)] = 5
     threshold: float | None = None
-    unanswerable: bool = False
+    unanswerable: bool | None = None
     chinese: bool | None = None
 
     modality: ClassVar[Literal["text"]] = "text"
@@ -106,7 +106,8 @@ class QuestionAnswering(Task):
         if not texts:
             raise DataError("column 'answers' has no answer in any row of the training split; expected some.")
         chinese = answers.is_chinese(texts) if self.chinese is None else self.chinese
-        return replace(self, unanswerable=any(not row for row in golds), chinese=chinese)
+        unanswerable = any(not row for row in golds) if self.unanswerable is None else self.unanswerable
+        return replace(self, unanswerable=unanswerable, chinese=chinese)
 
     def calibrated(self, outcome: Any) -> Self:
         """The threshold with the best F1 on the validation rows; unchanged where every question has an answer."""

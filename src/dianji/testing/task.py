@@ -68,6 +68,12 @@ class TaskContract(ComponentContract):
         assert unfitted == self.make(), "fit changed the task it was called on"
         assert from_record("task", json.loads(json.dumps(record_of(fitted)))) == fitted
 
+    def test_fitting_fills_only_what_is_empty(self) -> None:
+        """``verify`` compares an artefact's task with the recipe's and takes a change from None or empty as learnt."""
+        unfitted, fitted = record_of(self.make())["arguments"], record_of(self.task())["arguments"]
+        changed = {name: value for name, value in unfitted.items() if fitted.get(name) != value}
+        assert {name: value for name, value in changed.items() if value not in (None, [], {}, "")} == {}
+
     def test_fitting_again_changes_nothing(self) -> None:
         assert self.task().fit(self.table()) == self.task()
 
