@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -115,7 +116,8 @@ class Walk:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # told with the others
-            self.faults.append(f"{name}: {type(error).__name__}: {error}")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self.faults.append(f"{name}: {Path(place.filename).name}:{place.lineno}: {type(error).__name__}: {error}")
 
     def ask(self, *arguments: object) -> dict[str, Any]:
         """What ``dianji … --json`` prints."""
