@@ -192,8 +192,10 @@ def predicting(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """``verbs.predict_file`` gives two rows, or fails after the first one."""
     heard: dict[str, Any] = {"fail": False}
 
-    def predict_file(artefact, source, *, everything, columns, precision, reporter) -> Iterator[dict[str, Any]]:
-        heard.update(source=source, columns=columns)
+    def predict_file(
+        artefact, source, *, everything, columns, encoding, precision, reporter
+    ) -> Iterator[dict[str, Any]]:
+        heard.update(source=source, columns=columns, encoding=encoding)
         yield {"row": 1, "text": 'a,"b"\n卡', "prediction": Label("x").to_json(everything=everything)}
         if heard["fail"]:
             raise OSError(28, "No space left on device")
@@ -205,9 +207,10 @@ def predicting(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_predict_writes_json_lines(predicting, tmp_path, capsys):
     out = tmp_path / "p.jsonl"
-    assert invoke(["predict", "a", "-", "--out", str(out), "--column", "text=query"]) == 0
+    assert invoke(["predict", "a", "-", "--out", str(out), "--column", "text=query", "--encoding", "gb18030"]) == 0
     assert predicting["source"] == "-"
     assert predicting["columns"] == {"text": "query"}
+    assert predicting["encoding"] == "gb18030"
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["prediction"]["label"] for row in rows] == ["x", "y"]
     assert capsys.readouterr().out == f"2 predictions written to {out}\n"
@@ -238,7 +241,7 @@ def test_a_failed_prediction_leaves_the_old_file(predicting, tmp_path, capsys):
 
 def test_evaluate(monkeypatch, capsys):
     found = Evaluation(Path("a"), "t.csv", 200, metrics(0.9)["test"], "accuracy")
-    monkeypatch.setattr(verbs, "evaluate", lambda artefact, data, *, columns, reporter: found)
+    monkeypatch.setattr(verbs, "evaluate", lambda artefact, data, *, columns, encoding, reporter: found)
     assert invoke(["evaluate", "a", "t.csv"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "a on 200 rows of t.csv"

@@ -38,8 +38,9 @@ def values(cases, name):
 def assert_close(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        # Divided weights are moved by torch's AdamW, others by a compiled one: they round differently.
-        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+        # Sums over processes and the two AdamWs (torch's for divided weights) round differently, and where a gradient is
+        # nearly nothing Adam divides rounding by rounding: a thousandth of one step (rate 0.01) is allowed.
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dianji.bases.base import Card
-from dianji.data.columns import Column
 from dianji.engine.defaults import MOST_EPOCHS, fill
 from dianji.registry import REGISTRY
 from dianji.spec.sections import Train
+from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.masked_language import MaskedLanguage
+from dianji.tasks.text_classification import TextClassification
 
-TEXT = Column("text")
-CLASSIFY: Any = SimpleNamespace(columns={"text": TEXT, "label": Column("label", target=True)}, modality="text")
-PRETRAIN: Any = SimpleNamespace(columns={"text": TEXT}, modality="text")
-IMAGES: Any = SimpleNamespace(
-    columns={"image": Column("image"), "label": Column("label", target=True)}, modality="image"
-)
+CLASSIFY, PRETRAIN, IMAGES = TextClassification(), MaskedLanguage(), ImageClassification()
 FULL: Any = SimpleNamespace(learning_rate_factor=1.0)
 LORA: Any = SimpleNamespace(learning_rate_factor=5.0)
 
