@@ -38,7 +38,7 @@ def values(cases, name):
 def assert_close(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        # Sums over processes and the two AdamWs (torch's for divided weights) round differently, and where a gradient is
+        # Sums over processes and two AdamWs (torch's for divided weights) round differently, and where a gradient is
         # nearly nothing Adam divides rounding by rounding: a thousandth of one step (rate 0.01) is allowed.
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
