@@ -93,8 +93,8 @@ def require_encoder(base: Base) -> None:
     """
     if base.config.is_encoder_decoder:
         raise CapabilityError(
-            f"base '{base.card.name}' is an encoder-decoder ({base.config.model_type}), and sentence-embedding pools the "
-            "tokens of an encoder or of a decoder alone. Choose such a base."
+            f"base '{base.card.name}' is an encoder-decoder ({base.config.model_type}), and sentence-embedding pools "
+            "the tokens of an encoder or of a decoder alone. Choose such a base."
         )
 
 

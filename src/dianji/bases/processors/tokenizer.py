@@ -44,8 +44,9 @@ class Tokenizer:
 def _portable(tokenizer: Any) -> Any:
     """Without the way in which it was opened: transformers would save that, and a resumed run would differ.
 
-    Special tokens that a text spells out are text, unless the caller says otherwise. A tokenizer without a padding token,
-    such as GPT-2's, pads with its last token, as Dianji does: other libraries refuse to pad without one, and masks hide it.
+    Special tokens that a text spells out are text, unless the caller says otherwise. A tokenizer without a padding
+    token, such as GPT-2's, pads with its last token, as Dianji does: other libraries refuse to pad without one, and
+    masks hide it.
     """
     for name in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(name, None)
