@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dianji.data.columns import Column
 from dianji.data.read import Loaded, load
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 TEXT = {"text": Column("text")}
 LABELLED = {"text": Column("text"), "label": Column("label", target=True)}

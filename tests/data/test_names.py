@@ -6,7 +6,7 @@ import pytest
 
 from dianji.data.names import words
 from dianji.errors import DataError
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 from tests.data.helpers import ROWS, SEVERAL, TEXT, read, texts, write_csv
 
 

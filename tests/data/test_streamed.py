@@ -115,7 +115,7 @@ import resource, sys
 from pathlib import Path
 from dianji.data.columns import Column
 from dianji.data.read import load
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 spec = Data.model_validate({"path": sys.argv[1], "stream": True})
 loaded = load(spec, {"text": Column("text")}, seed=0, name="x", cache=Path(sys.argv[2]))
 print(sum(table.num_rows for table in loaded.splits.values()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -14,7 +14,7 @@ from dianji.adapt.lora import Lora
 from dianji.bases.base import Base
 from dianji.engine.forecast import FAST, MIB, Forecast, Load, forecast, state_bytes
 from dianji.engine.recomputing import recompute_activations
-from dianji.spec.sections import Component
+from dianji.spec.section import Component
 from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.text_classification import TextClassification

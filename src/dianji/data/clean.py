@@ -15,7 +15,7 @@ from dianji.data.findings import plural
 from dianji.data.line import Batch, Flow
 from dianji.data.source import SPLIT
 from dianji.errors import DataError, did_you_mean
-from dianji.spec.sections import Clean
+from dianji.spec.data import Clean
 
 
 def clean(flow: Flow) -> Flow:

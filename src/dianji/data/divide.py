@@ -73,7 +73,7 @@ def _stream_shares(flow: Flow) -> Shares:
     for split, value, usual in zip(SPLITS[1:], (spec.validation, spec.test), UNLABELLED, strict=True):
         absent = not (split in given or isinstance(value, str))
         wanted.append(0.0 if not absent else usual if value is None else float(value or 0.0))
-    return Shares(*wanted)
+    return Shares(wanted[0], wanted[1])
 
 
 def _by_content(batch: Batch, shares: Shares, seed: int, places: int) -> np.ndarray:

@@ -14,8 +14,9 @@ from dianji.data.findings import Findings, plural, some
 from dianji.data.source import SOURCE, SPLIT, SPLITS
 from dianji.data.splits import Keys, Shares, divide
 from dianji.data.times import numbers_of
+from dianji.data.transductive import keep_known, unseen
 from dianji.errors import DataError
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 #: Usual fractions of validation and test, where a task has targets …
 LABELLED = (0.1, 0.2)
@@ -50,21 +51,41 @@ class Divider:
         rest = np.flatnonzero(result == 0)
         if not len(rest):
             raise DataError(f"{self.section}: no rows are left to train on. Check path, split, clean and drop.")
-        keys = Keys(
-            order=content.order[rest],
-            classes=self._classes(table, rest, shares, findings),
-            groups=_sorted_codes(table["__group__"].take(rest)) if "__group__" in table.column_names else None,
-            times=numbers_of(table["__time__"].take(rest), table[SOURCE].take(rest), self.section)
-            if "__time__" in table.column_names
-            else None,
-        )
+        keys = self._keys(table, rest, content, self._classes(table, rest, shares, findings))
         try:
             result[rest] = divide(keys, shares, self.seed)
         except DataError as error:
             raise DataError(f"{self.section}.split: {error}") from None
         if "__group__" in table.column_names:
             self._check_groups(table, result, findings)
+        if keys.within is not None and shares.last is not None:
+            self._tell_whole(keys.within, result[rest], findings)
+        if self.spec.split.known:
+            self._keep_known(table, result, rest[np.argsort(keys.order, kind="stable")], findings)
         return result
+
+    def _keys(self, table: pa.Table, rest: np.ndarray, content: Content, classes: np.ndarray | None) -> Keys:
+        """What the rows ``rest`` are divided by."""
+
+        def given(role: str) -> pa.ChunkedArray | None:
+            name = f"__{role}__"
+            return table[name].take(rest) if name in table.column_names else None
+
+        group, time, within = given("group"), given("time"), given("within")
+        sources = table[SOURCE].take(rest)
+        missing = [] if within is None else [row for row, value in enumerate(within.to_pylist()) if value in (None, "")]
+        if missing:
+            raise DataError(
+                f"{self.section}.split.within: no value of '{self.spec.split.within}' in "
+                f"{some(str(sources[row]) for row in missing)}. Fill it in, or leave these rows out."
+            )
+        return Keys(
+            order=content.order[rest],
+            classes=classes,
+            groups=None if group is None else _sorted_codes(group),
+            times=None if time is None else numbers_of(time, sources, self.section),
+            within=None if within is None else _sorted_codes(within),
+        )
 
     def _shares(self, given: np.ndarray, findings: Findings) -> Shares:
         usual = LABELLED if any(column.target for column in self.columns.values()) else UNLABELLED
@@ -79,7 +100,13 @@ class Divider:
                 wanted.append(0.0)
             else:
                 wanted.append(default if value is None else value)
-        return Shares(*wanted)
+        split = self.spec.split
+        if split.folds is not None and not wanted[1]:
+            raise DataError(
+                f"{self.section}.split.folds: the data comes with rows for the test, and a fold of the others would be "
+                "a second one. Leave out folds, or those rows."
+            )
+        return Shares(wanted[0], wanted[1], last=split.last, folds=split.folds, fold=(split.fold or 1) - 1)
 
     def _classes(self, table: pa.Table, rest: np.ndarray, shares: Shares, findings: Findings) -> np.ndarray | None:
         split = self.spec.split
@@ -115,6 +142,35 @@ class Divider:
             f"{listed}. Add rows, list the label under {self.section}.drop, or leave out stratify: then such a "
             "row trains."
         )
+
+    def _tell_whole(self, within: np.ndarray, split: np.ndarray, findings: Findings) -> None:
+        """Values with too few rows for the test are told, with their number."""
+        tested = np.unique(within[split > 0])
+        whole = len(np.unique(within)) - len(tested)
+        if whole:
+            findings.warn(
+                f"{self.section}.split.last: {plural(whole, 'value')} of '{self.spec.split.within}' with too few rows "
+                f"for the test: all of their rows train ({len(tested):,} are tested)"
+            )
+
+    def _keep_known(self, table: pa.Table, result: np.ndarray, movable: np.ndarray, findings: Findings) -> None:
+        """Unseen values move to training; those of given rows cannot, and are told."""
+        names = self.spec.split.known
+        values = [_sorted_codes(table[f"__transductive.{place}__"]) for place in range(len(names))]
+        lost = keep_known(result, values, movable)
+        if lost:
+            findings.warn(
+                f"{self.section}.split.transductive: {plural(lost, 'row')} more train, because they hold values that "
+                "no other training row has"
+            )
+        for name, column in zip(names, values, strict=True):
+            rows = unseen(result, column)
+            if len(rows):
+                listed = some(f"{table[SOURCE][row]} ({SPLITS[result[row]]})" for row in rows.tolist())
+                findings.fault(
+                    f"{self.section}.split.transductive: rows given for validation or test hold values of '{name}' "
+                    f"that no training row has: {listed}. Take these rows out, or leave out transductive."
+                )
 
     def _check_groups(self, table: pa.Table, result: np.ndarray, findings: Findings) -> None:
         """Given files may break what ``group`` promises; that is said, not hidden."""

@@ -24,7 +24,7 @@ from dianji.data.select import names_of, select
 from dianji.data.source import SPLIT
 from dianji.data.sources.parallel import is_language
 from dianji.errors import RecipeError, did_you_mean
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 #: From this share of rows whose value comes more than once, a column with a telling name holds labels.
 _REPEATED = 0.5

@@ -18,7 +18,7 @@ from dianji.data.columns import Column
 from dianji.data.content import NO_CONTENT, Content
 from dianji.data.findings import Findings
 from dianji.data.source import Place, Source
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Request:
     def extra(self) -> dict[str, str]:
         """Columns that only the division needs: role -> the data's name."""
         split = self.spec.split
-        roles = {"group": split.group, "time": split.time, "stratify": split.stratify}
+        roles = {"group": split.group, "time": split.time, "stratify": split.stratify, "within": split.within}
+        roles |= {f"transductive.{place}": name for place, name in enumerate(split.known)}
         return {role: name for role, name in roles.items() if name is not None}
 
 

@@ -24,7 +24,7 @@ from dianji.data.report import report
 from dianji.data.select import require_roles, select
 from dianji.data.source import SOURCE, SPLITS, UNIT
 from dianji.data.streamed import keep, require_streamable, sample
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 from dianji.store.steps import Store
 
 #: Rows of a stream that a tokenizer is fitted to.
@@ -92,8 +92,9 @@ def divided(flow: Flow) -> Loaded:
     flow = report(_cleaned_and_divided(flow))
     request, batch, told = flow.request, flow.whole, dict(flow.report)
     table = batch.table.select([*(name for name in request.wanted if name in batch.table.column_names), SOURCE])
-    if "__group__" in batch.table.column_names:
-        table = table.append_column(UNIT, pa.array(_units(batch.table["__group__"])))
+    for role in ("__group__", "__within__"):  # of which only one is given
+        if role in batch.table.column_names:
+            table = table.append_column(UNIT, pa.array(_units(batch.table[role])))
     splits = {
         name: table.filter(pa.array(batch.split == code))
         for code, name in enumerate(SPLITS)

@@ -73,6 +73,8 @@ def require_streamable(request: Request) -> None:
         "split.stratify": spec.split.stratify is not None,
         "split.group": spec.split.group is not None,
         "split.time": spec.split.time is not None,
+        "split.folds": spec.split.folds is not None,
+        "split.transductive": spec.split.transductive is not None,
     }
     wanted = [key for key, value in asked.items() if value]
     if wanted:

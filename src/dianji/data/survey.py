@@ -23,7 +23,7 @@ from dianji.data.select import names_of, select
 from dianji.data.source import SOURCE
 from dianji.errors import DataError, RecipeError, did_you_mean
 from dianji.registry import REGISTRY
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 
 @dataclass(frozen=True)

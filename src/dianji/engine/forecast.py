@@ -22,7 +22,7 @@ from transformers.utils.generic import ModelOutput
 
 from dianji.engine.frozen.graph_split import GraphSplit, SizedBatch, likely_graph_split
 from dianji.registry import REGISTRY
-from dianji.spec.sections import Component
+from dianji.spec.section import Component
 from dianji.tasks.base import Batch
 
 #: Measured (``benchmarks/memory_forecast.py``, on a CPU) beyond the tensors: the share that the allocator

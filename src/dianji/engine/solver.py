@@ -25,7 +25,8 @@ from dianji.errors import RecipeError, TrainingError
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import REGISTRY
 from dianji.reporting import Reporter
-from dianji.spec.sections import Component, Train
+from dianji.spec.section import Component
+from dianji.spec.sections import Train
 from dianji.store.events import Events
 from dianji.tasks.base import Task
 

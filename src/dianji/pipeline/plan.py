@@ -25,8 +25,10 @@ from dianji.procedures.base import Procedure
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
 from dianji.spec import components
+from dianji.spec.data import Data
 from dianji.spec.references import check_references, order, parent
-from dianji.spec.sections import WITHOUT_EFFECT, Component, Data, Mix, Recipe, Stage, Train
+from dianji.spec.section import Component
+from dianji.spec.sections import WITHOUT_EFFECT, Mix, Recipe, Stage, Train
 from dianji.store.digest import digest_value
 from dianji.store.steps import StepFolder, Store
 from dianji.tasks.base import Task

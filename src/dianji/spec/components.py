@@ -13,9 +13,11 @@ from typing import Any
 from dianji.errors import RecipeError, did_you_mean
 from dianji.registry import REGISTRY, record_of
 from dianji.spec.arguments import check_arguments
+from dianji.spec.data import Data
 from dianji.spec.document import LISTED, Path
 from dianji.spec.references import check_references
-from dianji.spec.sections import Component, Data, NewBase, Recipe, Stage, Variant
+from dianji.spec.section import Component
+from dianji.spec.sections import NewBase, Recipe, Stage, Variant
 
 
 @dataclass(frozen=True)

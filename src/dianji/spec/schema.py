@@ -6,7 +6,8 @@ from typing import Any
 
 from dianji.registry import REGISTRY
 from dianji.spec.arguments import Argument, arguments, summary
-from dianji.spec.sections import KIND, Recipe
+from dianji.spec.section import KIND
+from dianji.spec.sections import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

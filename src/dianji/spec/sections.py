@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -25,62 +22,22 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from dianji.errors import did_you_mean
+from dianji.spec.data import Data, LimitField
 from dianji.spec.document import Origin
-
-#: In the JSON schema of the sections, what stands for "a component of this kind" until the registry is asked.
-KIND = "x-component"
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="letters, digits, '_', '.', '-'")]
-Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Section(BaseModel):
-    """The base of all sections: frozen, unknown keys refused, types not guessed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def _component(value: object) -> object:
-    """``lora`` -> {name}, ``{lora: {rank: 8}}`` -> {name, arguments}."""
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Component) or (isinstance(value, Mapping) and set(value) == {"name", "arguments"}):
-        return value
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise ValueError(f"a component is its name, or {{name: {{argument: value}}}}{_found(value)}")
-    ((name, arguments),) = value.items()
-    if arguments is not None and not isinstance(arguments, Mapping):
-        raise ValueError(f"the arguments of '{name}' are a mapping: {{{name}: {{argument: value}}}}{_found(arguments)}")
-    return {"name": name, "arguments": dict(arguments or {})}
-
-
-def _found(value: object) -> str:
-    return "; found nothing" if value is None else f"; found {value!r:.60}"
-
-
-class Component(Section):
-    """A registered component by name, with the arguments its constructor gets."""
-
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """The name without its version."""
-        return self.name.partition("@")[0]
-
-    @model_serializer
-    def _as_written(self) -> str | dict[str, Any]:
-        return {self.name: self.arguments} if self.arguments else self.name
-
-
-TaskField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "task"})]
-AdaptationField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "adaptation"})]
-TechniqueField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "technique"})]
-OptimizerField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "optimizer"})]
-ScheduleField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "schedule"})]
-ProcedureField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "procedure"})]
+from dianji.spec.section import (
+    KIND,
+    AdaptationField,
+    Component,
+    Name,
+    OptimizerField,
+    ProcedureField,
+    ScheduleField,
+    Section,
+    Seed,
+    TaskField,
+    TechniqueField,
+    found,
+)
 
 
 class NewBase(Section):
@@ -107,122 +64,12 @@ def _base(value: object) -> object:
     if named or value is None:
         return value
     raise ValueError(
-        f"a base is a registered name, a Hub id or a folder, or {{new: architecture, argument: value}}{_found(value)}"
+        f"a base is a registered name, a Hub id or a folder, or {{new: architecture, argument: value}}{found(value)}"
     )
 
 
 #: A registered base, a Hub id or a folder (text); or a new one.
 BaseField = Annotated[str | NewBase, BeforeValidator(_base), WithJsonSchema({KIND: "base"})]
-
-
-class Split(Section):
-    """Which rows train, validate and test. Given files win over fractions; every choice follows from the seed.
-
-    A fraction is of the rows that are left after given files are taken out.
-    """
-
-    validation: Fraction | str | None = Field(
-        default=None, description="fraction of the rows, or a file of its own; null: 0.1 unless given"
-    )
-    test: Fraction | str | None = Field(
-        default=None, description="fraction of the rows, or a file of its own; null: 0.2 unless given"
-    )
-    stratify: str | None = Field(default=None, description="column whose values keep their shares in every split")
-    group: str | None = Field(
-        default=None, description="column whose values are never in two splits (a customer, a document)"
-    )
-    time: str | None = Field(default=None, description="column to order by: the oldest rows train, the newest test")
-
-    @model_validator(mode="after")
-    def _rows_left_to_train(self) -> Split:
-        if isinstance(self.validation, float) and isinstance(self.test, float) and self.validation + self.test >= 1.0:
-            raise ValueError(f"validation {self.validation} and test {self.test} together leave no rows to train on")
-        return self
-
-
-class Clean(Section):
-    """Rows to leave out; every removal is counted in the data report."""
-
-    drop_duplicates: bool = False
-    drop_empty: bool = False
-    min_length: int | None = Field(default=None, ge=0, description="characters of the text column")
-    max_length: int | None = Field(default=None, ge=1, description="characters of the text column")
-
-
-def _readable(value: int | str | None) -> int | str | None:
-    if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* per label", value):
-        raise ValueError(f"expected a number of rows, or text such as '10 per label', found {value!r:.60}")
-    return value
-
-
-LimitField = Annotated[Annotated[int, Field(gt=0)] | str | None, AfterValidator(_readable)]
-
-
-#: Encodings that messages name; Python knows a hundred.
-_ENCODINGS = (
-    *("auto", "utf-8", "utf-16", "gb18030", "gbk", "big5", "euc-kr", "euc-jp", "shift_jis", "iso2022_jp", "latin-1"),
-    *("windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256"),
-    *("koi8-r", "cp437", "cp850", "cp866", "cp874", "mac-roman"),
-)
-
-
-def text_encoding(value: str) -> str:
-    """The value, if it is ``auto`` or the name of a text encoding.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if value == "auto":
-        return value
-    try:
-        "text".encode(value)  # refuses codecs that are no text encodings, such as base64
-    except (LookupError, UnicodeError, ValueError):
-        raise ValueError(
-            f"expected auto, or a text encoding that Python knows, found {value!r:.60}. "
-            f"{did_you_mean(value, _ENCODINGS)}"
-        ) from None
-    return value
-
-
-EncodingField = Annotated[str, AfterValidator(text_encoding)]
-
-
-class Data(Section):
-    """The source of rows, and the meaning of their columns."""
-
-    path: str | list[str] | None = Field(
-        default=None, description="file, folder, glob, several of them, or a Hub id with format: hub"
-    )
-    format: str = Field(
-        default="auto", description="a source such as csv, jsonl, parquet or images; auto: told by the file"
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="the source's own arguments, such as delimiter or query"
-    )
-    encoding: EncodingField = Field(
-        default="auto", description="auto, or any text encoding that Python knows, such as gb18030 or shift_jis"
-    )
-    columns: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
-        default_factory=dict,
-        description="the task's name of a column -> its name in the data; several columns of 0 and 1 for labels",
-    )
-    split: Split = Field(default_factory=lambda: Split.model_construct())
-    clean: Clean = Field(default_factory=lambda: Clean.model_construct())
-    drop: list[str] = Field(default_factory=list, description="labels whose rows are left out")
-    limit: LimitField = Field(default=None, description="rows of the training split to use: 1000, or '10 per label'")
-    names: bool = Field(
-        default=False, description="each label's name, in words, is one more training row of it; pays with few rows"
-    )
-    stream: bool = Field(
-        default=False, description="for pre-training: rows go through memory a chunk at a time, however many there are"
-    )
-    strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
-
-    @model_serializer(mode="wrap")
-    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Newer keys are written only where they are set, so that older steps keep their digests."""
-        values: dict[str, Any] = plain(self)
-        return {key: value for key, value in values.items() if value or key not in ("names", "stream")}
 
 
 #: Keys of ``Train`` that do not change the result, so that no digest covers them.

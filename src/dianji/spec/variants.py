@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from dianji.errors import RecipeError
+from dianji.spec.data import Data
 from dianji.spec.document import LISTED
 from dianji.spec.references import lineage, parent
-from dianji.spec.sections import Compare, Component, Data, NewBase, Recipe, Stage, Train, Variant
+from dianji.spec.section import Component
+from dianji.spec.sections import Compare, NewBase, Recipe, Stage, Train, Variant
 
 #: Of these keys of ``train`` one is given: the variant's takes the place of the stage's.
 _EITHER = (("epochs", "steps", "minutes"), ("batch_size", "batch_tokens"))

@@ -21,7 +21,8 @@ from dianji.errors import RecipeError
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
-from dianji.spec.sections import Data, Evaluate, text_encoding
+from dianji.spec.data import Data, text_encoding
+from dianji.spec.sections import Evaluate
 from dianji.tasks.truncation import Truncation, truncation
 
 

@@ -8,7 +8,7 @@ from dianji.data.sniff import folder_format
 from dianji.data.source import SOURCE, SPLIT, Place
 from dianji.data.sources.parallel import Parallel
 from dianji.errors import DataError
-from dianji.spec.sections import Data, Split
+from dianji.spec.data import Data, Split
 from dianji.tasks.text_to_text import TextToText
 
 

@@ -20,7 +20,7 @@ from dianji.data.read import rows as read_rows
 from dianji.engine.evaluation import Evaluator
 from dianji.evaluate.outcome import Outcome
 from dianji.reporting import Meter, Reporter
-from dianji.spec.sections import Data
+from dianji.spec.data import Data
 
 #: Rows that are named; the others are counted.
 NAMED = 10
