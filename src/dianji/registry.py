@@ -30,6 +30,7 @@ HOMES: Mapping[str, str | tuple[str, ...]] = types.MappingProxyType(
         "adaptation": "dianji.adapt",
         "technique": "dianji.techniques",
         "procedure": "dianji.procedures",
+        "selection": "dianji.selections",
         "metric": "dianji.evaluate.metrics",
         "baseline": "dianji.evaluate.baselines",
         "optimizer": "dianji.engine.optimizers",

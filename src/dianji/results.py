@@ -32,11 +32,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One step of the plan. ``state`` is the state of the step in the store."""
+    """One step of the plan. ``state`` is the state of the step in the store.
+
+    A stage is ``waiting`` where an earlier stage has to make its rows first: digest, rows and folder are not known.
+    """
 
     name: str
     digest: str
-    state: Literal["done", "interrupted", "to do"]
+    state: Literal["done", "interrupted", "to do", "waiting"]
     starts_from: str  # "base minilm", "stage domain"
     task: str
     adapt: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyarrow import csv
 
@@ -54,15 +55,16 @@ def test_a_toy_learns_the_same(tmp_path: Path, adaptation: Any, fast_layers: str
 def test_minilm_learns_the_same(tmp_path: Path, data_root: Path, fast_layers: str) -> None:
     """On BANKING77, at the rates that recipes get by default."""
     questions = csv.read_csv(data_root / "banking77" / "banking_data" / "train.csv").rename_columns(["text", "label"])
-    some = questions.take(np.random.default_rng(7).permutation(questions.num_rows)[:1000])
+    few = questions.filter(pc.is_in(questions["label"], pc.unique(questions["label"]).slice(0, 8)))
+    some = few.take(np.random.default_rng(7).permutation(few.num_rows)[:500])
     train = {
         "epochs": None,
-        "steps": 60,
+        "steps": 30,
         "learning_rate": 2e-4,
         "head_learning_rate": 2e-3,
-        "batch_size": 16,
+        "batch_size": 8,
         "fast_layers": fast_layers,
     }
     base = resolve("minilm", "text", seed=0).prepare(pa.table({}))
     made = Made(tmp_path, base=lambda: base, table=lambda: some, adaptation=Full(), train=train)
-    require_one_curve(made, 60, 0.75)
+    require_one_curve(made, 30, 0.75)

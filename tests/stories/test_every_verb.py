@@ -68,7 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", [pytest.param(kind, id=str(kind)) for kind in chosen])
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _quick_collections() -> Iterator[None]:
     """What is imported by now is not looked through by every collection of garbage, of which a run makes several."""
     gc.collect()

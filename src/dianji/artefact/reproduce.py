@@ -8,14 +8,16 @@ the training process. Where there is no fork (Windows), each check starts a new 
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dianji.errors import ArtefactError, DianjiError
 
@@ -55,13 +57,31 @@ def serve() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # output of libraries must not mix with the answer
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            os.write(answers, json.dumps(_answer(Path(line.rstrip("\n")))).encode() + b"\n")
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if status != 0:
-            os.write(answers, json.dumps({"fault": f"the fresh process died (status {status})"}).encode() + b"\n")
+        said = _in_a_fork(Path(line.rstrip("\n")))
+        os.write(answers, json.dumps(said["answer"]).encode() + b"\n")
+        for module in said["imported"]:  # so that the next fork has it too
+            with suppress(Exception):
+                importlib.import_module(module)
+
+
+def _in_a_fork(folder: Path) -> dict[str, Any]:
+    """The answer, and the modules that it took."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        known = set(sys.modules)
+        answer = _answer(folder)
+        with os.fdopen(writes, "w") as pipe:
+            json.dump({"answer": answer, "imported": sorted(sys.modules.keys() - known)}, pipe)
+        os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status != 0 or not said:
+        return {"answer": {"fault": f"the fresh process died (status {status})"}, "imported": []}
+    document: dict[str, Any] = json.loads(said)
+    return document
 
 
 def _answer(folder: Path) -> dict[str, object]:

@@ -57,6 +57,9 @@ def _show(plan: Plan, recipe: str) -> None:
             print(f"{stage.name} will take about {stage.memory_mb:,.0f} MB of memory.")
         if stage.cache_mb is not None:
             print(f"{stage.name} will store the frozen states of its rows: about {stage.cache_mb:,.1f} MB on disk.")
+    for stage in plan.stages:
+        if stage.state == "waiting":
+            print(f"{stage.name} waits for rows that an earlier stage makes; they are checked when that one is done.")
     for warning in plan.warnings:
         print(f"warning: {clean(warning)}")
     print(f"Next: dianji run {recipe}")

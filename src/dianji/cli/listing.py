@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "adaptations": ("adaptation",),
     "techniques": ("technique",),
     "procedures": ("procedure",),
+    "selections": ("selection",),
     "metrics": ("metric",),
     "baselines": ("baseline",),
     "optimizers": ("optimizer",),

@@ -31,7 +31,7 @@ def data_digest(readings: Sequence[Reading], tables: Sequence[pa.Table | None], 
     for reading, table in zip(readings, tables, strict=True):
         total.update(f"\n{reading.role}\n".encode())
         if reading.source.reads == "service":
-            total.update(_rows_digest(table) if table is not None else b"")
+            total.update(bytes.fromhex(rows_digest(table)) if table is not None else b"")
         elif reading.place.content is not None:
             total.update(hashlib.sha256(reading.place.content).digest())
         else:
@@ -69,11 +69,11 @@ def _named_files(table: pa.Table, request: Request, folder: Path) -> Iterable[Pa
                 yield from column.of.files(values, folder)
 
 
-def _rows_digest(table: pa.Table) -> bytes:
+def rows_digest(table: pa.Table) -> str:
     """Over names, types and values; fresh buffers, because chunks and offsets of the same rows may differ."""
     rows = table.drop_columns([SOURCE]).replace_schema_metadata(None)
     rows = rows.take(pa.array(range(rows.num_rows), pa.int64())).combine_chunks()
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
-    return hashlib.sha256(sink.getvalue()).digest()
+    return hashlib.sha256(sink.getvalue()).hexdigest()

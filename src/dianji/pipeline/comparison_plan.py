@@ -15,7 +15,8 @@ import numpy as np
 from dianji.data.content import examine
 from dianji.errors import DataError, RecipeError
 from dianji.evaluate.replicates import require_same_rows
-from dianji.pipeline.plan import DataCache, Schedule, Work, schedule
+from dianji.pipeline.plan import Schedule, Work, schedule
+from dianji.pipeline.plan_data import DataCache
 from dianji.results import PlannedVariant
 from dianji.spec.sections import Compare, Recipe
 from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
@@ -84,7 +85,10 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
     for index in range(len(asked.variants)):
         name = label(recipe, index)
         try:
-            schedules = tuple(schedule(as_recipe(recipe, index, seed), store, data_cache) for seed in seeds)
+            recipes = [as_recipe(recipe, index, seed) for seed in seeds]
+            schedules = tuple(schedule(of, store, data_cache, select=True) for of in recipes)
+            if any(of.waiting for of in schedules):
+                raise RecipeError(_first_run(recipe))
             variants.append(VariantPlan(name, index, schedules))
         except RecipeError as error:
             faults.extend(f"{where(recipe, index)} ('{name}'): {fault}" for fault in error.faults)
@@ -96,6 +100,14 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
     if faults or split is None:
         raise RecipeError(*dict.fromkeys(faults))
     return ComparisonPlan(recipe, seeds, tuple(variants), split)
+
+
+def _first_run(recipe: Recipe) -> str:
+    makers = sorted({of.from_ for of in recipe.data.values() if of.from_ is not None})
+    return (
+        f"its rows are made by a stage that is not done. First: dianji run {recipe.origin.source} --stage "
+        f"{' or '.join(makers)}"
+    )
 
 
 def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -> Iterator[str]:

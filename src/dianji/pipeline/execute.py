@@ -45,6 +45,7 @@ def execute(
     reporter: Reporter,
     *,
     again: str | None = None,
+    before: RunResult | None = None,
     profiled: bool = False,
     processes: Processes = ALONE,
 ) -> RunResult:
@@ -55,11 +56,16 @@ def execute(
         store: where it lies.
         reporter: receives messages and progress.
         again: a stage to run although it is done.
+        before: results of stages that were run just now; they are taken over.
         profiled: measure the time of each stage by phases, and trace some steps, in its folder.
         processes: that do the work together.
     """
     results = []
+    known = {} if before is None else {stage.name: stage for stage in before.stages}
     for work in schedule.works:
+        if work.name in known:
+            results.append(known[work.name])
+            continue
         with processes.hold(work.step.locked()):
             reused = processes.on_main(_done, work, work.name == again)
             if reused:

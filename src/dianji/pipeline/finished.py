@@ -93,7 +93,7 @@ def _note(recipe: Recipe, store: Store) -> Path | None:
     if recipe.compare is not None:
         return None
     try:
-        data = {name: files_digest(spec) for name, spec in recipe.data.items()}
+        data = {name: files_digest(spec) for name, spec in recipe.data.items() if spec.from_ is None}
     except DianjiError:  # planning will tell it, with everything else that is wrong
         return None
     if None in data.values():
@@ -106,12 +106,20 @@ def _recognisable(work: Work, recipe: Recipe) -> bool:
     from dianji.bases.hub import HubBase  # needs torch, which is there by now
 
     tasks = [part.task for part in work.parts.values()]
-    components = (*tasks, work.adaptation, *work.techniques, work.procedure)
-    ours = all(type(one).__module__.startswith("dianji.") for one in components)
+    used = [recipe.data[part.section] for part in work.parts.values()]
+    selections = [registry.REGISTRY.get("selection", of.select.name) for of in used if of.select is not None]
+    components = (*map(type, (*tasks, work.adaptation, *work.techniques, work.procedure)), *selections)
+    ours = all(one.__module__.startswith("dianji.") for one in components)
     if not ours or isinstance(work.source, HubBase):
         return False
     sections = [(recipe.data[part.section], part.task) for part in work.parts.values()]
-    return all(files_digest(spec, task.columns) is not None for spec, task in sections)
+    read = [
+        (recipe.data[name] if name else spec, task)
+        for spec, task in sections
+        for name in ((spec.rows, spec.with_) if spec.from_ is not None else ("",))
+        if name is not None
+    ]
+    return all(files_digest(spec, task.columns) is not None for spec, task in read)
 
 
 def _program() -> list[Any]:

@@ -5,34 +5,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dianji.adapt.base import Adaptation
 from dianji.bases.base import BaseSource, Card
 from dianji.bases.checks import require_modality
 from dianji.bases.resolve import resolve
-from dianji.data.columns import Column
-from dianji.data.findings import Findings
-from dianji.data.read import Loaded, load
-from dianji.data.source import SPLITS
+from dianji.data.read import Loaded
 from dianji.engine.defaults import fill
 from dianji.engine.recomputing import require_support
 from dianji.engine.runtime import choose_precision
 from dianji.engine.solver import asked_for
 from dianji.errors import DianjiError, RecipeError
+from dianji.pipeline.derived import Maker, NotYet
+from dianji.pipeline.plan_data import DataCache, Reading, Section, data_spec, together
 from dianji.procedures.base import Procedure
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
 from dianji.spec import components
-from dianji.spec.data import Data
-from dianji.spec.references import check_references, order, parent
+from dianji.spec.references import before, check_references, columns_of, needs, order, parent
 from dianji.spec.section import Component
 from dianji.spec.sections import WITHOUT_EFFECT, Mix, Recipe, Stage, Train
 from dianji.store.digest import digest_value
 from dianji.store.steps import StepFolder, Store
 from dianji.tasks.base import Task
-from dianji.tasks.joint import Joint, joint_table
+from dianji.tasks.joint import Joint
 from dianji.techniques.base import Technique
 
 #: Changes when a change of Dianji makes old steps differ from what would be computed now.
@@ -107,10 +104,17 @@ class Schedule:
 
     recipe: Recipe
     works: tuple[Work, ...]
+    #: Stages that cannot be planned yet: their rows are made by stages that are not done.
+    waiting: tuple[PlannedStage, ...] = ()
+
+    @property
+    def last(self) -> str:
+        """The name of the stage that is run last."""
+        return self.waiting[-1].name if self.waiting else self.works[-1].name
 
     @property
     def digest(self) -> str:
-        """The digest of all steps."""
+        """The digest of all steps that can be planned."""
         return digest_value([work.step.digest for work in self.works])
 
     def plan(self) -> Plan:
@@ -119,7 +123,7 @@ class Schedule:
         return Plan(
             recipe=self.recipe.name,
             digest=self.digest,
-            stages=tuple(work.planned() for work in self.works),
+            stages=(*(work.planned() for work in self.works), *self.waiting),
             warnings=tuple(dict.fromkeys(warnings)),
             filled=self.filled().to_json(),
         )
@@ -130,7 +134,7 @@ class Schedule:
         The comparison is not part of it: variants are recipes of their own. The filled recipe gives the same digests.
         """
         recipe = components.fill(self.recipe)
-        stages = {}
+        stages = {stage.name: recipe.stages[stage.name] for stage in self.waiting}
         for work in self.works:
             stage = recipe.stages[work.name]
             parts = {"optimizer": stage.train.optimizer, "schedule": stage.train.schedule}
@@ -138,40 +142,25 @@ class Schedule:
             train = (stage.train if work.to_the_optimum else work.train).model_copy(update=parts)
             changes = {"from_": parent(recipe, work.name), "train": train, "seed": work.seed}
             stages[work.name] = stage.model_copy(update=changes)
-        return recipe.model_copy(update={"stages": stages, "compare": None})
+        stages = {name: stages[name] for name in recipe.stages if name in stages}
+        data = {name: of for name, of in recipe.data.items() if of.from_ is None or of.from_ in stages}
+        return recipe.model_copy(update={"stages": stages, "data": data, "compare": None})
 
     def upto(self, stage: str) -> Schedule:
-        """The schedule of ``stage`` and its ancestors alone."""
-        wanted, work = {stage}, next(work for work in self.works if work.name == stage)
-        while work.parent is not None:
-            work = work.parent
-            wanted.add(work.name)
-        return Schedule(self.recipe, tuple(work for work in self.works if work.name in wanted))
+        """The schedule of ``stage`` and the stages that it needs."""
+        wanted = {stage, *before(self.recipe, stage)}
+        works = tuple(work for work in self.works if work.name in wanted)
+        return Schedule(self.recipe, works, tuple(one for one in self.waiting if one.name in wanted))
 
 
-class DataCache:
-    """Data sets read while recipes are planned: the variants of a comparison share most of theirs."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, Loaded] = {}
-
-    def load(
-        self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, cache: Path | None = None
-    ) -> Loaded:
-        """``dianji.data.read.load``; an equal request returns the same rows without reading them again."""
-        asked = digest_value([spec.model_dump(mode="json"), {key: repr(of) for key, of in columns.items()}, seed, name])
-        if asked not in self._loaded:
-            self._loaded[asked] = load(spec, columns, seed=seed, name=name, cache=cache)
-        return self._loaded[asked]
-
-
-def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None) -> Schedule:
+def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None, *, select: bool = False) -> Schedule:
     """Resolve a recipe.
 
     Args:
         recipe: the recipe to plan.
         store: where steps lie.
         data_cache: data that were read for other recipes; default: none.
+        select: whether stages that are done may make rows for later ones now, which opens models; otherwise these wait.
 
     Raises:
         RecipeError: with every fault of the recipe, its components, its data and its bases.
@@ -181,48 +170,72 @@ def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None) 
         raise RecipeError(*faults)
     data_cache = data_cache or DataCache()
     works: dict[str, Work] = {}
+    waiting: dict[str, PlannedStage] = {}
     for name in order(recipe):
-        start = parent(recipe, name)
-        if isinstance(start, str) and start in recipe.stages and start not in works:
-            continue  # its parent is at fault and has been told
+        needed = set(needs(recipe, name))
+        if needed & waiting.keys():
+            waiting[name] = _waiting(recipe, name, store)
+            continue
+        if needed - works.keys():
+            continue  # what it needs is at fault and has been told
         try:
-            works[name] = _resolve(recipe, name, works, store, data_cache)
+            works[name] = _resolve(recipe, name, works, Reading(recipe, store, data_cache, select))
+        except NotYet:
+            waiting[name] = _waiting(recipe, name, store)
         except RecipeError as error:
             faults.extend(error.faults)
         except DianjiError as error:
             faults.append(f"{recipe.where('stages', name)}: {error}")
     if faults:
         raise RecipeError(*dict.fromkeys(faults))
-    return Schedule(recipe, tuple(works.values()))
+    return Schedule(recipe, tuple(works.values()), tuple(waiting.values()))
 
 
-def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store, data_cache: DataCache) -> Work:
+def _waiting(recipe: Recipe, name: str, store: Store) -> PlannedStage:
+    stage, start = recipe.stages[name], parent(recipe, name)
+    return PlannedStage(
+        name=name,
+        digest="",
+        state="waiting",
+        starts_from=f"stage {start}"
+        if start in recipe.stages
+        else f"base {start if isinstance(start, str) else 'new'}",
+        task=" + ".join(str(part.task) for part in stage.tasks.values()),
+        adapt=str(stage.adapt),
+        data=" + ".join(part.data for part in stage.tasks.values()),
+        rows={},
+        folder=store.home,
+    )
+
+
+def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], reading: Reading) -> Work:
     stage = recipe.stages[name]
     asked: dict[str, Task] = {part: _build("task", of.task) for part, of in stage.tasks.items()}
     task = joined(asked, stage)
     adaptation: Adaptation = _build("adaptation", stage.adapt)
     techniques: tuple[Technique, ...] = tuple(_build("technique", technique) for technique in stage.techniques)
     start = parent(recipe, name)
-    before = works.get(start) if isinstance(start, str) and start in recipe.stages else None
-    source = None if before else resolve(start, task.modality, seed=recipe.seed)
-    card = _card_after(before) if before else _card_of(source)
+    earlier = works.get(start) if isinstance(start, str) and start in recipe.stages else None
+    source = None if earlier else resolve(start, task.modality, seed=recipe.seed)
+    card = _card_after(earlier) if earlier else _card_of(source)
     for part in asked.values():
         require_modality(card, part.modality, key_of(part).name)
     # The recipe's seed decides what is in the splits and what a new base learns of them, the stage's all the rest.
     seed = recipe.seed if stage.seed is None else stage.seed
     _require_whole_batches(recipe, name, task)
     procedure: Procedure = _build("procedure", stage.procedure)
+    makers = {of.name: Maker(of.name, of.task, of.step) for of in works.values()}
     parts = {
         part: WorkPart(
             task=asked[part],
             section=of.data,
-            data=_load(recipe, of.data, asked[part], store, data_cache),
-            columns=recipe.data[of.data].columns,
+            data=reading.rows(of.data, asked[part], makers),
+            columns=columns_of(recipe, recipe.data[of.data]),
             weight=of.weight,
         )
         for part, of in stage.tasks.items()
     }
-    data = _together({part: of.data for part, of in parts.items()})
+    data = together({part: of.data for part, of in parts.items()})
     if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded
@@ -238,9 +251,9 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         "techniques": [record_of(technique) for technique in techniques],
         "train": _filled_train(train),
         "evaluate": stage.evaluate.model_dump(mode="json"),
-        "data": _data_spec(recipe, parts, data),
+        "data": data_spec(recipe, data, {part: Section(of.section, of.data, of.columns) for part, of in parts.items()}),
         "procedure": record_of(procedure),
-        "parent": before.step.digest if before else _digest_of(source),
+        "parent": earlier.step.digest if earlier else _digest_of(source),
         "seed": seed,
     }
     if to_the_optimum:
@@ -251,7 +264,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
     return Work(
         name=name,
         recipe=recipe.name,
-        step=store.step(digest_value(spec)),
+        step=reading.store.step(digest_value(spec)),
         spec=spec,
         stage=stage,
         train=train,
@@ -261,7 +274,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], store: Store,
         techniques=techniques,
         data=data,
         procedure=procedure,
-        parent=before,
+        parent=earlier,
         source=source,
         card=card,
         seed=seed,
@@ -308,43 +321,6 @@ def joined(tasks: Mapping[str, Task], stage: Stage) -> Task:
     return Joint.of(tasks, weights, temperature=mix.temperature, uncertainty=mix.uncertainty)
 
 
-def _load(recipe: Recipe, section: str, task: Task, store: Store, data_cache: DataCache) -> Loaded:
-    cache = store.home / "cache"
-    loaded = data_cache.load(recipe.data[section], task.columns, seed=recipe.seed, name=section, cache=cache)
-    findings = Findings()
-    for table in loaded.splits.values():
-        task.check(table, findings)
-    findings.check()
-    return loaded
-
-
-def _together(parts: Mapping[str, Loaded]) -> Loaded:
-    """The rows of all parts in one table for each split."""
-    if list(parts) == [""]:
-        return parts[""]
-    splits = {
-        split: joint_table({part: of.splits[split] for part, of in parts.items() if split in of.splits})
-        for split in SPLITS
-        if any(split in of.splits for of in parts.values())
-    }
-    digest = digest_value({part: of.digest for part, of in parts.items()})
-    warnings = tuple(dict.fromkeys(warning for of in parts.values() for warning in of.warnings))
-    report = {
-        "name": " + ".join(str(of.report["name"]) for of in parts.values()),
-        "digest": digest,
-        "rows": {split: table.num_rows for split, table in splits.items()},
-        "parts": {part: of.report for part, of in parts.items()},
-        "warnings": list(warnings),
-    }
-    return Loaded(splits, digest, warnings, report, streamed=any(of.streamed for of in parts.values()))
-
-
-def _data_spec(recipe: Recipe, parts: Mapping[str, WorkPart], data: Loaded) -> dict[str, Any]:
-    found = {part: {"digest": of.data.digest, **_without_paths(recipe.data[of.section])} for part, of in parts.items()}
-    own = found[""] if list(found) == [""] else {"digest": data.digest, "parts": found}
-    return {**own, "seed": recipe.seed}
-
-
 def _build(kind: str, component: Component) -> Any:
     return REGISTRY.build(kind, component.name, component.arguments)
 
@@ -368,13 +344,3 @@ def _filled_train(train: Train) -> dict[str, Any]:
     """The section without keys that do not change the result; components get their defaults."""
     parts = {kind: record_of(_build(kind, getattr(train, kind))) for kind in ("optimizer", "schedule")}
     return {**train.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)), **parts}
-
-
-def _without_paths(data: Data) -> dict[str, Any]:
-    """The section without paths: the digest covers the bytes of the files instead."""
-    told = data.model_dump(mode="json", exclude={"path", "strict"})
-    split = {
-        key: "a file" if key in {"validation", "test"} and isinstance(value, str) else value
-        for key, value in told["split"].items()
-    }
-    return {**told, "split": split}

@@ -23,7 +23,7 @@ def with_forecasts(found: Schedule, store: Store) -> Plan:
     """
     plan = found.plan()
     stages, warnings, faults = [], list(plan.warnings), []
-    for stage, work in zip(plan.stages, found.works, strict=True):
+    for stage, work in zip(plan.stages[: len(found.works)], found.works, strict=True):
         if stage.state != "done":
             try:
                 stage, more = _seen(stage, work, store)
@@ -33,7 +33,7 @@ def with_forecasts(found: Schedule, store: Store) -> Plan:
         stages.append(stage)
     if faults:
         raise RecipeError(*faults)
-    return dataclasses.replace(plan, stages=tuple(stages), warnings=tuple(warnings))
+    return dataclasses.replace(plan, stages=(*stages, *found.waiting), warnings=tuple(warnings))
 
 
 def _seen(stage: PlannedStage, work: Work, store: Store) -> tuple[PlannedStage, list[str]]:

@@ -56,11 +56,12 @@ def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarra
         columns: Mapping[str, Column] = from_record("task", manifest.task).columns
         parsed = Recipe.parse(recipe)
         name = parsed.stages[manifest.stage].tasks[manifest.part].data
-        loaded = load(parsed.data[name], columns, seed=parsed.seed, name=name)
+        evaluated = parsed.data[name].evaluated
+        loaded = load(parsed.data[evaluated or name], columns, seed=parsed.seed, name=evaluated or name)
     except (DianjiError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         return Words(f"The data could not be read again: {reason}", f"无法重新读取数据：{reason}")
-    return _matched(loaded, columns, digests, changed=loaded.digest != manifest.data.get(name))
+    return _matched(loaded, columns, digests, changed=not evaluated and loaded.digest != manifest.data.get(name))
 
 
 def _matched(

@@ -15,7 +15,7 @@ from dianji.registry import REGISTRY, record_of
 from dianji.spec.arguments import check_arguments
 from dianji.spec.data import Data
 from dianji.spec.document import LISTED, Path
-from dianji.spec.references import check_references
+from dianji.spec.references import check_references, columns_of
 from dianji.spec.section import Component
 from dianji.spec.sections import NewBase, Recipe, Stage, Variant
 
@@ -52,7 +52,7 @@ def fill(recipe: Recipe) -> Recipe:
     if faults:
         raise RecipeError(*faults)
     changes: dict[str, Any] = {
-        "data": {name: _filled_data(data) for name, data in recipe.data.items()},
+        "data": {name: _filled_data(recipe, data) for name, data in recipe.data.items()},
         "stages": {name: _filled_stage(recipe, name, stage) for name, stage in recipe.stages.items()},
     }
     if isinstance(recipe.base, NewBase):
@@ -62,8 +62,10 @@ def fill(recipe: Recipe) -> Recipe:
 
 def _uses(recipe: Recipe) -> Iterator[_Use]:
     for name, data in recipe.data.items():
+        at: Path = ("data", name)
+        if data.select is not None:
+            yield _use("selection", data.select, (*at, "select"))
         if data.format != "auto":
-            at: Path = ("data", name)
             yield _Use("source", data.format, data.options, (*at, "format"), (*at, "options"))
     for name, stage in recipe.stages.items():
         at = ("stages", name)
@@ -177,7 +179,11 @@ def _filled_base(base: NewBase) -> NewBase:
     return NewBase(new=record["name"], arguments=record["arguments"])
 
 
-def _filled_data(data: Data) -> Data:
+def _filled_data(recipe: Recipe, data: Data) -> Data:
+    if data.select is not None:
+        return data.model_copy(
+            update={"select": _filled("selection", data.select), "columns": columns_of(recipe, data)}
+        )
     if data.format == "auto":
         return data
     record = record_of(REGISTRY.build("source", data.format, data.options))

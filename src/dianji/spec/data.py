@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from dianji.errors import did_you_mean
-from dianji.spec.section import Section
+from dianji.spec.section import Section, SelectionField
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -147,11 +147,26 @@ def text_encoding(value: str) -> str:
 EncodingField = Annotated[str, AfterValidator(text_encoding)]
 
 
+#: Keys of ``Data`` that are written only where they are set.
+_NEWER = ("names", "stream", "from_", "from", "select", "rows", "with_", "with")
+
+
 class Data(Section):
     """The source of rows, and the meaning of their columns."""
 
     path: str | list[str] | None = Field(
         default=None, description="file, folder, glob, several of them, or a Hub id with format: hub"
+    )
+    from_: str | None = Field(
+        default=None, alias="from", description="instead of path: an earlier stage, which makes the training rows"
+    )
+    select: SelectionField | None = Field(default=None, description="with from: how the stage makes the rows")
+    rows: str | None = Field(default=None, description="with from: the data section of which it makes them")
+    with_: str | None = Field(
+        default=None,
+        alias="with",
+        description="with from: the data section whose training rows are added and whose validation and test are used; "
+        "null: validation and test are those of rows, whose own training rows are not added",
     )
     format: str = Field(
         default="auto", description="a source such as csv, jsonl, parquet or images; auto: told by the file"
@@ -178,8 +193,32 @@ class Data(Section):
     )
     strict: bool = Field(default=False, description="leakage (near-duplicates too) and conflicting labels are errors")
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Data:
+        derived = {"from": self.from_, "select": self.select, "rows": self.rows}
+        if self.from_ is None:
+            for key, value in {**derived, "with": self.with_}.items():
+                if value is not None:
+                    raise ValueError(f"{key} has no meaning without from")
+            return self
+        missing = [key for key, value in derived.items() if value is None]
+        if missing:
+            raise ValueError(f"rows that a stage makes need {' and '.join(missing)} beside from")
+        own = {"from_", "select", "rows", "with_", "columns"}
+        for name, info in type(self).model_fields.items():
+            if name not in own and getattr(self, name) != info.get_default(call_default_factory=True):
+                raise ValueError(f"{name} has no effect on rows that a stage makes. Write it under the section of rows")
+        return self
+
+    @property
+    def evaluated(self) -> str | None:
+        """Of rows that a stage makes: the section whose validation and test rows are used."""
+        return None if self.from_ is None else self.with_ or self.rows
+
     @model_serializer(mode="wrap")
     def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Newer keys are written only where they are set, so that older steps keep their digests."""
         values: dict[str, Any] = plain(self)
-        return {key: value for key, value in values.items() if value or key not in ("names", "stream")}
+        return {key: value for key, value in values.items() if value or key not in _NEWER}

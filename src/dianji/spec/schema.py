@@ -12,7 +12,7 @@ from dianji.spec.sections import Recipe
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 #: Kinds that a recipe names as ``name`` or ``{name: {argument: value}}``.
-_KINDS = ("task", "adaptation", "technique", "optimizer", "schedule", "procedure")
+_KINDS = ("task", "adaptation", "technique", "optimizer", "schedule", "procedure", "selection")
 _CLOSED = {"additionalProperties": False}
 
 

@@ -59,4 +59,5 @@ AdaptationField = Annotated[Component, BeforeValidator(_component), WithJsonSche
 TechniqueField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "technique"})]
 OptimizerField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "optimizer"})]
 ScheduleField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "schedule"})]
+SelectionField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "selection"})]
 ProcedureField = Annotated[Component, BeforeValidator(_component), WithJsonSchema({KIND: "procedure"})]

@@ -8,6 +8,7 @@ from typing import Any
 from dianji.errors import RecipeError
 from dianji.spec.data import Data
 from dianji.spec.document import LISTED
+from dianji.spec.references import before as needed
 from dianji.spec.references import lineage, parent
 from dianji.spec.section import Component
 from dianji.spec.sections import Compare, NewBase, Recipe, Stage, Train, Variant
@@ -53,8 +54,10 @@ def as_recipe(recipe: Recipe, index: int, seed: int) -> Recipe:
         reason = f"'{name}' would start from itself. Name another stage or a base."
         raise RecipeError(f"{where(recipe, index, 'from')}: {reason}")
     data, used = _data(recipe, variant, before)
-    stages = {stage: _started(whole, stage) for stage in reversed(before)}
-    stages[name] = changed if changed.parts is not None else changed.model_copy(update={"data": used})
+    changed = changed if changed.parts is not None else changed.model_copy(update={"data": used})
+    whole = recipe.model_copy(update={"stages": {**recipe.stages, name: changed}, "data": data})
+    stages = {**{stage: _started(whole, stage) for stage in needed(whole, name)}, name: changed}
+    data = {section: of for section, of in data.items() if of.from_ is None or of.from_ in stages}
     return recipe.model_copy(update={"stages": stages, "data": data, "compare": None})
 
 

@@ -16,6 +16,7 @@ from dianji.testing.optimizer import OptimizerContract
 from dianji.testing.procedure import ProcedureContract
 from dianji.testing.processor import ProcessorContract
 from dianji.testing.schedule import ScheduleContract
+from dianji.testing.selection import SelectionContract
 from dianji.testing.source import SourceContract
 from dianji.testing.task import TaskContract
 from dianji.testing.technique import TechniqueContract
@@ -31,6 +32,7 @@ CONTRACTS: Mapping[str, type[ComponentContract]] = {
     "metric": MetricContract,
     "optimizer": OptimizerContract,
     "procedure": ProcedureContract,
+    "selection": SelectionContract,
     "schedule": ScheduleContract,
     "source": SourceContract,
     "task": TaskContract,

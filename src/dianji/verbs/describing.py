@@ -11,7 +11,8 @@ from dianji.errors import CapabilityError, StoreError, did_you_mean
 from dianji.messages import Language
 from dianji.pipeline.comparison_cache import cached_comparison
 from dianji.pipeline.comparison_plan import plan_comparison
-from dianji.pipeline.plan import DataCache, schedule
+from dianji.pipeline.plan import schedule
+from dianji.pipeline.plan_data import DataCache
 from dianji.report.blocks import LANGUAGES, Chapter, Document, said
 from dianji.report.compared import comparison_chapter
 from dianji.report.compose import of_artefact, of_recipe

@@ -29,14 +29,15 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
         RecipeError: with all faults.
     """
     from dianji.pipeline.comparison_plan import plan_comparison
-    from dianji.pipeline.plan import DataCache, schedule
+    from dianji.pipeline.plan import schedule
+    from dianji.pipeline.plan_data import DataCache
     from dianji.pipeline.plan_forecast import with_forecasts
 
     store = store or Store.default()
     data_cache = DataCache()
     found = schedule(recipe, store, data_cache)
     plan = with_forecasts(found, store)
-    if recipe.compare is None:
+    if recipe.compare is None or found.waiting:
         return plan
     planned = plan_comparison(recipe, store, data_cache)
     filled = {**plan.filled, "compare": planned.filled().model_dump(mode="json", by_alias=True)}
@@ -89,19 +90,29 @@ def _run(
     from dianji.pipeline.compare import compare as compare_variants
     from dianji.pipeline.comparison_plan import plan_comparison
     from dianji.pipeline.execute import execute
-    from dianji.pipeline.plan import DataCache, schedule
+    from dianji.pipeline.plan import schedule
+    from dianji.pipeline.plan_data import DataCache
 
     data_cache = DataCache()
     with joined() as processes:
         planned = schedule(recipe, store, data_cache)
+        wanted = recipe.compare is not None and stage is None
         # Planned before anything runs, so that its faults are told before anything runs.
-        compared = plan_comparison(recipe, store, data_cache) if recipe.compare is not None and stage is None else None
+        compared = plan_comparison(recipe, store, data_cache) if wanted and not planned.waiting else None
         if stage is not None:
             planned = planned.upto(stage)
-        redo = (stage or planned.works[-1].name) if again else None
+        redo = (stage or planned.last) if again else None
         result = execute(planned, store, reporter, again=redo, profiled=profile, processes=processes)
+        while planned.waiting:  # now their rows can be made
+            with processes.main_first():
+                planned = schedule(recipe, store, data_cache, select=True)
+            if stage is not None:
+                planned = planned.upto(stage)
+            result = execute(planned, store, reporter, again=redo, before=result, profiled=profile, processes=processes)
         if stage is None:
             processes.on_main(remember, planned, store, result)
+    if wanted and compared is None:
+        compared = plan_comparison(recipe, store, data_cache)
     return result if compared is None else replace(result, comparison=compare_variants(compared, store, reporter))
 
 
@@ -117,7 +128,8 @@ def compare(recipe: Recipe, *, reporter: Reporter | None = None, store: Store | 
     """
     from dianji.pipeline.compare import compare as compare_variants
     from dianji.pipeline.comparison_plan import plan_comparison
-    from dianji.pipeline.plan import DataCache, schedule
+    from dianji.pipeline.plan import schedule
+    from dianji.pipeline.plan_data import DataCache
 
     section(recipe)
     refuse_several("A comparison")

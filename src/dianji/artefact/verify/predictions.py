@@ -76,8 +76,10 @@ class _Rows:
 def _described(subject: Subject, path: str) -> Data:
     """The data section of the recipe with another path."""
     (name,) = subject.manifest.data
-    section = subject.document("recipe")["data"][name]
-    kept = {key: section[key] for key in ("format", "options", "encoding", "columns")}
+    sections = subject.document("recipe")["data"]
+    section = sections[name]
+    read = sections[section.get("with") or section["rows"]] if section.get("from") else section
+    kept = {"columns": section["columns"], **{key: read[key] for key in ("format", "options", "encoding")}}
     return Data.model_validate({**kept, "path": str(Path(path).absolute())})
 
 

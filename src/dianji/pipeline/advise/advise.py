@@ -21,7 +21,8 @@ from dianji.pipeline.advise.candidates import Candidate, candidates
 from dianji.pipeline.advise.knowledge import knowledge
 from dianji.pipeline.advise.ranking import DataFacts, ranking_key
 from dianji.pipeline.advise.trial import Device, Trial, trial
-from dianji.pipeline.plan import DataCache, Schedule, schedule
+from dianji.pipeline.plan import Schedule, schedule
+from dianji.pipeline.plan_data import DataCache
 from dianji.reporting import Reporter
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store

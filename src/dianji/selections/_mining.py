@@ -30,7 +30,7 @@ class Mining:
 
 def mine(
     texts: Sequence[str], positives: Sequence[str], vectors: tuple[np.ndarray, np.ndarray], rule: Mining
-) -> pa.Table:
+) -> tuple[pa.Table, np.ndarray]:
     """Triplets of pairs, with negatives from the positives of other texts.
 
     Neither the text itself nor any positive of an equal text becomes its negative.
@@ -42,8 +42,8 @@ def mine(
         rule: which candidates are taken.
 
     Returns:
-        ``text``, ``positive``, ``negative``, in the order of the pairs. A pair for which no candidate is left has no
-        row; one with fewer than ``rule.negatives`` has fewer.
+        ``text``, ``positive``, ``negative``, and (triplets,) int64 the pair of each, in the order of the pairs. A pair
+        for which no candidate is left has no row; one with fewer than ``rule.negatives`` has fewer.
     """
     names = list(dict.fromkeys(positives))
     place = {name: number for number, name in enumerate(names)}
@@ -61,13 +61,9 @@ def mine(
         for candidate in _best(similar, rule):
             rows.append(row)
             chosen.append(names[candidate])
-    return pa.table(
-        {
-            "text": pa.array([texts[row] for row in rows], pa.string()),
-            "positive": pa.array([positives[row] for row in rows], pa.string()),
-            "negative": pa.array(chosen, pa.string()),
-        }
-    )
+    made = {"text": [texts[row] for row in rows], "positive": [positives[row] for row in rows], "negative": chosen}
+    columns = {name: pa.array(values, pa.string()) for name, values in made.items()}
+    return pa.table(columns), np.array(rows, dtype=np.int64)
 
 
 def _best(similar: np.ndarray, rule: Mining) -> list[int]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from dianji.data.hard_negatives import Mining, mine
+from dianji.selections._mining import Mining, mine
 
 
 def unit(*angles):
@@ -12,7 +12,7 @@ POSITIVES = ["A", "B", "C", "D"]
 
 
 def mined(queries, partners, texts=TEXTS, positives=POSITIVES, **rule):
-    table = mine(texts, positives, (unit(*queries), unit(*partners)), Mining(**rule))
+    table, _ = mine(texts, positives, (unit(*queries), unit(*partners)), Mining(**rule))
     return list(zip(*(table[name].to_pylist() for name in ("text", "positive", "negative")), strict=True))
 
 
@@ -43,10 +43,10 @@ def test_neither_the_text_itself_nor_another_positive_of_it_is_a_negative():
 def test_a_pair_for_which_nothing_is_left_has_no_row():
     assert mined([0, 0], [0, 0], ["a", "b"], ["A", "B"]) == []
     empty = np.zeros((0, 2))
-    assert mine([], [], (empty, empty), Mining()).num_rows == 0
+    assert mine([], [], (empty, empty), Mining())[0].num_rows == 0
 
 
 def test_length_of_vectors_means_nothing():
     vectors = unit(0, 1, 2, 3)
-    plain = mine(TEXTS, POSITIVES, (vectors, vectors), Mining(margin=0.0))
-    assert mine(TEXTS, POSITIVES, (3 * vectors, 0.5 * vectors), Mining(margin=0.0)).equals(plain)
+    plain, _ = mine(TEXTS, POSITIVES, (vectors, vectors), Mining(margin=0.0))
+    assert mine(TEXTS, POSITIVES, (3 * vectors, 0.5 * vectors), Mining(margin=0.0))[0].equals(plain)

@@ -1,0 +1,125 @@
+"""The data of the stages that are planned: read once, joined for a stage of several parts, described for its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dianji.data.columns import Column
+from dianji.data.findings import Findings
+from dianji.data.read import Loaded, load
+from dianji.data.source import SPLITS
+from dianji.pipeline.derived import Maker, derived
+from dianji.spec.data import Data
+from dianji.spec.sections import Recipe
+from dianji.store.digest import digest_value
+from dianji.store.steps import Store
+from dianji.tasks.base import Task
+from dianji.tasks.joint import joint_table
+
+
+class DataCache:
+    """Data sets read while recipes are planned: the variants of a comparison share most of theirs."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Loaded] = {}
+
+    def load(
+        self, spec: Data, columns: Mapping[str, Column], *, seed: int, name: str, cache: Path | None = None
+    ) -> Loaded:
+        """``dianji.data.read.load``; an equal request returns the same rows without reading them again."""
+        asked = digest_value([spec.model_dump(mode="json"), {key: repr(of) for key, of in columns.items()}, seed, name])
+        if asked not in self._loaded:
+            self._loaded[asked] = load(spec, columns, seed=seed, name=name, cache=cache)
+        return self._loaded[asked]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the data of a recipe's stages is read."""
+
+    recipe: Recipe
+    store: Store
+    data_cache: DataCache
+    select: bool
+
+    def section(self, section: str, columns: Mapping[str, Column]) -> Loaded:
+        """The rows of a section with a path."""
+        cache = self.store.home / "cache"
+        spec = self.recipe.data[section]
+        return self.data_cache.load(spec, columns, seed=self.recipe.seed, name=section, cache=cache)
+
+    def rows(self, section: str, task: Task, makers: Mapping[str, Maker]) -> Loaded:
+        """The rows of any section, which suit the task.
+
+        Args:
+            section: its name.
+            task: of the stage that learns from the rows.
+            makers: the stages that may make them, by name.
+
+        Raises:
+            NotYet: a stage that is not done makes them.
+        """
+        maker = self.recipe.data[section].from_
+        if maker is None:
+            loaded = self.section(section, task.columns)
+        else:
+            made_by = makers[maker]
+            loaded = derived(self.recipe, section, task, made_by, self.store, self.section, select=self.select)
+        findings = Findings()
+        for table in loaded.splits.values():
+            task.check(table, findings)
+        findings.check()
+        return loaded
+
+
+@dataclass(frozen=True)
+class Section:
+    """A data section as one part of a stage uses it."""
+
+    name: str
+    data: Loaded
+    columns: Mapping[str, str | list[str]]
+
+
+def together(parts: Mapping[str, Loaded]) -> Loaded:
+    """The rows of all parts in one table for each split."""
+    if list(parts) == [""]:
+        return parts[""]
+    splits = {
+        split: joint_table({part: of.splits[split] for part, of in parts.items() if split in of.splits})
+        for split in SPLITS
+        if any(split in of.splits for of in parts.values())
+    }
+    digest = digest_value({part: of.digest for part, of in parts.items()})
+    warnings = tuple(dict.fromkeys(warning for of in parts.values() for warning in of.warnings))
+    report = {
+        "name": " + ".join(str(of.report["name"]) for of in parts.values()),
+        "digest": digest,
+        "rows": {split: table.num_rows for split, table in splits.items()},
+        "parts": {part: of.report for part, of in parts.items()},
+        "warnings": list(warnings),
+    }
+    return Loaded(splits, digest, warnings, report, streamed=any(of.streamed for of in parts.values()))
+
+
+def data_spec(recipe: Recipe, data: Loaded, parts: Mapping[str, Section]) -> dict[str, Any]:
+    """What a step's digest covers of its data."""
+    found = {
+        part: {"digest": of.data.digest, **_without_paths(recipe.data[of.name]), "columns": dict(of.columns)}
+        for part, of in parts.items()
+    }
+    own = found[""] if list(found) == [""] else {"digest": data.digest, "parts": found}
+    return {**own, "seed": recipe.seed}
+
+
+def _without_paths(data: Data) -> dict[str, Any]:
+    """The section without paths: the digest covers the bytes of the files instead."""
+    told = data.model_dump(mode="json", exclude={"path", "strict"})
+    split = {
+        key: "a file" if key in {"validation", "test"} and isinstance(value, str) else value
+        for key, value in told["split"].items()
+    }
+    return {**told, "split": split}
