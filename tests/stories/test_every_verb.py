@@ -37,6 +37,7 @@ BEGAN = time.monotonic()
 #: What may be said of kinds that there cannot be.
 REFUSED = (
     "is an encoder-decoder",
+    "evaluate.label_errors: needs a task with one label per row",
     "has no mask token in its tokenizer",
     "transformers has no AutoModelFor",
     "has no weights in its head",

@@ -85,19 +85,6 @@ class Embedder(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformer
         )
 
 
-def require_encoder(base: Base) -> None:
-    """Refuse a base whose output is a decoder's, which has no vector per token of the input.
-
-    Raises:
-        CapabilityError: names the base.
-    """
-    if base.config.is_encoder_decoder:
-        raise CapabilityError(
-            f"base '{base.card.name}' is an encoder-decoder ({base.config.model_type}), and sentence-embedding pools "
-            "the tokens of an encoder or of a decoder alone. Choose such a base."
-        )
-
-
 def require_known_chain(base: Base) -> None:
     """Refuse a folder whose vectors pass through modules that this model does not have.
 

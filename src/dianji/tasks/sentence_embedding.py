@@ -22,9 +22,10 @@ from dianji.evaluate.similar import Similarity
 from dianji.registry import component
 from dianji.tasks import _contrastive, _masking, _row_texts, _tokens
 from dianji.tasks._denoising import NOTHING, Decoder, deleted
-from dianji.tasks._embedder import Embedder, Reading, require_encoder, require_known_chain
+from dianji.tasks._embedder import Embedder, Reading, require_known_chain
 from dianji.tasks._embedding_baselines import TaskOnBase
 from dianji.tasks._forms import FORMS, Form, FormName, LossName
+from dianji.tasks._pooled import require_tokens
 from dianji.tasks._rows import refuse_empty, refuse_null
 from dianji.tasks._vector_prompts import Prompts
 from dianji.tasks.base import Batch, Loss, Outputs, Purpose, Task, TaskModel
@@ -173,7 +174,7 @@ class SentenceEmbedding(Task):
             CapabilityError: the base is an encoder-decoder, or its vectors pass through unknown modules or are narrower
                 than ``dimensions``.
         """
-        require_encoder(base)
+        require_tokens(base)
         require_known_chain(base)
         if self.dimensions and max(self.dimensions) > base.card.width:
             raise CapabilityError(

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 from dianji.bases.base import Base, Pooling
 from dianji.data.columns import Column
 from dianji.tasks import _heads, _tokens
-from dianji.tasks._pooled import PooledClassifier, restore_head
+from dianji.tasks._pooled import PooledClassifier, require_tokens, restore_head
 from dianji.tasks._rows import texts
 from dianji.tasks.base import Batch, Purpose, TaskModel
 from dianji.tasks.chain import Pooled
@@ -78,6 +78,7 @@ class Texts:
         return _tokens.limit(base, self.length, _LENGTH)
 
     def _pooled(self, base: Base, pooling: Pooled, labels: tuple[str, ...]) -> TaskModel:
+        require_tokens(base)
         # With labels the configuration would promise a classifier, whose head transformers would draw at random.
         backbone = base.load(AutoModel, **_heads.no_labels())
         model = PooledClassifier(backbone, base.card.width, pooling, self._limit(base), labels)
