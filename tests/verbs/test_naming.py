@@ -126,3 +126,20 @@ def test_a_model_says_what_it_reads(artefact: Path) -> None:
     model.require_input("text")
     with pytest.raises(DataError, match=r"this model reads texts, not images\. Give a file or a folder"):
         model.require_input("image")
+
+
+def test_an_encoding_that_is_named_is_the_one_that_is_read(artefact: Path, tmp_path: Path) -> None:
+    """A file so short that no encoding is certain."""
+    table = tmp_path / "rows.csv"
+    table.write_bytes("body,kind\n卡丢了,card\n".encode("gb18030"))
+    (row,) = verbs.predict_file(artefact, str(table), encoding="gb18030")
+    assert row["text"] == "卡丢了"
+    assert verbs.evaluate(artefact, str(table), encoding="gb18030").rows == 1
+    with pytest.raises(DataError, match="is not UTF-8"):
+        verbs.evaluate(artefact, str(table), encoding="utf-8")
+    for asked in (
+        lambda: next(verbs.predict_file(artefact, str(table), encoding="gb1830")),
+        lambda: verbs.evaluate(artefact, str(table), encoding="gb1830"),
+    ):
+        with pytest.raises(RecipeError, match=r"encoding: expected auto, or a text encoding .* 'gb1830'"):
+            asked()
