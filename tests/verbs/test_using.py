@@ -117,6 +117,23 @@ def test_what_is_cut_is_said(artefact, trained, rows, texts, tmp_path):
     assert log.warned == [f"{labelled}: {told}. The figures are of the truncated rows."]
 
 
+def test_what_the_tokenizer_does_not_know_is_said(artefact, tmp_path):
+    """Several chunks count together; standard words beside them lower the share."""
+    strange = tmp_path / "strange.csv"
+    strange.write_text("text,label\n" + "😀🎉😀,card\n" * 3 + "card,card\n" * 3, encoding="utf-8")
+    log = Log()
+    list(verbs.predict_file(artefact, str(strange), reporter=log))
+    (told,) = (warning for warning in log.warned if "unknown to the tokenizer" in warning)
+    assert "3 rows hold nothing else" in told
+    measured = Log()
+    verbs.evaluate(artefact, str(strange), reporter=measured)
+    assert told in measured.warned
+    (tmp_path / "plain.csv").write_text("text\ncard\n", encoding="utf-8")
+    plain = Log()
+    list(verbs.predict_file(artefact, str(tmp_path / "plain.csv"), reporter=plain))
+    assert not any("unknown" in warning for warning in plain.warned)
+
+
 def test_a_run_says_it_before_it_learns_and_keeps_it(trained):
     artefact, warned = trained
     assert any("are longer than 8 tokens and are cut" in warning for warning in warned)

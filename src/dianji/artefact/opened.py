@@ -28,6 +28,7 @@ from dianji.reporting import Meter
 from dianji.store.atomic import new_folder
 from dianji.tasks.base import Outputs, Prediction, Task
 from dianji.tasks.truncation import Truncation, truncation
+from dianji.tasks.unknown import share_of_unknown
 
 #: Rows that are sorted by length and predicted together; the largest piece that is held in memory.
 WINDOW = 4096
@@ -35,11 +36,13 @@ WINDOW = 4096
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows beside their predictions, and the truncation of their inputs."""
+    """Rows beside their predictions, and what of their inputs the model has not seen or does not know."""
 
     rows: pa.Table
     predictions: Sequence[Prediction]
     cut: Truncation
+    #: Tokens that the tokenizer does not know, as ``describe_unknown`` tells; None where it knows everything.
+    unknown: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,9 @@ class Model:
                 window = rows.slice(start, WINDOW)
                 examples = self._encode(window)
                 outputs = self._answers(examples, meter)
-                yield PredictedRows(window, self.task.predictions(outputs, window, self.base), truncation(examples))
+                predictions = self.task.predictions(outputs, window, self.base)
+                unknown = share_of_unknown(examples, self.base, window.num_rows)
+                yield PredictedRows(window, predictions, truncation(examples), unknown)
 
     def predict(self, rows: Sequence[Any] | pa.Table) -> Sequence[Prediction]:
         """One typed prediction per row.

@@ -46,6 +46,14 @@ def describe_unknown(
     return entry
 
 
+def together(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The entry of both sets of rows, without labels; None where neither has one."""
+    if one is None or other is None:
+        return one or other
+    entry = {key: one[key] + other[key] for key in ("tokens", "of", "rows")}
+    return {**entry, "share": round(entry["tokens"] / max(1, entry["of"]), 4)}
+
+
 def with_unknown_tokens(report: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The report with ``unknown_tokens``: split -> entry; as it is where the tokenizer has no unknown token."""
     return {**report, "unknown_tokens": dict(found)} if found else dict(report)

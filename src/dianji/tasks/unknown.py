@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dianji.bases.base import Base
+from dianji.data.unknown import describe_unknown
 
 _BATCH = 2**14  # examples that are counted at a time
 
@@ -48,6 +49,12 @@ def count_unknown(examples: pa.Table, base: Base, rows: int) -> UnknownTokens | 
             np.add.at(counts.unknown, owner[ids == unknown], 1)
             np.add.at(counts.tokens, owner[~np.isin(ids, special)], 1)
     return counts
+
+
+def share_of_unknown(examples: pa.Table, base: Base, rows: int) -> dict[str, Any] | None:
+    """The entry of ``describe_unknown`` for all rows together; None as ``count_unknown`` gives it."""
+    counts = count_unknown(examples, base, rows)
+    return None if counts is None else describe_unknown(counts.unknown, counts.tokens)
 
 
 def _unknown_id(processor: Any) -> int | None:

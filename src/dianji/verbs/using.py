@@ -16,6 +16,7 @@ from dianji.data.read import open_stream
 from dianji.data.read import rows as read_rows
 from dianji.data.select import require_roles
 from dianji.data.source import SOURCE
+from dianji.data.unknown import together, warnings_of_unknown
 from dianji.engine.evaluation import Evaluator
 from dianji.errors import RecipeError
 from dianji.evaluate.bootstrap import estimates
@@ -24,6 +25,7 @@ from dianji.results import Evaluation
 from dianji.spec.data import Data, text_encoding
 from dianji.spec.sections import Evaluate
 from dianji.tasks.truncation import Truncation, truncation
+from dianji.tasks.unknown import share_of_unknown
 
 
 def open(folder: Path | str, *, precision: str = "fp32") -> Model:
@@ -80,10 +82,11 @@ def predict_file(
     told = stream.warnings
     for warning in told:
         reporter.warn(warning)
-    number, too_long = 0, Truncation()
+    number, too_long, unknown = 0, Truncation(), None
     with reporter.work("predicting", stream.rows, "rows") as meter:
         for answered in model.stream(stream.chunks(), meter):
             too_long += answered.cut
+            unknown = together(unknown, answered.unknown)
             shown = _shown(answered.rows, inputs)
             for prediction, input_ in zip(answered.predictions, shown, strict=True):
                 number += 1
@@ -93,6 +96,7 @@ def predict_file(
             reporter.warn(warning)
     if too_long:
         reporter.warn(f"{too_long}. The model has not seen the rest of these rows.")
+    _warn_of_unknown(source, unknown, reporter)
 
 
 def evaluate(
@@ -125,6 +129,7 @@ def evaluate(
     examples = model.task.encode(table, model.base)
     if too_long := truncation(examples):
         reporter.warn(f"{data}: {too_long}. The figures are of the truncated rows.")
+    _warn_of_unknown(data, share_of_unknown(examples, model.base, table.num_rows), reporter)
     with reporter.work("evaluating", table.num_rows, "rows") as meter:
         evaluator = Evaluator(model.task, model.network, model.base, model.manifest.seed)
         outcome = evaluator.outcome(examples, model.task.measured_for, meter)
@@ -157,6 +162,11 @@ def show(artefact: Path | str) -> dict[str, Any]:
         path = folder / "evidence" / f"{name}.json"
         description[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return description
+
+
+def _warn_of_unknown(source: str, found: Mapping[str, Any] | None, reporter: Reporter) -> None:
+    for warning in warnings_of_unknown({} if found is None else {source: found}):
+        reporter.warn(warning)
 
 
 def _shown(rows: pa.Table, inputs: Mapping[str, Column]) -> list[dict[str, Any]]:

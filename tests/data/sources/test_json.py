@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from dianji.data.findings import Findings
-from dianji.data.source import SOURCE, Place
+from dianji.data.source import SOURCE, SPLIT, Place
 from dianji.data.sources.json import Json
 from dianji.data.sources.jsonl import JsonLines
 from dianji.errors import DataError
@@ -45,10 +45,18 @@ def test_a_json_file_that_holds_lines():
 
 def test_a_list_under_a_key():
     assert read(json.dumps({"version": 1, "data": RECORDS}), Json())[0].num_rows == 2
-    both = json.dumps({"train": RECORDS, "dev": RECORDS[:1]})
-    assert read(both, Json(field="dev"))[0].num_rows == 1
-    with pytest.raises(DataError, match="Known: dev, train"):
+    both = json.dumps({"english": RECORDS, "french": RECORDS[:1]})
+    assert read(both, Json(field="french"))[0].num_rows == 1
+    with pytest.raises(DataError, match="Known: english, french"):
         read(both, Json())
+
+
+def test_lists_that_are_all_splits():
+    table, _ = read(json.dumps({"train": RECORDS, "dev": RECORDS[:1]}), Json())
+    assert table[SPLIT].to_pylist() == ["train", "train", "validation"]
+    twice = json.dumps({"train": RECORDS, "training": RECORDS})
+    with pytest.raises(DataError, match="Known: train, training"):
+        read(twice, Json())
 
 
 def test_all_broken_lines_are_reported():

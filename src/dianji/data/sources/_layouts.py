@@ -37,7 +37,7 @@ def items_of(value: Any, field: str | None, place: Place, findings: Findings) ->
     if not isinstance(value, Mapping):
         raise DataError(f"{place.name} holds {type(value).__name__} where a list of objects is expected.")
     lists = {key: item for key, item in value.items() if isinstance(item, list)}
-    if field == ALL_SPLITS:
+    if field == ALL_SPLITS or (field is None and _are_splits(lists)):
         return _divided(lists, place, findings)
     if field is not None:
         if field not in lists:
@@ -81,6 +81,12 @@ def named(items: Sequence[Item], place: Place, findings: Findings) -> list[Item]
         names = _names([item.value for item in items])
         findings.warn(f"{place.name}: rows are lists without names; their columns are called {', '.join(names)}")
     return [replace(item, value=dict(zip(names, item.value, strict=True))) for item in rest]
+
+
+def _are_splits(lists: Mapping[str, list[Any]]) -> bool:
+    """Whether every list is a split of its own, and one of them trains."""
+    splits = [None if _is_kind(key) else split_named(key) for key in lists]
+    return "train" in splits and None not in splits and len(set(splits)) == len(splits) > 1
 
 
 def _numbered(rows: Sequence[Any], place: Place, name: str = "", split: str | None = None) -> list[Item]:
