@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from dianji import verbs
+from dianji.errors import RecipeError
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
 
@@ -37,3 +39,13 @@ def test_a_filled_recipe_leaves_nothing_open_and_gives_the_same_digests(tmp_path
     again = verbs.check(Recipe.parse(yaml.safe_dump(plan.filled, sort_keys=False)), store=store)
     assert again.digest == plan.digest
     assert again.filled == plan.filled
+
+
+def test_files_that_are_missing_are_told_beside_other_faults(tmp_path: Path) -> None:
+    recipe = RECIPE.replace("PATH", str(tmp_path / "gone.csv")).replace("techniques: [ema]", "techniques: [emma]")
+    with pytest.raises(RecipeError) as error:
+        verbs.check(Recipe.parse(recipe), store=Store(tmp_path / "store"))
+    assert len(error.value.faults) == 2
+    assert "Did you mean 'ema'?" in error.value.faults[0]
+    assert "data.rows.path: " in error.value.faults[1]
+    assert "gone.csv does not exist" in error.value.faults[1]

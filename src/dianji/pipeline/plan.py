@@ -18,7 +18,7 @@ from dianji.engine.runtime import choose_precision
 from dianji.engine.solver import asked_for
 from dianji.errors import DianjiError, RecipeError
 from dianji.pipeline.derived import Maker, NotYet
-from dianji.pipeline.plan_data import DataCache, Reading, Section, data_spec, together
+from dianji.pipeline.plan_data import DataCache, Reading, Section, data_spec, missing_data, together
 from dianji.procedures.base import Procedure
 from dianji.registry import REGISTRY, key_of, record_of
 from dianji.results import Plan, PlannedStage
@@ -167,6 +167,7 @@ def schedule(recipe: Recipe, store: Store, data_cache: DataCache | None = None, 
     """
     faults = [*check_references(recipe), *components.check_components(recipe)]
     if faults:
+        faults += missing_data(recipe)
         raise RecipeError(*faults)
     data_cache = data_cache or DataCache()
     works: dict[str, Work] = {}

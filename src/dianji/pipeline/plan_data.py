@@ -9,8 +9,11 @@ from typing import Any
 
 from dianji.data.columns import Column
 from dianji.data.findings import Findings
+from dianji.data.line import Request
+from dianji.data.locate import STANDARD_INPUT, locate
 from dianji.data.read import Loaded, load
 from dianji.data.source import SPLITS
+from dianji.errors import DataError, RecipeError
 from dianji.pipeline.derived import Maker, derived
 from dianji.spec.data import Data
 from dianji.spec.sections import Recipe
@@ -73,6 +76,21 @@ class Reading:
             task.check(table, findings)
         findings.check()
         return loaded
+
+
+def missing_data(recipe: Recipe) -> list[str]:
+    """Faults for files that do not exist; nothing is read, not even standard input."""
+    faults = []
+    for name, spec in recipe.data.items():
+        if spec.from_ is not None or spec.path in (None, STANDARD_INPUT, [STANDARD_INPUT]):
+            continue
+        try:
+            locate(Request(spec, name=name))
+        except DataError as error:
+            faults.append(f"{recipe.where('data', name, 'path')}: {error}")
+        except RecipeError:  # a format that does not exist, which has been told
+            continue
+    return faults
 
 
 @dataclass(frozen=True)
