@@ -8,12 +8,28 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 from dianji.reporting import Silent
+from dianji.results import RunResult
+from dianji.store.steps import Store
+
+
+@dataclass(frozen=True)
+class Done:
+    """A recipe that was run once for all tests of a file."""
+
+    store: Store
+    result: RunResult
+
+    def artefact(self, stage: str) -> Path:
+        """The stage's."""
+        return next(found.artefact for found in self.result.stages if found.name == stage)
+
 
 PHRASINGS = {
     "refund": ["i want my money back", "please refund my order", "give me a refund for this"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,10 @@ import dianji
 from dianji import verbs
 from dianji.artefact.opened import Model
 from dianji.artefact.probe import Probe
-from dianji.results import RunResult
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
 from dianji.testing.tampering import KINDS, cover_up
-from tests.stories.conftest import PHRASINGS, write_recipe
+from tests.stories.conftest import PHRASINGS, Done, write_recipe
 
 RECIPE = """
 name: exact
@@ -38,15 +37,6 @@ stages:
     train: {epochs: 4, learning_rate: 2.0e-2}
 """
 ROWS = 1000
-
-
-@dataclass(frozen=True)
-class Done:
-    store: Store
-    result: RunResult
-
-    def artefact(self, stage: str) -> Path:
-        return next(found.artefact for found in self.result.stages if found.name == stage)
 
 
 @pytest.fixture(scope="module")

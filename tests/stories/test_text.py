@@ -14,10 +14,9 @@ import dianji
 from dianji import verbs
 from dianji.data.given import table_of
 from dianji.errors import ArtefactError, DataError
-from dianji.results import RunResult
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
-from tests.stories.conftest import write_recipe
+from tests.stories.conftest import Done, write_recipe
 
 RECIPE = """
 name: toy
@@ -48,26 +47,21 @@ QUESTIONS = ["where is my card?", "", "i want a refund " * 20]
 
 
 @dataclass(frozen=True)
-class Done:
-    """A recipe that was run once for all tests of this file."""
+class Ran(Done):
+    """With its recipe."""
 
     recipe: Recipe
-    store: Store
-    result: RunResult
-
-    def artefact(self, stage: str) -> Path:
-        return next(found.artefact for found in self.result.stages if found.name == stage)
 
 
 @pytest.fixture(scope="module")
-def done(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+def done(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("text")
     recipe = Recipe.load(write_recipe(folder, project, RECIPE))
     store = Store(folder / "store")
-    return Done(recipe, store, verbs.run(recipe, store=store))
+    return Ran(store, verbs.run(recipe, store=store), recipe)
 
 
-def test_result_has_the_documented_shape(done: Done) -> None:
+def test_result_has_the_documented_shape(done: Ran) -> None:
     document = json.loads(json.dumps(done.result.to_json()))
     assert {"recipe", "digest", "stages"} == set(document)
     assert [stage["name"] for stage in document["stages"]] == ["domain", "intent", "light"]
@@ -81,7 +75,7 @@ def test_result_has_the_documented_shape(done: Done) -> None:
     assert light["trainable_parameters"] < light["parameters"]
 
 
-def test_second_run_reuses_everything_and_again_runs_one_stage(done: Done) -> None:
+def test_second_run_reuses_everything_and_again_runs_one_stage(done: Ran) -> None:
     second = verbs.run(done.recipe, store=done.store)
     assert [stage.reused for stage in second.stages] == [True, True, True]
     weights = (done.artefact("light") / "model.safetensors").read_bytes()
@@ -90,14 +84,14 @@ def test_second_run_reuses_everything_and_again_runs_one_stage(done: Done) -> No
     assert (done.artefact("light") / "model.safetensors").read_bytes() == weights
 
 
-def test_changing_the_last_stage_keeps_the_first(done: Done, project: Path, tmp_path: Path) -> None:
+def test_changing_the_last_stage_keeps_the_first(done: Ran, project: Path, tmp_path: Path) -> None:
     changed = Recipe.load(write_recipe(tmp_path, project, RECIPE.replace("3.0e-3", "4.0e-3")))
     states = {stage.name: stage.state for stage in verbs.check(changed, store=done.store).stages}
     assert states == {"domain": "done", "intent": "to do", "light": "done"}
 
 
 @pytest.mark.parametrize("stage", ["intent", "light"])
-def test_opened_artefact_predicts_alone_as_in_a_batch(done: Done, stage: str) -> None:
+def test_opened_artefact_predicts_alone_as_in_a_batch(done: Ran, stage: str) -> None:
     model = dianji.open(done.artefact(stage))
     together = [prediction.to_json(everything=True) for prediction in model.predict(QUESTIONS)]
     for question, expected in zip(QUESTIONS, together, strict=True):
@@ -106,7 +100,7 @@ def test_opened_artefact_predicts_alone_as_in_a_batch(done: Done, stage: str) ->
         assert alone["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
 
 
-def test_transformers_and_sentence_transformers_open_the_folder(done: Done) -> None:
+def test_transformers_and_sentence_transformers_open_the_folder(done: Ran) -> None:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
@@ -121,7 +115,7 @@ def test_transformers_and_sentence_transformers_open_the_folder(done: Done) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft asks transformers by the old name
-def test_peft_opens_the_adapter_on_its_base(done: Done) -> None:
+def test_peft_opens_the_adapter_on_its_base(done: Ran) -> None:
     from peft import PeftModel
     from transformers import AutoModel, AutoTokenizer
 
@@ -135,7 +129,7 @@ def test_peft_opens_the_adapter_on_its_base(done: Done) -> None:
     assert difference.abs().max() < 1e-5
 
 
-def test_moved_and_renamed_folder_is_the_same_model(done: Done, tmp_path: Path) -> None:
+def test_moved_and_renamed_folder_is_the_same_model(done: Ran, tmp_path: Path) -> None:
     model = dianji.open(done.artefact("light"))
     copy = model.save(tmp_path / "else" / "where")
     assert dianji.open(copy).reproduce() <= 1e-5
@@ -143,7 +137,7 @@ def test_moved_and_renamed_folder_is_the_same_model(done: Done, tmp_path: Path) 
         model.save(copy)
 
 
-def test_one_flipped_byte_is_found(done: Done, tmp_path: Path) -> None:
+def test_one_flipped_byte_is_found(done: Ran, tmp_path: Path) -> None:
     copy = dianji.open(done.artefact("intent")).save(tmp_path / "copy")
     weights = bytearray((copy / "model.safetensors").read_bytes())
     weights[len(weights) // 2] ^= 1
@@ -152,7 +146,7 @@ def test_one_flipped_byte_is_found(done: Done, tmp_path: Path) -> None:
         dianji.open(copy)
 
 
-def test_predicting_and_evaluating_files(done: Done, project: Path, tmp_path: Path) -> None:
+def test_predicting_and_evaluating_files(done: Ran, project: Path, tmp_path: Path) -> None:
     source = tmp_path / "new.txt"
     source.write_text("where is my card?\ni want my money back\n", encoding="utf-8")
     found = list(verbs.predict_file(done.artefact("intent"), str(source)))
@@ -165,14 +159,14 @@ def test_predicting_and_evaluating_files(done: Done, project: Path, tmp_path: Pa
     assert measured.metrics["accuracy"].n == 90
 
 
-def test_evaluating_on_an_unknown_label_names_the_row(done: Done, tmp_path: Path) -> None:
+def test_evaluating_on_an_unknown_label_names_the_row(done: Ran, tmp_path: Path) -> None:
     source = tmp_path / "odd.csv"
     source.write_text("text,label\nmy card,card\nmy money,refnud\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 3.*refnud.*Did you mean 'refund'"):
         verbs.evaluate(done.artefact("intent"), str(source))
 
 
-def test_show_tells_where_it_comes_from(done: Done) -> None:
+def test_show_tells_where_it_comes_from(done: Ran) -> None:
     told = verbs.show(done.artefact("light"))
     assert told["labels"] == ["card", "login", "refund"]
     assert told["parents"][0]["name"] == "domain"
@@ -181,7 +175,7 @@ def test_show_tells_where_it_comes_from(done: Done) -> None:
     assert not [name for name in told["files"] if name.endswith((".bin", ".pt", ".pkl", ".pickle", ".npy"))]
 
 
-def test_evidence_holds_data_report_and_curves(done: Done) -> None:
+def test_evidence_holds_data_report_and_curves(done: Ran) -> None:
     evidence = done.artefact("intent") / "evidence"
     report = json.loads((evidence / "data.json").read_text(encoding="utf-8"))
     assert "tokens" in json.dumps(report)
@@ -189,7 +183,7 @@ def test_evidence_holds_data_report_and_curves(done: Done) -> None:
     assert {"step", "evaluation"} <= {event["event"] for event in events}
 
 
-def test_three_lines_of_python(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Done) -> None:
+def test_three_lines_of_python(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Ran) -> None:
     monkeypatch.setenv("DIANJI_HOME", str(tmp_path / "home"))
     base = str(done.artefact("domain"))
     model = dianji.finetune(base, project / "questions.csv", task="text-classification", text="query", label="intent")
@@ -197,7 +191,7 @@ def test_three_lines_of_python(project: Path, tmp_path: Path, monkeypatch: pytes
     assert (model.save(tmp_path / "intent-model") / "dianji.json").is_file()
 
 
-def test_a_model_may_be_asked_in_another_precision(done: Done) -> None:
+def test_a_model_may_be_asked_in_another_precision(done: Ran) -> None:
     plain = dianji.open(done.artefact("intent")).predict(QUESTIONS)
     rounded = dianji.open(done.artefact("intent"), precision="bf16").predict(QUESTIONS)
     for one, other in zip(plain, rounded, strict=True):

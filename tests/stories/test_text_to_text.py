@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,12 +14,11 @@ from dianji import verbs
 from dianji.artefact.record import Record
 from dianji.cli import invoke
 from dianji.evaluate.generated import Generated
-from dianji.results import RunResult
 from dianji.spec.sections import Recipe
 from dianji.store.digest import digest_file
 from dianji.store.steps import Store
 from dianji.tasks.text_to_text import WrittenText
-from tests.stories.conftest import Watcher
+from tests.stories.conftest import Done, Watcher
 
 pytest.importorskip("sacrebleu")
 
@@ -61,15 +59,6 @@ def recipe(folder: Path, pairs: Path, adapt: str = "{lora: {rank: 2}}") -> Recip
     path = folder / "recipe.yaml"
     path.write_text(RECIPE.replace("DATA", str(pairs)).replace("ADAPT", adapt), encoding="utf-8")
     return Recipe.load(path)
-
-
-@dataclass(frozen=True)
-class Done:
-    store: Store
-    result: RunResult
-
-    def artefact(self, stage: str) -> Path:
-        return next(found.artefact for found in self.result.stages if found.name == stage)
 
 
 @pytest.fixture(scope="module")

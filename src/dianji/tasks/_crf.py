@@ -22,6 +22,7 @@ from dianji.bases.base import Base
 from dianji.errors import BaseError
 from dianji.tasks._chains import Best, Chain, log_marginals, log_partition, path_score, viterbi
 from dianji.tasks._tagset import TagSet
+from dianji.tasks._wrapper import Wrapper
 
 HEAD, HEAD_CONFIG = "tagger.safetensors", "tagger.json"
 _DROPOUT = 0.1  # where the architecture's configuration names none
@@ -64,16 +65,8 @@ class Crf(nn.Module):
         return Chain(self.transitions + self.allowed_transitions, begin, end)
 
 
-class CrfTagger(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+class CrfTagger(Wrapper):
     """Backbone, dropout, a linear layer that gives emissions, and the CRF that reads them."""
-
-    base_model_prefix = "backbone"
-    supports_gradient_checkpointing = True
-    # The backbone has settled which attention it runs; this wrapper agrees to any.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
 
     def __init__(self, backbone: PreTrainedModel, width: int, tags: TagSet) -> None:
         super().__init__(backbone.config)

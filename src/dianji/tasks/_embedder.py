@@ -17,6 +17,7 @@ from dianji.bases.base import Base
 from dianji.errors import CapabilityError
 from dianji.tasks import chain
 from dianji.tasks._pooled import Unread, first, mean
+from dianji.tasks._wrapper import Wrapper
 from dianji.tasks.chain import Pooled
 
 _MODULES = "modules.json"
@@ -41,21 +42,13 @@ class Reading:
     prompts: Mapping[str, str]
 
 
-class Embedder(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+class Embedder(Wrapper):
     """Backbone, pooling over the real tokens, normalisation to length one.
 
     ``save_pretrained`` writes the backbone under its architecture's own names and the rest as a module chain, so that
     ``SentenceTransformer(folder).encode(texts)`` gives ``vectors``. A ``decoder``, which only training needs, is not
     saved.
     """
-
-    base_model_prefix = "backbone"
-    supports_gradient_checkpointing = True
-    # The backbone has settled which attention it runs; this wrapper agrees to any.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
 
     def __init__(self, backbone: PreTrainedModel, reading: Reading, decoder: nn.Module | None = None) -> None:
         super().__init__(backbone.config)

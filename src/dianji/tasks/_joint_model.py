@@ -10,22 +10,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from dianji.errors import CapabilityError
+from dianji.tasks._wrapper import Wrapper
 
 
-class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+class JointModel(Wrapper):
     """The models of several tasks, which share the trunk of the first one while they are in here.
 
     ``release`` gives each model its own trunk back, with the weights that were learnt, so that each is saved as an
     ordinary model.
     """
-
-    base_model_prefix = "backbone"
-    supports_gradient_checkpointing = True
-    # The trunk has settled which attention it runs; this wrapper agrees to any.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
 
     def __init__(self, models: Mapping[str, PreTrainedModel], *, uncertainty: bool = False) -> None:
         first = next(iter(models.values()))

@@ -17,25 +17,18 @@ from dianji.bases.base import Base
 from dianji.bases.checks import read_json
 from dianji.errors import BaseError, CapabilityError
 from dianji.tasks import chain
+from dianji.tasks._wrapper import Wrapper
 from dianji.tasks.chain import Pooled
 
 _DROPOUT = 0.1  # where the architecture's configuration names none
 
 
-class PooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+class PooledClassifier(Wrapper):
     """Backbone, pooling over the real tokens, dropout, one linear layer.
 
     ``save_pretrained`` writes the backbone under its architecture's own names, as ``AutoModel`` opens it, and the head
     as a module chain, so that ``SentenceTransformer(folder).encode(texts)`` gives the logits.
     """
-
-    base_model_prefix = "backbone"
-    supports_gradient_checkpointing = True
-    # The backbone has settled which attention it runs; this wrapper agrees to any.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
 
     def __init__(
         self, backbone: PreTrainedModel, width: int, pooling: Pooled, length: int, labels: tuple[str, ...]

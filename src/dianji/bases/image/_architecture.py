@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,7 @@ Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageArchitecture:
+class ImageArchitecture(ABC):
     """``size``: images are scaled to so many pixels on both sides; null: the most common size of the training split."""
 
     name: ClassVar[str]
@@ -29,13 +30,13 @@ class ImageArchitecture:
     size: Annotated[int, Field(ge=8, le=1024)] | None = None
 
     @property
+    @abstractmethod
     def features(self) -> int:
         """Width of what the backbone gives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def config(self, size: int) -> PretrainedConfig:
         """The architecture's configuration for images of ``size`` pixels."""
-        raise NotImplementedError
 
     def choose_size(self, common: int) -> int:
         """The size to work at where the recipe names none and ``common`` is the data's own."""

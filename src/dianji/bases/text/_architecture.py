@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,7 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextArchitecture:
+class TextArchitecture(ABC):
     """Arguments of the tokenizer; ``auto`` takes characters for Chinese and Japanese, else WordPiece.
 
     ``vocabulary`` is an upper limit; ``length`` counts tokens.
@@ -57,9 +58,9 @@ class TextArchitecture:
             processor="tokenizer",
         )
 
+    @abstractmethod
     def config(self, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
         """The architecture's configuration for a trained tokenizer."""
-        raise NotImplementedError
 
     def prepare(self, table: pa.Table, seed: int) -> Base:
         """Train the tokenizer on the column ``text``. Needs no seed: training draws nothing."""
