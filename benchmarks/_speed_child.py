@@ -28,6 +28,7 @@ MODULES = {
     "images": "images",
     "predict": "predicting",
     "tagging": "tagging",
+    "similarity": "similarity",
 }
 
 
