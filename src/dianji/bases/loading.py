@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from transformers import PretrainedConfig, PreTrainedModel
 
 import dianji.bases.models  # noqa: F401  # registers our own architectures with the Auto classes
-from dianji.bases.base import Base
 from dianji.bases.quiet import quiet
 from dianji.bases.weights import weight_files
 from dianji.errors import BaseError, CapabilityError, did_you_mean
+
+if TYPE_CHECKING:
+    from dianji.bases.base import Base
 
 #: Backbone weights that checkpoints leave out because the objective they were trained with does not use them.
 _OPTIONAL = ("pooler", "mask_token", "position_ids")
