@@ -76,6 +76,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Only '{variant}' finished, so nothing was compared.",
         "只有“{variant}”完成，因此没有可比较的对象。",
     ),
+    "comparison.part": (
+        "Only the part '{part}' is compared; size and training time are those of the whole stage. To compare another "
+        "part ({others}), set part in compare.",
+        "只比较了部分“{part}”；大小和训练时间是整个阶段的。要比较其他部分（{others}），请在 compare 中设置 part。",
+    ),
     "comparison.one-seed": (
         "One seed: the intervals do not include the variation between seeds. Use {enough} or more seeds to see it.",
         "只用了一个随机种子：区间不包括换种子会带来的变化。用 {enough} 个或更多才能看出。",

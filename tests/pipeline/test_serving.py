@@ -26,11 +26,11 @@ def test_measured_alone_on_one_thread_and_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(Probe, "read", lambda folder: SimpleNamespace(rows=rows))
     before = torch.get_num_threads()
     step = Store(tmp_path).step("a" * 32)
-    found = serving.milliseconds(step)
+    found = serving.milliseconds(step, step.artefact)
     assert 0 < found < 1000
     assert asked == [(1, serving.THREADS)] * (serving.WARM_UP + serving.COUNTED)
     assert torch.get_num_threads() == before
-    assert serving.milliseconds(step) == found
+    assert serving.milliseconds(step, step.artefact) == found
     assert len(asked) == serving.WARM_UP + serving.COUNTED
     kept = step.folder / "serving.json"
     assert json.loads(kept.read_text())["threads"] == serving.THREADS

@@ -14,7 +14,7 @@ import dianji
 from dianji.artefact.manifest import Manifest
 from dianji.errors import ArtefactError, RecipeError
 from dianji.spec.sections import Recipe
-from dianji.verbs import check, evaluate, run, verify
+from dianji.verbs import check, evaluate, report, run, verify
 
 from .conftest import write_recipe
 
@@ -127,3 +127,33 @@ def digests(folder: Path) -> dict[str, str]:
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*.safetensors"))
     }
+
+
+def test_parts_are_compared_one_at_a_time_also_with_a_stage_of_its_own(recipe, tmp_path, project, monkeypatch):
+    monkeypatch.setenv("DIANJI_HOME", str(tmp_path / "home"))
+    path = recipe()
+    alone = """  alone:
+    task: {text-classification: {several: true}}
+    data: moods
+    from: BASE
+    train: {epochs: 3, batch_size: 8}
+compare: {seeds: 1, part: PART, variants: [both, {stage: both, adapt: frozen}, alone]}
+"""
+    base = json.dumps(Recipe.load(path).to_json()["base"])
+    text = path.read_text(encoding="utf-8") + alone.replace("BASE", base)
+    path.write_text(text.replace("PART", "moods"), encoding="utf-8")
+    compared = run(Recipe.load(path)).comparison
+    assert compared is not None
+    assert [variant.name for variant in compared.variants] == ["both", "both, adapt frozen", "alone"]
+    assert all(variant.failure is None for variant in compared.variants)
+    assert compared.metric == "micro-f1"
+    for variant in compared.variants:
+        folder = variant.artefacts[0] / ("parts/moods" if variant.stage == "both" else ".")
+        measured = json.loads((folder / "evidence/metrics.json").read_text(encoding="utf-8"))["metrics"]["test"]
+        assert variant.score is not None
+        assert variant.score.value == pytest.approx(measured["micro-f1"]["value"])
+    assert any("Only the part 'moods' is compared" in str(note) for note in compared.notes)
+    report(path, out=tmp_path / "report.html")
+    path.write_text(text.replace("PART", "mods"), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"has no part 'mods', which compare\.part names\. Did you mean 'moods'"):
+        run(Recipe.load(path))

@@ -19,9 +19,8 @@ from dianji.evaluate.paired import LEAST_ROWS
 from dianji.evaluate.replicates import Seen
 from dianji.messages import Message
 from dianji.pipeline import serving
-from dianji.pipeline.comparison_plan import ComparisonPlan, VariantPlan
+from dianji.pipeline.comparison_plan import Compared, ComparisonPlan, VariantPlan
 from dianji.pipeline.execute import execute
-from dianji.pipeline.plan import Work
 from dianji.pipeline.verdict import RESAMPLES, Finished, MetricVerdict
 from dianji.registry import REGISTRY
 from dianji.reporting import Meter, Reporter
@@ -62,7 +61,8 @@ def compare(planned: ComparisonPlan, store: Store, reporter: Reporter) -> Compar
 def digest_of(planned: ComparisonPlan) -> str:
     """The digest of a comparison: of every compared step, and of the method."""
     steps = [[variant.name, *(work.step.digest for work in variant.works)] for variant in planned.variants]
-    return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps])
+    part = {variant.part for variant in planned.variants} - {None}
+    return digest_value([FORMAT, planned.split, planned.metric, RESAMPLES, steps, *part])
 
 
 def _run(planned: ComparisonPlan, store: Store, reporter: Reporter) -> dict[str, str]:
@@ -85,23 +85,23 @@ def _run(planned: ComparisonPlan, store: Store, reporter: Reporter) -> dict[str,
 
 
 def _finished(variant: VariantPlan, split: str) -> Finished:
-    models = tuple(_seen(work, split) for work in variant.works)
+    models = tuple(_seen(variant.compared(work), split) for work in variant.works)
     costs = [Cost(**work.step.metrics()["cost"]) for work in variant.works]
-    step = variant.works[0].step
+    step, artefact = variant.works[0].step, variant.compared(variant.works[0]).artefact
     cost = VariantCost(
         parameters=costs[0].parameters,
         trained_parameters=costs[0].trainable_parameters,
         train_seconds=sum(cost.train_seconds for cost in costs) / len(costs),
         peak_memory_mb=max(cost.peak_memory_mb for cost in costs),
-        milliseconds=serving.milliseconds(step),
+        milliseconds=serving.milliseconds(step, artefact),
         bytes=serving.size(step),
     )
     return Finished(variant.name, models, cost, step.artefact)
 
 
-def _seen(work: Work, split: str) -> Seen:
-    kinds = [kind for name in work.task.metrics for kind in REGISTRY.get("metric", name).outcomes]
-    record = Record.read(work.step.artefact / "evidence", split, kinds)
+def _seen(compared: Compared, split: str) -> Seen:
+    kinds = [kind for name in compared.task.metrics for kind in REGISTRY.get("metric", name).outcomes]
+    record = Record.read(compared.artefact / "evidence", split, kinds)
     return Seen(record.outcome, record.rows)
 
 
@@ -159,6 +159,10 @@ def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[Message]
         yield Message("comparison.no-test-rows", {"split": planned.split})
     if verdict.rows < LEAST_ROWS:
         yield Message("comparison.few-rows", {"rows": verdict.rows, "split": planned.split, "least": LEAST_ROWS})
+    compared = planned.variants[0].works[0]
+    if compared.stage.parts is not None:
+        others = [part for part in compared.parts if part != planned.part]
+        yield Message("comparison.part", {"part": planned.part, "others": ", ".join(others)})
     if len(verdict.finished) == 1:
         yield Message("comparison.one-finished", {"variant": reference})
     if seeds == 1:

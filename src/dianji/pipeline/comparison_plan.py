@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from dianji.artefact.manifest import PARTS
 from dianji.data.content import examine
-from dianji.errors import DataError, RecipeError
+from dianji.data.read import Loaded
+from dianji.errors import DataError, RecipeError, did_you_mean
 from dianji.evaluate.replicates import require_same_rows
 from dianji.pipeline.plan import Schedule, Work, schedule
 from dianji.pipeline.plan_data import DataCache
@@ -21,9 +24,19 @@ from dianji.results import PlannedVariant
 from dianji.spec.sections import Compare, Recipe
 from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
 from dianji.store.steps import Store
+from dianji.tasks.base import Task
 
 #: The split of a comparison: the first of these that every variant has.
 _SPLITS = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The task that is compared: that of a stage, or of one of its parts."""
+
+    task: Task
+    data: Loaded
+    artefact: Path
 
 
 @dataclass(frozen=True)
@@ -33,11 +46,20 @@ class VariantPlan:
     name: str
     index: int
     schedules: tuple[Schedule, ...]
+    part: str | None = None  # that is compared, if the stage has several; None: the first
 
     @property
     def works(self) -> tuple[Work, ...]:
         """The compared stage, for each seed."""
         return tuple(planned.works[-1] for planned in self.schedules)
+
+    def compared(self, work: Work) -> Compared:
+        """The task of one of ``works``."""
+        if work.stage.parts is None:
+            return Compared(work.task, work.data, work.step.artefact)
+        name = self.part or next(iter(work.parts))
+        part = work.parts[name]
+        return Compared(part.task, part.data, work.step.artefact / PARTS / name)
 
     def planned(self) -> PlannedVariant:
         """The summary for a plan."""
@@ -57,13 +79,20 @@ class ComparisonPlan:
     @property
     def metric(self) -> str:
         """The first variant's primary metric."""
-        return self.variants[0].works[0].task.metrics[0]
+        first = self.variants[0]
+        return first.compared(first.works[0]).task.metrics[0]
+
+    @property
+    def part(self) -> str:
+        """The part of the first variant's stage that is compared; empty where it has one task."""
+        work = self.variants[0].works[0]
+        return "" if work.stage.parts is None else self.variants[0].part or next(iter(work.parts))
 
     def filled(self) -> Compare:
         """The section with every field given, for a recipe that was filled."""
         stages = [variant.schedules[0].filled().stages[variant.works[0].name] for variant in self.variants]
         variants = [written_out(self.recipe, e.index, stage) for e, stage in zip(self.variants, stages, strict=True)]
-        return Compare(variants=variants, seeds=len(self.seeds))
+        return Compare(variants=variants, seeds=len(self.seeds), part=section(self.recipe).part)
 
 
 def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None = None) -> ComparisonPlan:
@@ -89,10 +118,14 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
             schedules = tuple(schedule(of, store, data_cache, select=True) for of in recipes)
             if any(of.waiting for of in schedules):
                 raise RecipeError(_first_run(recipe))
-            variants.append(VariantPlan(name, index, schedules))
+            if fault := _lacks(asked.part, schedules[0].works[-1]):
+                raise RecipeError(fault)
+            variants.append(VariantPlan(name, index, schedules, asked.part))
         except RecipeError as error:
             faults.extend(f"{where(recipe, index)} ('{name}'): {fault}" for fault in error.faults)
-    split = next((split for split in _SPLITS if all(split in e.works[0].data.splits for e in variants)), None)
+    split = next(
+        (split for split in _SPLITS if all(split in e.compared(e.works[0]).data.splits for e in variants)), None
+    )
     if split is None:
         faults.append(f"{recipe.where('compare')}: the variants have neither test nor validation rows in common.")
     else:
@@ -100,6 +133,13 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
     if faults or split is None:
         raise RecipeError(*dict.fromkeys(faults))
     return ComparisonPlan(recipe, seeds, tuple(variants), split)
+
+
+def _lacks(part: str | None, work: Work) -> str:
+    """The fault of a stage without the part that is to be compared; a stage with one task needs none."""
+    if part is None or work.stage.parts is None or part in work.parts:
+        return ""
+    return f"the stage '{work.name}' has no part '{part}', which compare.part names. {did_you_mean(part, work.parts)}"
 
 
 def _first_run(recipe: Recipe) -> str:
@@ -115,12 +155,13 @@ def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -
     if not variants:
         return
     first = variants[0]
-    metric, rows = first.works[0].task.metrics[0], _rows(first, split)
+    metric, rows = first.compared(first.works[0]).task.metrics[0], _rows(first, split)
     steps: dict[str, str] = {}
     for variant in variants:
         work, at = variant.works[0], where(recipe, variant.index)
-        if metric not in work.task.metrics:
-            known = ", ".join(work.task.metrics)
+        measured = variant.compared(work).task.metrics
+        if metric not in measured:
+            known = ", ".join(measured)
             yield f"{at}: '{variant.name}' is measured by {known}, '{first.name}' by {metric}. Compare like with like."
             continue
         same = steps.setdefault(work.step.digest, variant.name)
@@ -134,5 +175,5 @@ def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -
 
 def _rows(variant: VariantPlan, split: str) -> np.ndarray:
     """Digests of the rows that the variant is measured on."""
-    work = variant.works[0]
-    return examine(work.data.splits[split], work.task.columns).order
+    found = variant.compared(variant.works[0])
+    return examine(found.data.splits[split], found.task.columns).order

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -21,20 +22,25 @@ COUNTED = 50
 FORMAT = 1
 
 
-def milliseconds(step: StepFolder) -> float:
+def milliseconds(step: StepFolder, artefact: Path) -> float:
     """Median time of a prediction from row to answer, rows of the probe one at a time, on one thread of the CPU.
 
     Stored beside the artefact, so that a repeated comparison gives the same figure.
 
+    Args:
+        step: whose folder keeps the figure.
+        artefact: the step's, or that of one of its parts.
+
     Raises:
         ArtefactError: the artefact is damaged.
     """
-    path = step.folder / "serving.json"
+    part = "" if artefact == step.artefact else f"-{artefact.name}"
+    path = step.folder / f"serving{part}.json"
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["format"] == FORMAT:
             return float(kept["milliseconds"])
-    model = Model.open(step.artefact)
+    model = Model.open(artefact)
     found = _measure(model)
     write_json(path, {"format": FORMAT, "milliseconds": found, "threads": THREADS, "predictions": COUNTED})
     return found

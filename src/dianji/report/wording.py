@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dianji.evaluate.joint import SEPARATOR
 from dianji.report.blocks import Text, Words
 
 _NAMES = {
@@ -58,8 +59,12 @@ ROWS = Words("rows", "行数")
 
 
 def named(name: str) -> Text:
-    """A split, metric or baseline in the reader's language, where Dianji has a word for it."""
-    return _NAMES.get(name, name)
+    """A split, metric or baseline in the reader's language, where Dianji has a word for it; of a part: ``part/metric``."""
+    part, separator, metric = name.rpartition(SEPARATOR)
+    if not separator:
+        return _NAMES.get(name, name)
+    words = both(_NAMES.get(metric, metric))
+    return Words(f"{part}: {words.en}", f"{part}：{words.zh}")
 
 
 def both(text: Text) -> Words:

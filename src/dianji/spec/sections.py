@@ -303,6 +303,14 @@ class Compare(Section):
 
     variants: list[Annotated[Variant, BeforeValidator(_variant)]] = Field(min_length=2)
     seeds: int = Field(default=3, ge=1, description="runs of each variant, each from a seed of its own; 3 or more")
+    part: Name | None = Field(
+        default=None, description="of stages with several parts: the part that is compared; null: the first"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = plain(self)
+        return {key: value for key, value in values.items() if key != "part" or value is not None}
 
     @model_validator(mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dianji.evaluate.joint import SEPARATOR
 from dianji.registry import REGISTRY
 from dianji.report.blocks import Block, Figure, Paragraph, Table, Text, Words
 from dianji.report.plots import Span, spans
@@ -62,7 +63,7 @@ def _verdict(primary: str, model: Mapping[str, Any], baselines: Mapping[str, Map
 
 
 def _higher_is_better(metric: str) -> bool:
-    return bool(REGISTRY.get("metric", metric).higher_is_better)
+    return bool(REGISTRY.get("metric", metric.rpartition(SEPARATOR)[2]).higher_is_better)
 
 
 def _figure(primary: str, split: str, model: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> Figure:
