@@ -59,7 +59,7 @@ ROWS = Words("rows", "行数")
 
 
 def named(name: str) -> Text:
-    """A split, metric or baseline in the reader's language, where Dianji has a word for it; of a part: ``part/metric``."""
+    """A split, metric (of a part: ``part/metric``) or baseline in the reader's language, where Dianji has one."""
     part, separator, metric = name.rpartition(SEPARATOR)
     if not separator:
         return _NAMES.get(name, name)
