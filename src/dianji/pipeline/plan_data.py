@@ -15,6 +15,7 @@ from dianji.data.read import Loaded, load
 from dianji.data.source import SPLITS
 from dianji.errors import DataError, RecipeError
 from dianji.pipeline.derived import Maker, derived
+from dianji.registry import REGISTRY, record_of
 from dianji.spec.data import Data
 from dianji.spec.sections import Recipe
 from dianji.store.digest import digest_value
@@ -140,4 +141,6 @@ def _without_paths(data: Data) -> dict[str, Any]:
         key: "a file" if key in {"validation", "test"} and isinstance(value, str) else value
         for key, value in told["split"].items()
     }
+    if data.select is not None:  # with its version and every argument
+        told["select"] = record_of(REGISTRY.build("selection", data.select.name, data.select.arguments))
     return {**told, "split": split}
