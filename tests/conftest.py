@@ -14,8 +14,10 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+import gc
 import ipaddress
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     told = "kinds of artefacts to try every verb on: a tenth drawn by the seed, all, or all with every layout of data"
     parser.addoption("--kinds", choices=("tenth", "all", "product"), default="tenth", help=told)
     parser.addoption("--kinds-minutes", type=float, default=0.0, help="skip kinds that come after so many minutes")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """What is imported by now is not looked through by every collection of garbage, of which a run makes several."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import pkgutil
@@ -67,15 +66,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = kinds(contract_tests(), seed, everything=amount == "product")
         chosen = drawn(found, 0.1, seed) if amount == "tenth" else found
         metafunc.parametrize("kind", [pytest.param(kind, id=str(kind)) for kind in chosen])
-
-
-@pytest.fixture(autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """What is imported by now is not looked through by every collection of garbage, of which a run makes several."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

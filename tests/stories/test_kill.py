@@ -11,9 +11,9 @@ import pytest
 
 from .conftest import write_recipe
 
-KILLS = 12  # for each adaptation
+KILLS = 8  # for each adaptation
 KILLS_OF_STATES = 6
-KILLS_OF_STREAMS = 12
+KILLS_OF_STREAMS = 8
 RECIPE = """
 name: killed
 seed: 7

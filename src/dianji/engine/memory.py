@@ -58,8 +58,14 @@ def keep_pages() -> None:
 
 @contextmanager
 def steady_memory() -> Iterator[None]:
-    """Around a training loop: freed memory is reused by the next step, and Python's collector has less to scan."""
+    """Around a training loop: freed memory is reused by the next step, and Python's collector has less to scan.
+
+    A program that has frozen its objects itself (``gc.freeze``) is left as it is, since unfreezing would undo that too.
+    """
     keep_pages()
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()  # imported libraries hold a million objects that outlive training anyway
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,10 +128,15 @@ def _program() -> list[Any]:
     plugins = sorted(
         f"{entry.name} {entry.value}" for kind in registry.HOMES for entry in entry_points(group=f"dianji.{kind}")
     )
+    return [version("dianji"), plugins, *_files()]
+
+
+@cache
+def _files() -> list[Any]:
+    """Name, size and time of the program's files, which this process has loaded."""
     root = Path(registry.__file__).parent
-    files = sorted(root.rglob("*.py"))
-    stats = [(file.relative_to(root).as_posix(), file.stat()) for file in files]
-    return [version("dianji"), plugins, *([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats)]
+    stats = [(file.relative_to(root).as_posix(), file.stat()) for file in sorted(root.rglob("*.py"))]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
 def _digest(folder: Path) -> str:

@@ -123,10 +123,10 @@ def test_strict_refuses_near_leakage(tmp_path):
         read(files[0], **more, strict=True)
 
 
-def test_a_hundred_thousand_rows_from_one_template_take_seconds():
+def test_forty_thousand_rows_from_one_template_take_seconds():
     text = "a question of usual length with number {}"
-    rows = [(text.format(number * 7919), "ab"[number % 2]) for number in range(100_000)]
-    both = gathered({"train": table(rows[:80_000], "a"), "test": table(rows[80_000:], "b")}, LABELLED)
+    rows = [(text.format(number * 7919), "ab"[number % 2]) for number in range(40_000)]
+    both = gathered({"train": table(rows[:32_000], "a"), "test": table(rows[32_000:], "b")}, LABELLED)
     start = time.process_time()
     near_duplicates(both, Findings(), QUICK)
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 24

@@ -238,16 +238,16 @@ def planned(data: Path, **stage: object) -> tuple[Recipe, Work]:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """2,400 questions: so many that a trial does not see all of them."""
+    """1,500 questions: so many that a trial does not see all of them."""
     path = tmp_path / "many.csv"
-    lines = [f"{'please ' * (row % 9)}help me with my {LABELS[row % 3]} {row},{LABELS[row % 3]}" for row in range(2400)]
+    lines = [f"{'please ' * (row % 9)}help me with my {LABELS[row % 3]} {row},{LABELS[row % 3]}" for row in range(1500)]
     path.write_text("\n".join(["query,intent", *lines]) + "\n", encoding="utf-8")
     return path
 
 
 @pytest.mark.parametrize(
     ("adapt", "train"),
-    [("frozen", {}), ("frozen", {"solver": "loop", "epochs": 20.0}), ("last-layers", {"epochs": 3.0})],
+    [("frozen", {}), ("frozen", {"solver": "loop", "epochs": 10.0}), ("last-layers", {"epochs": 3.0})],
     ids=["fitted", "looped", "last-layers"],
 )
 def test_a_trial_of_what_is_frozen_tells_what_a_run_takes(
