@@ -240,3 +240,38 @@ def test_texts_with_spans_are_tagged(tmp_path: Path):
     recipe = made(path, tmp_path / "recipe.yaml")
     assert recipe.data["rows"].columns == {"text": "note", "spans": "marks"}
     assert [str(stage.task) for stage in recipe.stages.values()] == ["sequence-tagging"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_questions_with_answers_are_answered(tmp_path: Path, language):
+    """By the contexts' articles, so that no context is in two splits; a new base learns the contexts first."""
+    texts = ENGLISH if language == "en" else CHINESE
+    articles = []
+    for number in range(12):
+        context = f"{texts[number % 3]} {number}. {texts[(number + 1) % 3]} {number}."
+        answers = [{"text": texts[number % 3], "answer_start": 0}]
+        asked = [{"id": f"{number}-{q}", "question": f"{texts[q]}?", "answers": answers} for q in range(3)]
+        articles.append({"title": f"article {number}", "paragraphs": [{"context": context, "qas": asked}]})
+    path = tmp_path / "questions.json"
+    path.write_text(json.dumps({"version": "1.1", "data": articles}, ensure_ascii=False), encoding="utf-8")
+    recipe = made(path, tmp_path / "recipe.yaml")
+    columns = {"question": "question", "context": "context", "answers": "answers"}
+    first = {} if language == "en" else {"text": "context"}
+    assert recipe.data["rows"].columns == {**columns, **first}
+    assert recipe.data["rows"].split.group == "title"
+    told = [str(stage.task) for stage in recipe.stages.values()]
+    assert told == [*(["masked-language"] if first else []), "question-answering"]
+
+
+def test_a_question_that_is_named_otherwise_may_be_said(tmp_path: Path, capsys):
+    rows = [
+        {"asked": f"who {i}?", "body": f"{ENGLISH[i % 3]} {i}", "gold": [{"text": ENGLISH[i % 3], "start": 0}]}
+        for i in range(40)
+    ]
+    path = tmp_path / "q.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    named = ["--column", "question=asked", "--column", "context=body", "--column", "answers=gold"]
+    assert invoke(["init", str(path), "--out", str(tmp_path / "recipe.yaml"), "--json", *named]) == 0
+    recipe = Recipe.load(tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == {"question": "asked", "context": "body", "answers": "gold"}
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["question-answering"]

@@ -111,7 +111,7 @@ def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
         return
     values = ", ".join(f"{key}: {_scalar(value) if isinstance(value, str) else value}" for key, value in split.items())
     yield f"    split: {{{values}}}"
-    if seen.group:
+    if seen.group and "group" in split:
         yield "    # group: rows with the same value never stand in two splits; without it labels keep their shares"
     if seen.time:
         yield f"    # To train on the past and test on the future: split: {{time: {_scalar(seen.time)}}}"
@@ -120,13 +120,18 @@ def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
 def _text_stages(seen: Inspection) -> Iterator[str]:
     yield ""
     yield "stages:"
-    tagged = sketch.tagged(seen)
-    if "tokens" not in tagged and (not starts_from_minilm(seen) or (seen.label is None and not tagged)):
+    tagged, asks = sketch.tagged(seen), sketch.asks(seen)
+    if "tokens" not in tagged and (not starts_from_minilm(seen) or (seen.label is None and not tagged and not asks)):
         yield "  domain:"
         yield "    task: masked-language  # learns the language of the texts; needs no labels"
         yield "    data: rows"
         yield f"    train: {{epochs: {3 if starts_from_minilm(seen) else 10}}}"
-    if tagged:
+    if asks:
+        yield "  answer:"
+        yield "    task: question-answering  # finds the passage, or says that there is none"
+        yield "    data: rows"
+        yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
+    elif tagged:
         yield "  tag:"
         yield "    task: sequence-tagging  # learns how tags follow each other too: {sequence-tagging: {crf: true}}"
         yield "    data: rows"

@@ -33,6 +33,10 @@ _NAME = 40  # characters that most names of classes do not exceed
 _MISTAKEN = frozenset({"label", "text", "number", "id", "time"})
 #: Columns of which several rows belong together.
 _OWNERS = re.compile(r"customer|user|client|patient|author|speaker|session|account|客户|用户", re.IGNORECASE)
+#: Names of columns of questions, of the texts that answer them, and of what several questions are about.
+_QUESTIONS = re.compile(r"questions?|query|问题", re.IGNORECASE)
+_CONTEXTS = re.compile(r"context|passage|paragraph|document|article|text|正文|段落|文章|原文", re.IGNORECASE)
+_SUBJECTS = re.compile(r"title|article|document|标题|文章", re.IGNORECASE)
 #: Names of columns of texts and of their counterparts.
 _PAIRS = (
     ("src", "tgt"),
@@ -69,6 +73,9 @@ class Inspection:
     spans: str | None = None
     #: Texts that a model may learn to write when it reads ``text``.
     target: str | None = None
+    #: Questions with their answers, which are passages of ``text``.
+    question: str | None = None
+    answers: str | None = None
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -116,6 +123,9 @@ _ROLES = {
     "tags": "tags",
     "spans": "spans",
     "target": "target",
+    "question": "question",
+    "context": "text",
+    "answers": "answers",
     "image": "image",
     "label": "label",
     "labels": "label",
@@ -175,16 +185,17 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     """
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
     columns = _with_words(tuple(inspected(table[name], name) for name in names_of(table)), table)
-    label, refused = _label(columns, table)
-    several = indicating(columns, table)
+    questions = _questions(columns)
+    label, refused = _label(columns, table) if questions is None else (None, {})
+    several = indicating(columns, table) if questions is None else None
     if several is not None and (label is None or (label.name in several.parts and not _telling(label.name))):
         label, columns = several, (*columns, several)
     columns = tuple(label if label is not None and column.name == label.name else column for column in columns)
     free = [column for column in columns if label is None or column.name not in (label.name, *label.parts)]
     tokens, tags, spans = (_best(free, kind, lambda of: of.scores[of.kind]) for kind in ("tokens", "tags", "spans"))
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
-    pair = _pair(free) if label is None else None
-    text, target = pair or (text, None)
+    pair = _pair(free) if label is None and questions is None else None
+    text, target = pair or (questions.context if questions is not None else text, None)
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name not in (text, target))]
     warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
@@ -200,9 +211,11 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         tags=tags if tokens else None,
         spans=spans if text else None,
         target=target,
+        question=questions.question if questions is not None else None,
+        answers=questions.answers if questions is not None else None,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
-        group=_group(free),
+        group=questions.subject if questions is not None else _group(free),
         time=_time(free),
         warnings=tuple(warnings),
     )
@@ -222,6 +235,28 @@ def _with_words(columns: tuple[Inspected, ...], table: pa.Table) -> tuple[Inspec
         return column
 
     return tuple(map(as_words, columns))
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """The columns of questions. ``subject``: several questions share it."""
+
+    question: str
+    context: str
+    answers: str
+    subject: str
+
+
+def _questions(columns: Sequence[Inspected]) -> _Questions | None:
+    """Questions, the texts that answer them, and the answers; None where one of the three is missing."""
+    answers = next((column.name for column in columns if column.kind == "answers"), None)
+    texts = [column for column in columns if "text" in column.scores]
+    question = next((column.name for column in texts if _QUESTIONS.fullmatch(column.name.strip())), None)
+    context = next((column.name for column in texts if _CONTEXTS.fullmatch(column.name.strip())), None)
+    if answers is None or question is None or context is None:
+        return None
+    subjects = (column.name for column in columns if _SUBJECTS.fullmatch(column.name.strip()) and column.repeated > 0)
+    return _Questions(question, context, answers, next((name for name in subjects if name != context), context))
 
 
 def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:

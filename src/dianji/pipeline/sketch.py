@@ -54,6 +54,13 @@ def tagged(seen: Inspection) -> dict[str, str]:
     return {}
 
 
+def asks(seen: Inspection) -> dict[str, str]:
+    """The columns of questions whose answers are passages of texts; empty where there are none, or rows have labels."""
+    if seen.label is not None or None in (seen.question, seen.text, seen.answers):
+        return {}
+    return {"question": str(seen.question), "context": str(seen.text), "answers": str(seen.answers)}
+
+
 def writes(seen: Inspection) -> bool:
     """Whether texts are to be written, given others."""
     return seen.target is not None and seen.label is None and not has_labelled_images(seen)
@@ -78,7 +85,9 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
     columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
-    columns = {**tagged(seen)} or columns
+    columns = {**(asks(seen) or tagged(seen) or columns)}
+    if asks(seen) and language(seen) != "en":
+        columns["text"] = seen.text  # for a new base, which learns the language of the contexts first
     used = [str(name) for name in columns.values()]
     if seen.label is not None:
         columns["labels" if several_labels(seen) else "label"] = list(seen.parts(seen.label)) or seen.label
@@ -91,7 +100,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
         section["clean"] = {"drop_empty": True}
     if not seen.splits and writes(seen):
         section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
-    elif not seen.splits and (seen.label is not None or tagged(seen)):
+    elif not seen.splits and (seen.label is not None or tagged(seen) or asks(seen)):
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -100,6 +109,8 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
     """The task for the labels; None where there are none."""
     if has_labelled_images(seen):
         return "image-classification"
+    if asks(seen):
+        return "question-answering"
     if tagged(seen):
         return "sequence-tagging"
     if writes(seen):
