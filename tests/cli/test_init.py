@@ -275,3 +275,31 @@ def test_a_question_that_is_named_otherwise_may_be_said(tmp_path: Path, capsys):
     recipe = Recipe.load(tmp_path / "recipe.yaml")
     assert recipe.data["rows"].columns == {"question": "asked", "context": "body", "answers": "gold"}
     assert [str(stage.task) for stage in recipe.stages.values()] == ["question-answering"]
+
+
+RELATED = {
+    "scored-pairs": {"text": "sentence1", "other": "sentence2", "score": "score"},
+    "triplets": {"text": "query", "positive": "positive", "negative": "negative"},
+    "pairs": {"text": "anchor", "positive": "positive"},
+}
+
+
+@pytest.mark.parametrize(("form", "third"), [("scored-pairs", "{n}.5"), ("triplets", "not {n}"), ("pairs", "id-{n}")])
+def test_related_texts_are_embedded(tmp_path: Path, form, third):
+    header = [*RELATED[form].values(), "id"][:3]
+    rows = [f"{ENGLISH[i % 3]} {i},{ENGLISH[(i + 1) % 3]} too {i},{third.format(n=i % 6)}" for i in range(60)]
+    (tmp_path / "pairs.csv").write_text("\n".join([",".join(header), *rows]) + "\n", encoding="utf-8")
+    recipe = made(tmp_path / "pairs.csv", tmp_path / "recipe.yaml")
+    assert recipe.data["rows"].columns == RELATED[form]
+    (stage,) = recipe.stages.values()
+    assert stage.task is not None
+    assert (stage.task.name, stage.task.arguments) == ("sentence-embedding", {"form": form})
+
+
+def test_related_texts_may_be_taken_otherwise(tmp_path: Path):
+    rows = [f"{ENGLISH[i % 3]} {i},{ENGLISH[(i + 1) % 3]} too {i},{LABELS[i % 3]}" for i in range(60)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["query,positive,kind", *rows]) + "\n", encoding="utf-8")
+    named = ["--column", "text=query", "--column", "label=kind"]
+    assert invoke(["init", str(tmp_path / "pairs.csv"), "--out", str(tmp_path / "r.yaml"), "--json", *named]) == 0
+    (stage,) = Recipe.load(tmp_path / "r.yaml").stages.values()
+    assert str(stage.task) == "text-classification"

@@ -120,8 +120,9 @@ def _split(seen: Inspection, split: dict[str, Any]) -> Iterator[str]:
 def _text_stages(seen: Inspection) -> Iterator[str]:
     yield ""
     yield "stages:"
-    tagged, asks = sketch.tagged(seen), sketch.asks(seen)
-    if "tokens" not in tagged and (not starts_from_minilm(seen) or (seen.label is None and not tagged and not asks)):
+    tagged, asks, relates = sketch.tagged(seen), sketch.asks(seen), sketch.relates(seen)
+    unlabelled = seen.label is None and not tagged and not asks and not relates
+    if "tokens" not in tagged and (not starts_from_minilm(seen) or unlabelled):
         yield "  domain:"
         yield "    task: masked-language  # learns the language of the texts; needs no labels"
         yield "    data: rows"
@@ -129,6 +130,12 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
     if asks:
         yield "  answer:"
         yield "    task: question-answering  # finds the passage, or says that there is none"
+        yield "    data: rows"
+        yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
+    elif relates:
+        ((task, arguments),) = sketch.embedding(seen).items()
+        yield "  embed:"
+        yield f"    task: {{{task}: {{form: {arguments['form']}}}}}  # learns vectors that are close for related texts"
         yield "    data: rows"
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
     elif tagged:

@@ -37,6 +37,10 @@ _OWNERS = re.compile(r"customer|user|client|patient|author|speaker|session|accou
 _QUESTIONS = re.compile(r"questions?|query|问题", re.IGNORECASE)
 _CONTEXTS = re.compile(r"context|passage|paragraph|document|article|text|正文|段落|文章|原文", re.IGNORECASE)
 _SUBJECTS = re.compile(r"title|article|document|标题|文章", re.IGNORECASE)
+#: Names of columns of two texts that are scored, of their scores, and of a text beside which its partner stands.
+_SCORED = (("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("text1", "text2"), ("text_a", "text_b"))
+_SCORES = ("score", "similarity", "similarity_score")
+_ANCHORS = ("anchor", "query", "question", "text", "sentence")
 #: Names of columns of texts and of their counterparts.
 _PAIRS = (
     ("src", "tgt"),
@@ -76,6 +80,8 @@ class Inspection:
     #: Questions with their answers, which are passages of ``text``.
     question: str | None = None
     answers: str | None = None
+    #: What ``sentence-embedding`` calls a column of related texts -> what the data calls it.
+    related: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -150,11 +156,13 @@ def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
         raise RecipeError(*faults)
     roles = {_ROLES[role]: name for role, name in columns.items()}
     # A column has one role: what it was guessed to be gives way to what is said.
-    guessed = {role: None for role in set(_ROLES.values()) if getattr(seen, role) in roles.values()}
+    guessed: dict[str, Any] = {role: None for role in set(_ROLES.values()) if getattr(seen, role) in roles.values()}
     if "text" in roles and "image" not in roles:
         guessed["image"] = None  # one of the two is read
     if "target" in roles or "label" in roles:
         guessed["label" if "target" in roles else "target"] = None  # one of the two is learnt
+    if roles:
+        guessed["related"] = {}  # which goes by names alone
     changes: dict[str, Any] = {**guessed, **roles}
     return replace(seen, **changes)
 
@@ -186,16 +194,18 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
     columns = _with_words(tuple(inspected(table[name], name) for name in names_of(table)), table)
     questions = _questions(columns)
-    label, refused = _label(columns, table) if questions is None else (None, {})
-    several = indicating(columns, table) if questions is None else None
+    related = _related(columns) if questions is None else {}
+    unlabelled = questions is not None or bool(related)
+    label, refused = (None, {}) if unlabelled else _label(columns, table)
+    several = None if unlabelled else indicating(columns, table)
     if several is not None and (label is None or (label.name in several.parts and not _telling(label.name))):
         label, columns = several, (*columns, several)
     columns = tuple(label if label is not None and column.name == label.name else column for column in columns)
     free = [column for column in columns if label is None or column.name not in (label.name, *label.parts)]
     tokens, tags, spans = (_best(free, kind, lambda of: of.scores[of.kind]) for kind in ("tokens", "tags", "spans"))
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
-    pair = _pair(free) if label is None and questions is None else None
-    text, target = pair or (questions.context if questions is not None else text, None)
+    pair = _pair(free) if label is None and not unlabelled else None
+    text, target = pair or (questions.context if questions is not None else related.get("text", text), None)
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name not in (text, target))]
     warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
@@ -213,6 +223,7 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         target=target,
         question=questions.question if questions is not None else None,
         answers=questions.answers if questions is not None else None,
+        related=related,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
         group=questions.subject if questions is not None else _group(free),
@@ -257,6 +268,18 @@ def _questions(columns: Sequence[Inspected]) -> _Questions | None:
         return None
     subjects = (column.name for column in columns if _SUBJECTS.fullmatch(column.name.strip()) and column.repeated > 0)
     return _Questions(question, context, answers, next((name for name in subjects if name != context), context))
+
+
+def _related(columns: Sequence[Inspected]) -> dict[str, str]:
+    """Texts with partners (and with texts that are none), or pairs with a score, by names; empty where there are none."""
+    texts = {column.name.strip().lower(): column.name for column in columns if "text" in column.scores}
+    anchor = next((texts[name] for name in _ANCHORS if name in texts), None)
+    if anchor is not None and "positive" in texts:
+        return {"text": anchor, **{role: texts[role] for role in ("positive", "negative") if role in texts}}
+    numbers = {column.name.strip().lower(): column.name for column in columns if "number" in column.scores}
+    score = next((numbers[name] for name in _SCORES if name in numbers), None)
+    pair = next(((texts[one], texts[other]) for one, other in _SCORED if one in texts and other in texts), None)
+    return {} if score is None or pair is None else {"text": pair[0], "other": pair[1], "score": score}
 
 
 def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:

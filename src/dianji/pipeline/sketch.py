@@ -61,6 +61,17 @@ def asks(seen: Inspection) -> dict[str, str]:
     return {"question": str(seen.question), "context": str(seen.text), "answers": str(seen.answers)}
 
 
+def relates(seen: Inspection) -> dict[str, str]:
+    """The columns of related texts; empty where there are none, or rows have labels."""
+    return {} if seen.label is not None or has_labelled_images(seen) else dict(seen.related)
+
+
+def embedding(seen: Inspection) -> dict[str, Any]:
+    """The task for related texts."""
+    form = "scored-pairs" if "score" in seen.related else "triplets" if "negative" in seen.related else "pairs"
+    return {"sentence-embedding": {"form": form}}
+
+
 def writes(seen: Inspection) -> bool:
     """Whether texts are to be written, given others."""
     return seen.target is not None and seen.label is None and not has_labelled_images(seen)
@@ -85,7 +96,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
     columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
-    columns = {**(asks(seen) or tagged(seen) or columns)}
+    columns = {**(asks(seen) or relates(seen) or tagged(seen) or columns)}
     if asks(seen) and language(seen) != "en":
         columns["text"] = seen.text  # for a new base, which learns the language of the contexts first
     used = [str(name) for name in columns.values()]
@@ -100,7 +111,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
         section["clean"] = {"drop_empty": True}
     if not seen.splits and writes(seen):
         section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
-    elif not seen.splits and (seen.label is not None or tagged(seen) or asks(seen)):
+    elif not seen.splits and (seen.label is not None or tagged(seen) or asks(seen) or relates(seen)):
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -111,6 +122,8 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
         return "image-classification"
     if asks(seen):
         return "question-answering"
+    if relates(seen):
+        return embedding(seen)
     if tagged(seen):
         return "sequence-tagging"
     if writes(seen):
