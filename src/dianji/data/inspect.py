@@ -271,7 +271,7 @@ def _questions(columns: Sequence[Inspected]) -> _Questions | None:
 
 
 def _related(columns: Sequence[Inspected]) -> dict[str, str]:
-    """Texts with partners (and with texts that are none), or pairs with a score, by names; empty where there are none."""
+    """Texts with partners (and with texts that are none), or scored pairs, by names; empty where there are none."""
     texts = {column.name.strip().lower(): column.name for column in columns if "text" in column.scores}
     anchor = next((texts[name] for name in _ANCHORS if name in texts), None)
     if anchor is not None and "positive" in texts:
