@@ -86,7 +86,7 @@ def derived(
         rows = pa.concat_tables(pool.splits.values()) if whole else pool.splits["train"]
         _keep(folder, _selected(selection, maker, rows))
     made = pa.ipc.open_file(pa.memory_map(str(folder / _ROWS))).read_all()
-    told = f"{recipe.where('data', section, 'select')}: {key_of(selection).name}"
+    told = f"data.{section}.select: {key_of(selection).name}"  # no path: warnings are part of the artefact
     return _joined(spec, task, _Made(made, told, digest_value([key, rows_digest(made)]), maker.step.digest), evaluated)
 
 
