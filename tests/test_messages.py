@@ -47,9 +47,10 @@ def test_a_wrong_message_fails_where_it_is_made(wrong: tuple[str, dict[str, Any]
         Message(*wrong)
 
 
-def notes(*, finished=("a", "b"), split="test", rows=400, seeds=(0, 1, 2), parent=None) -> list[Message]:
+def notes(*, finished=("a", "b"), split="test", rows=400, seeds=(0, 1, 2), parent=None, parts=()) -> list[Message]:
     works = (SimpleNamespace(parent=parent),)
-    planned: Any = SimpleNamespace(variants=[SimpleNamespace(name="a", works=works)], split=split, seeds=seeds)
+    variants = [SimpleNamespace(name="a", works=works)]
+    planned: Any = SimpleNamespace(variants=variants, split=split, seeds=seeds, parts=parts)
     verdict: Any = SimpleNamespace(finished=[SimpleNamespace(name=n) for n in finished], rows=rows)
     return list(_notes(planned, verdict))
 
@@ -64,6 +65,7 @@ def notes(*, finished=("a", "b"), split="test", rows=400, seeds=(0, 1, 2), paren
         ({"seeds": (0,)}, "one-seed"),
         ({"seeds": (0, 1)}, "few-seeds"),
         ({"parent": object()}, "shared-stages"),
+        ({"parts": ("intents", "moods")}, "part"),
     ],
 )
 def test_every_note_of_a_comparison(changes, key):

@@ -159,10 +159,9 @@ def _notes(planned: ComparisonPlan, verdict: MetricVerdict) -> Iterator[Message]
         yield Message("comparison.no-test-rows", {"split": planned.split})
     if verdict.rows < LEAST_ROWS:
         yield Message("comparison.few-rows", {"rows": verdict.rows, "split": planned.split, "least": LEAST_ROWS})
-    compared = planned.variants[0].works[0]
-    if compared.stage.parts is not None:
-        others = [part for part in compared.parts if part != planned.part]
-        yield Message("comparison.part", {"part": planned.part, "others": ", ".join(others)})
+    if planned.parts:
+        part, *others = planned.parts
+        yield Message("comparison.part", {"part": part, "others": ", ".join(others)})
     if len(verdict.finished) == 1:
         yield Message("comparison.one-finished", {"variant": reference})
     if seeds == 1:

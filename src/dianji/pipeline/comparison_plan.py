@@ -83,10 +83,13 @@ class ComparisonPlan:
         return first.compared(first.works[0]).task.metrics[0]
 
     @property
-    def part(self) -> str:
-        """The part of the first variant's stage that is compared; empty where it has one task."""
-        work = self.variants[0].works[0]
-        return "" if work.stage.parts is None else self.variants[0].part or next(iter(work.parts))
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the first variant's stage, the one that is compared first; none where it has one task."""
+        first = self.variants[0]
+        work = first.works[0]
+        if work.stage.parts is None:
+            return ()
+        return tuple(sorted(work.parts, key=lambda part: part != first.part))
 
     def filled(self) -> Compare:
         """The section with every field given, for a recipe that was filled."""
