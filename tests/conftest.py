@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_collections() -> Iterator[None]:
-    """What is imported by now is not looked through by every collection of garbage, of which a run makes several."""
+    """Exclude imported libraries from garbage collection, which each run starts several times."""
     gc.collect()
     gc.freeze()
     yield

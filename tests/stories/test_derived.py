@@ -11,6 +11,7 @@ import pytest
 from dianji import verbs
 from dianji.errors import RecipeError
 from dianji.spec.sections import Recipe
+from dianji.store.garbage import find
 from dianji.store.steps import Store
 from dianji.testing import families, toys
 from dianji.testing.toys import LABELS
@@ -86,6 +87,11 @@ def test_a_student_learns_what_its_teacher_is_sure_of(home):
         assert verbs.verify(stage.artefact, data=str(home / "labelled.jsonl")).faults == ()
         verbs.report(stage.artefact, out=home / "report.html")
         assert "could not be read again" not in (home / "report.html").read_text(encoding="utf-8")
+    assert len(list(verbs.predict_file(student.artefact, str(home / "labelled.jsonl")))) == 24
+    assert verbs.evaluate(student.artefact, str(home / "labelled.jsonl")).rows == 24
+    assert verbs.diff(teacher.artefact, student.artefact).data, "they learnt from other rows"
+    leaves = [item.path.name for item in find(store, finished=True).items if item.kind == "finished step"]
+    assert leaves == [student.digest], "its rows can be made again as long as the teacher is there"
     plan = verbs.check(Recipe.parse(asked), store=store)
     assert [stage.state for stage in plan.stages] == ["done", "done"]
     assert [stage.reused for stage in run(home, asked).stages] == [True, True]

@@ -26,7 +26,7 @@ from dianji.errors import ArtefactError, DataError
 from dianji.registry import from_record
 from dianji.reporting import Meter
 from dianji.store.atomic import new_folder
-from dianji.tasks.base import Outputs, Prediction, Task
+from dianji.tasks.base import Outputs, Prediction, Purpose, Task
 from dianji.tasks.truncation import Truncation, truncation
 from dianji.tasks.unknown import share_of_unknown
 
@@ -100,9 +100,9 @@ class Model:
         with self._lock:
             return self._network
 
-    def outputs(self, rows: pa.Table, meter: Meter | None = None) -> Outputs:
-        """The task's outputs as arrays, one entry per row."""
-        return self._answers(self._encode(rows), meter)
+    def outputs(self, rows: pa.Table, meter: Meter | None = None, purpose: Purpose = "predict") -> Outputs:
+        """The task's outputs as arrays, one entry per row; to ``score``, what it is evaluated by."""
+        return self._answers(self._encode(rows), meter, purpose)
 
     def stream(self, chunks: Iterable[pa.Table], meter: Meter | None = None) -> Iterator[PredictedRows]:
         """Chunks of rows with their predictions, in order; no more than one chunk is held at a time.
@@ -202,9 +202,9 @@ class Model:
         with self._lock:
             return self.task.encode(rows, self.base)
 
-    def _answers(self, examples: pa.Table, meter: Meter | None) -> Outputs:
+    def _answers(self, examples: pa.Table, meter: Meter | None, purpose: Purpose = "predict") -> Outputs:
         with self._lock:
             inference = self._inference
         with inference.on():
             evaluator = Evaluator(self.task, self.network, self.base, self.manifest.seed)
-            return evaluator.outputs(examples, "predict", meter)
+            return evaluator.outputs(examples, purpose, meter)

@@ -65,7 +65,7 @@ class Divider:
         return result
 
     def _keys(self, table: pa.Table, rest: np.ndarray, content: Content, classes: np.ndarray | None) -> Keys:
-        """What the rows ``rest`` are divided by."""
+        """The keys by which the rows ``rest`` are divided."""
 
         def given(role: str) -> pa.ChunkedArray | None:
             name = f"__{role}__"
@@ -144,7 +144,7 @@ class Divider:
         )
 
     def _tell_whole(self, within: np.ndarray, split: np.ndarray, findings: Findings) -> None:
-        """Values with too few rows for the test are told, with their number."""
+        """Warn of values with too few rows for the test."""
         tested = np.unique(within[split > 0])
         whole = len(np.unique(within)) - len(tested)
         if whole:
@@ -154,7 +154,7 @@ class Divider:
             )
 
     def _keep_known(self, table: pa.Table, result: np.ndarray, movable: np.ndarray, findings: Findings) -> None:
-        """Unseen values move to training; those of given rows cannot, and are told."""
+        """Move rows with unseen values to training; report those of given rows, which cannot move."""
         names = self.spec.split.known
         values = [_sorted_codes(table[f"__transductive.{place}__"]) for place in range(len(names))]
         lost = keep_known(result, values, movable)

@@ -33,11 +33,11 @@ _NAME = 40  # characters that most names of classes do not exceed
 _MISTAKEN = frozenset({"label", "text", "number", "id", "time"})
 #: Columns of which several rows belong together.
 _OWNERS = re.compile(r"customer|user|client|patient|author|speaker|session|account|客户|用户", re.IGNORECASE)
-#: Names of columns of questions, of the texts that answer them, and of what several questions are about.
+#: Names of columns of questions, of the texts that answer them, and of the subject that several questions share.
 _QUESTIONS = re.compile(r"questions?|query|问题", re.IGNORECASE)
 _CONTEXTS = re.compile(r"context|passage|paragraph|document|article|text|正文|段落|文章|原文", re.IGNORECASE)
 _SUBJECTS = re.compile(r"title|article|document|标题|文章", re.IGNORECASE)
-#: Names of columns of two texts that are scored, of their scores, and of a text beside which its partner stands.
+#: Names of two columns of texts with a score, names of scores, and names of texts that have a partner (``positive``).
 _SCORED = (("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("text1", "text2"), ("text_a", "text_b"))
 _SCORES = ("score", "similarity", "similarity_score")
 _ANCHORS = ("anchor", "query", "question", "text", "sentence")

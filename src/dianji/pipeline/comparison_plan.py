@@ -119,8 +119,8 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
         try:
             recipes = [as_recipe(recipe, index, seed) for seed in seeds]
             schedules = tuple(schedule(of, store, data_cache, select=True) for of in recipes)
-            if any(of.waiting for of in schedules):
-                raise RecipeError(_first_run(recipe))
+            if schedules[0].waiting:
+                raise RecipeError(_first_run(recipes[0]))
             if fault := _lacks(asked.part, schedules[0].works[-1]):
                 raise RecipeError(fault)
             variants.append(VariantPlan(name, index, schedules, asked.part))
@@ -146,6 +146,7 @@ def _lacks(part: str | None, work: Work) -> str:
 
 
 def _first_run(recipe: Recipe) -> str:
+    """The fault of a variant whose rows are not made yet; ``recipe`` is the variant's own."""
     makers = sorted({of.from_ for of in recipe.data.values() if of.from_ is not None})
     return (
         f"its rows are made by a stage that is not done. First: dianji run {recipe.origin.source} --stage "

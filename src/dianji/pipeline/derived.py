@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +101,7 @@ def _selection(spec: Data) -> Selection:
 def _selected(selection: Selection, maker: Maker, rows: pa.Table) -> pa.Table:
     """The rows that the stage makes, each with the source of the row that it was made of."""
     model = Model.open(maker.step.artefact)
-    earlier = Earlier(maker.name, model.task, model.predict, model.outputs)
+    earlier = Earlier(maker.name, model.task, model.predict, partial(model.outputs, purpose="score"))
     found: Selected = selection.select(earlier, rows.drop_columns([SOURCE, *({UNIT} & {*rows.column_names})]))
     return found.rows.append_column(SOURCE, rows[SOURCE].take(pa.array(found.of, pa.int64())))
 

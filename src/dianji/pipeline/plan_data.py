@@ -127,11 +127,22 @@ def together(parts: Mapping[str, Loaded]) -> Loaded:
 def data_spec(recipe: Recipe, data: Loaded, parts: Mapping[str, Section]) -> dict[str, Any]:
     """What a step's digest covers of its data."""
     found = {
-        part: {"digest": of.data.digest, **_without_paths(recipe.data[of.name]), "columns": dict(of.columns)}
+        part: {
+            "digest": of.data.digest,
+            **_without_paths(recipe.data[of.name]),
+            **_made(of),
+            "columns": dict(of.columns),
+        }
         for part, of in parts.items()
     }
     own = found[""] if list(found) == [""] else {"digest": data.digest, "parts": found}
     return {**own, "seed": recipe.seed}
+
+
+def _made(section: Section) -> dict[str, str]:
+    """The step that made the rows, if one did."""
+    made = section.data.report.get("made")
+    return {} if made is None else {"made_by": made["step"]}
 
 
 def _without_paths(data: Data) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Earlier:
     task: Task  # fitted
     #: Rows with the task's input columns -> one prediction each.
     predict: Callable[[pa.Table], Sequence[Prediction]]
-    #: The same -> arrays with one entry per row.
-    outputs: Callable[[pa.Table], Outputs]
+    #: Rows with all of the task's columns -> arrays with one entry per row, by which the task is evaluated.
+    scored: Callable[[pa.Table], Outputs]
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class HardNegatives:
     def select(self, earlier: Earlier, table: pa.Table) -> Selected:
         """``text``, ``positive``, ``negative``, in the order of the pairs; a pair without a candidate has no row."""
         texts, positives = (table[name].to_pylist() for name in ("text", "positive"))
-        vectors = [earlier.outputs(pa.table({"text": table[name]}))["vector"] for name in ("text", "positive")]
+        if "negative" in earlier.task.columns:  # read, and not used
+            table = table.append_column("negative", table["positive"])
+        found = earlier.scored(table)  # each text behind the prompt of its side
         rule = Mining(self.negatives, self.margin, self.skip)
-        return Selected(*mine(texts, positives, (vectors[0], vectors[1]), rule))
+        return Selected(*mine(texts, positives, (found["vector"], found["partners"][:, 0]), rule))

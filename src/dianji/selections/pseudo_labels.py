@@ -46,6 +46,8 @@ class PseudoLabels:
         """The rows with their labels, in their order."""
         (target,) = earlier.task.targets
         said = [one for one in earlier.predict(table) if isinstance(one, LabelPrediction)]
+        if len(said) != table.num_rows:
+            raise CapabilityError(f"pseudo-labels cannot read the predictions of '{key_of(earlier.task).name}'.")
         sure = np.array([one.probability for one in said])
         labels = [one.label for one in said]
         chosen = np.flatnonzero(sure >= self.probability)

@@ -90,7 +90,7 @@ class Split(Section):
 _FIRST = ("validation", "test", "stratify", "group", "time")
 #: A key, and those of which it needs one.
 _NEEDED = (("within", "time"), ("last", "within"), ("fold", "folds"))
-#: A key, and those that contradict it. Named is what a user would leave out first.
+#: A key, and those that contradict it.
 _APART = (
     ("time", "stratify"),
     ("within", "group"),

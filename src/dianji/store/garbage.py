@@ -122,8 +122,18 @@ def _leftovers(step: StepFolder, names: Mapping[str, str]) -> Iterator[Item]:
 
 def _leaves(idle: list[StepFolder], steps: list[StepFolder]) -> Iterator[StepFolder]:
     """Finished steps that no other one starts from; a child counts even if it is interrupted and in use."""
-    parents = {step.spec().get("parent") for step in steps if step.state == "done" or step not in idle}
+    parents: set[object] = set()
+    for step in steps:
+        if step.state == "done" or step not in idle:
+            parents |= {step.spec().get("parent"), *_makers(step.spec().get("data", {}))}
     return (step for step in idle if step.state == "done" and step.digest not in parents)
+
+
+def _makers(data: Mapping[str, Any]) -> Iterator[str]:
+    """The steps that made rows of a step's data, of all its parts."""
+    for part in (data, *data.get("parts", {}).values()):
+        if "made_by" in part:
+            yield part["made_by"]
 
 
 def _step_of(store: Store, item: Item) -> StepFolder | None:

@@ -34,11 +34,12 @@ class SelectionContract(ComponentContract):
         sure = [0.99 if row % 2 else 0.4 for row in range(rows.num_rows)]
         return [LabelPrediction("card", value, {"card": value, "cash": 1 - value}) for value in sure]
 
-    def outputs(self, rows: pa.Table) -> Mapping[str, Any]:
-        """Its outputs: vectors that follow from the texts."""
-        texts = rows["text"].to_pylist()
-        seeds = [np.random.default_rng(list(text.encode())) for text in texts]
-        return {"vector": np.array([rng.standard_normal(8) for rng in seeds], dtype=np.float32).reshape(-1, 8)}
+    def scored(self, rows: pa.Table) -> Mapping[str, Any]:
+        """Its outputs: vectors that follow from the texts and from their partners."""
+        sides = [name for name in ("text", "positive") if name in rows.column_names]
+        draws = [[np.random.default_rng(list(text.encode())) for text in rows[name].to_pylist()] for name in sides]
+        vectors = [np.array([rng.standard_normal(8) for rng in side]).reshape(-1, 8) for side in draws]
+        return {"vector": vectors[0], "partners": vectors[-1][:, None]}
 
     def selection(self) -> Selection:
         """The component, typed."""
@@ -47,7 +48,7 @@ class SelectionContract(ComponentContract):
 
     def earlier(self) -> Earlier:
         """The finished stage."""
-        return Earlier("first", self.task(), self.predict, lambda rows: dict(self.outputs(rows)))
+        return Earlier("first", self.task(), self.predict, lambda rows: dict(self.scored(rows)))
 
     def read(self) -> pa.Table:
         """The table's columns that the selection reads."""
