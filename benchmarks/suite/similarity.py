@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gc
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,21 +85,12 @@ def _trained(
         SentenceTransformerTrainingArguments,
     )
     from sentence_transformers.losses import CoSENTLoss
-    from transformers import TrainerCallback, set_seed
-
-    class Clock(TrainerCallback):
-        began = ended = 0.0
-
-        def on_train_begin(self, *of: Any, **named: Any) -> None:
-            self.began = time.perf_counter()
-
-        def on_step_end(self, *of: Any, **named: Any) -> None:
-            self.ended = time.perf_counter()
+    from transformers import set_seed
 
     set_seed(seed)
     one, other, score = zip(*read("train"), strict=True)
     rows = Dataset.from_dict({"one": list(one), "other": list(other), "score": [value / 5 for value in score]})
-    model, clock = SentenceTransformer(str(minilm()), device="cpu"), Clock()
+    model, clock = SentenceTransformer(str(minilm()), device="cpu"), trainer.stopwatch()
     told = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         seed=seed,

@@ -83,7 +83,7 @@ def train(job: Job, arguments: Mapping[str, Any], folder: Path, *, steps: int = 
 
 
 def _once(job: Job, arguments: Mapping[str, Any], folder: Path, budget: Mapping[str, Any]) -> Trained:
-    from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+    from transformers import Trainer, TrainingArguments, set_seed
 
     class TwoRates(Trainer):
         def create_optimizer(self, model: Any = None) -> Any:
@@ -92,17 +92,8 @@ def _once(job: Job, arguments: Mapping[str, Any], folder: Path, budget: Mapping[
                 self.optimizer = kind(groups(self.model, job.rate, job.head_rate), **options)
             return self.optimizer
 
-    class Clock(TrainerCallback):
-        began = ended = 0.0
-
-        def on_train_begin(self, *of: Any, **named: Any) -> None:
-            self.began = time.perf_counter()
-
-        def on_step_end(self, *of: Any, **named: Any) -> None:
-            self.ended = time.perf_counter()
-
     set_seed(job.seed)
-    model, clock = job.model(), Clock()
+    model, clock = job.model(), stopwatch()
     told = TrainingArguments(
         output_dir=str(folder),
         seed=job.seed,
@@ -125,6 +116,22 @@ def _once(job: Job, arguments: Mapping[str, Any], folder: Path, budget: Mapping[
     if "num_train_epochs" in budget:
         samples = round(len(job.rows) * budget["num_train_epochs"])
     return Trained(model, clock.ended - clock.began, samples, helpers_mb=sample.highest)
+
+
+def stopwatch() -> Any:
+    """A callback of transformers' trainers: ``began`` when training does, ``ended`` after its last step."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        began = ended = 0.0
+
+        def on_train_begin(self, *of: Any, **named: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *of: Any, **named: Any) -> None:
+            self.ended = time.perf_counter()
+
+    return Clock()
 
 
 def groups(model: Any, rate: float, head_rate: float) -> list[dict[str, Any]]:
