@@ -61,10 +61,10 @@ def test_the_collector_forgets_again_what_it_was_told_to_leave_alone():
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
     gc.freeze()  # as a program may that serves
-    frozen = gc.get_freeze_count()
+    frozen, later = gc.get_freeze_count(), [[row] for row in range(100_000)]
     with steady_memory():
-        assert gc.get_freeze_count() == frozen
-    assert gc.get_freeze_count() == frozen
+        assert gc.get_freeze_count() < frozen + len(later) / 2, "objects of the program were frozen too"
+    assert gc.get_freeze_count() > frozen / 2, "the program's own freezing was undone"
 
 
 def test_what_only_holds_itself_is_not_counted():

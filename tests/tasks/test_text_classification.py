@@ -14,9 +14,7 @@ from dianji.errors import BaseError, CapabilityError, DataError
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.registry import from_record, record_of
 from dianji.tasks._pooled import PooledClassifier, first, mean
-from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.text_classification import TextClassification
-from dianji.testing import toys
 
 NO_ROWS = pa.table({})  # these predictions follow from the outputs alone
 
@@ -320,10 +318,3 @@ def test_an_unknown_label_among_several_is_named(tickets, bert):
 def test_no_label_at_all_is_refused():
     with pytest.raises(DataError, match="no label in any row"):
         TextClassification(several=True).fit(pa.table({"text": ["x"], "labels": pa.array([[]], pa.list_(pa.string()))}))
-
-
-@pytest.mark.parametrize("task", [TextClassification(pooling="first"), SentenceEmbedding()])
-def test_tokens_of_an_encoder_decoder_are_not_pooled(task):
-    table = toys.text_table() if isinstance(task, TextClassification) else toys.pair_table()
-    with pytest.raises(CapabilityError, match=r"is an encoder-decoder \(m2m_100\), and pooling reads the tokens"):
-        task.fit(table).model(toys.seq2seq_base())

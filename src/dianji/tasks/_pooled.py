@@ -15,7 +15,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from dianji.bases.base import Base
 from dianji.bases.checks import read_json
-from dianji.errors import BaseError, CapabilityError
+from dianji.errors import BaseError
 from dianji.tasks import chain
 from dianji.tasks._wrapper import Wrapper
 from dianji.tasks.chain import Pooled
@@ -81,19 +81,6 @@ def first(hidden: Tensor, mask: Tensor) -> Tensor:
     """(batch, time, width) and (batch, time) 0/1 -> (batch, width) in fp32: the first real token."""
     start = mask.argmax(dim=1)
     return hidden[torch.arange(len(hidden), device=hidden.device), start].float()
-
-
-def require_tokens(base: Base) -> None:
-    """Refuse a base whose output is a decoder's answer, which has no vector per token of the input.
-
-    Raises:
-        CapabilityError: names the base.
-    """
-    if base.config.is_encoder_decoder:
-        raise CapabilityError(
-            f"base '{base.card.name}' is an encoder-decoder ({base.config.model_type}), and pooling reads the tokens "
-            "of an encoder or of a decoder alone. Choose such a base; for labels, pooling: native may do."
-        )
 
 
 def restore_head(model: PooledClassifier, base: Base) -> bool:

@@ -6,6 +6,9 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from dianji.bases.base import Base
+from dianji.errors import CapabilityError
+
 
 class Wrapper(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     """A model of transformers whose trunk goes by ``backbone``."""
@@ -20,3 +23,16 @@ class Wrapper(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)  # type: ignore[no-untyped-call]  # typed here for those that derive
+
+
+def require_tokens(base: Base) -> None:
+    """Refuse a base whose output is a decoder's answer, which has no vector per token of the input.
+
+    Raises:
+        CapabilityError: names the base.
+    """
+    if base.config.is_encoder_decoder:
+        raise CapabilityError(
+            f"base '{base.card.name}' is an encoder-decoder ({base.config.model_type}), and this task reads the "
+            "tokens of an encoder or of a decoder alone. Choose such a base."
+        )

@@ -25,9 +25,9 @@ from dianji.tasks._denoising import NOTHING, Decoder, deleted
 from dianji.tasks._embedder import Embedder, Reading, require_known_chain
 from dianji.tasks._embedding_baselines import TaskOnBase
 from dianji.tasks._forms import FORMS, Form, FormName, LossName
-from dianji.tasks._pooled import require_tokens
 from dianji.tasks._rows import refuse_empty, refuse_null
 from dianji.tasks._vector_prompts import Prompts
+from dianji.tasks._wrapper import require_tokens
 from dianji.tasks.base import Batch, Loss, Outputs, Purpose, Task, TaskModel
 
 _LENGTH = 256  # tokens, unless the recipe says otherwise or the base takes fewer

@@ -28,6 +28,7 @@ from dianji.tasks._tagging import SpansPrediction
 from dianji.tasks._tagset import TagScheme, TagSet
 from dianji.tasks._word_windows import BEGINS, ENDS, word_windows
 from dianji.tasks._words import Passage, WordRule
+from dianji.tasks._wrapper import require_tokens
 from dianji.tasks.base import ITEMS, MARGIN, Batch, Loss, Outputs, Purpose, Task, TaskModel
 
 _LENGTH = 256  # tokens in a window, unless the recipe says otherwise or the base takes fewer
@@ -124,12 +125,18 @@ class SequenceTagging(Task):
         return pa.table({"text": [words.text for words in self._read(table)]})
 
     def model(self, base: Base) -> TaskModel:
-        """The token classifier of transformers, or a backbone under a CRF."""
+        """The token classifier of transformers, or a backbone under a CRF.
+
+        Raises:
+            CapabilityError: transformers has no token classifier of the architecture, or a CRF is asked of an
+                encoder-decoder.
+        """
         names = self.tags.names
         if not self.crf:
             numbers = {name: number for number, name in enumerate(names)}
             labels = {"id2label": dict(enumerate(names)), "label2id": numbers}
             return _heads.own_classifier(base, AutoModelForTokenClassification, labels)
+        require_tokens(base)
         model = CrfTagger(base.load(AutoModel), base.card.width, self.tags)
         model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         if not restore_head(model, base):

@@ -13,8 +13,9 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 from dianji.bases.base import Base, Pooling
 from dianji.data.columns import Column
 from dianji.tasks import _heads, _tokens
-from dianji.tasks._pooled import PooledClassifier, require_tokens, restore_head
+from dianji.tasks._pooled import PooledClassifier, restore_head
 from dianji.tasks._rows import texts
+from dianji.tasks._wrapper import require_tokens
 from dianji.tasks.base import Batch, Purpose, TaskModel
 from dianji.tasks.chain import Pooled
 
