@@ -61,7 +61,13 @@ def test_an_impossible_value_is_told(encoder):
         read_card(encoder)
 
 
-def test_an_architecture_for_sound_is_refused(encoder):
-    (encoder / "config.json").write_text(json.dumps({"model_type": "wav2vec2"}))
-    with pytest.raises(BaseError, match="works neither on text nor on images"):
+def test_an_architecture_that_reads_what_no_processor_makes_is_refused(encoder):
+    (encoder / "config.json").write_text(json.dumps({"model_type": "time_series_transformer", "prediction_length": 2}))
+    with pytest.raises(BaseError, match=r"reads 'time', for which no processor.*processors for audio, image, text"):
+        read_card(encoder)
+
+
+def test_an_architecture_of_which_nothing_says_what_it_reads_is_refused(encoder):
+    (encoder / "config.json").write_text(json.dumps({"model_type": "siglip_text_model"}))
+    with pytest.raises(BaseError, match=r"does not say what the architecture 'siglip_text_model' reads"):
         read_card(encoder)

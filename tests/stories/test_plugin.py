@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-PLUGIN = Path(__file__).parent / "plugin" / "dianji_counting.py"
+PLUGINS = Path(__file__).parent / "plugin"
 ENTRY_POINTS = """
 [dianji.task]
 text-count = dianji_counting:TextCount
@@ -62,22 +62,29 @@ class Project:
         return json.loads(self.python("-m", "dianji", *arguments, "--json"))
 
 
+def install(tmp_path_factory: pytest.TempPathFactory, module: str, entry_points: str) -> Project:
+    """An empty project beside a plug-in that looks as if pip had installed it."""
+    site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("project")
+    installed = site / f"{module}-1.0.dist-info"
+    installed.mkdir()
+    name = module.replace("_", "-")
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(entry_points)
+    shutil.copy(PLUGINS / f"{module}.py", site)
+    return Project(folder, site)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("project")
-    installed = site / "dianji_counting-1.0.dist-info"  # what pip leaves of a package, and all that counts
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: dianji-counting\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text(ENTRY_POINTS)
-    shutil.copy(PLUGIN, site)
-    (folder / "recipe.yaml").write_text(RECIPE)
-    with (folder / "words.csv").open("w", newline="") as file:
+    project = install(tmp_path_factory, "dianji_counting", ENTRY_POINTS)
+    (project.folder / "recipe.yaml").write_text(RECIPE)
+    with (project.folder / "words.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
         for number in range(60):
             count = 1 + number % 6
             rows.writerow([" ".join(WORDS[(number + place) % len(WORDS)] for place in range(count)), count])
-    return Project(folder, site)
+    return project
 
 
 @pytest.fixture(scope="module")

@@ -8,38 +8,40 @@ from typing import Any
 import yaml
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
-from transformers.models.auto import modeling_auto
 
 import dianji.bases.models  # noqa: F401  # registers our own architectures
 from dianji.bases.base import Card, Modality, Pooling
 from dianji.bases.checks import CONFIG, read_config, read_json
+from dianji.bases.modalities import modality_of, towers
 from dianji.bases.processor import processor_for, require_processor
 from dianji.bases.quiet import quiet
-from dianji.bases.weights import weight_files
+from dianji.bases.weights import weight_names
 from dianji.errors import BaseError
+from dianji.registry import REGISTRY
 
-_TEXT_HEADS = (
-    modeling_auto.MODEL_FOR_MASKED_LM_MAPPING,
-    modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING,
-    modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-)
 _POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "first"}
 #: Before sentence-transformers 6 each mode had a switch of its own.
 _OLD_POOLINGS: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: Path, modality: Modality = "") -> Card:
     """Everything is read except the weights, whose headers are compared with the files' sizes.
+
+    With ``modality``, the card is that of the part of the model that reads it, where there is one: of CLIP's text
+    tower for ``text``.
 
     Raises:
         BaseError: the folder is not one that Dianji opens.
     """
     raw = read_config(folder)
-    weight_files(folder)
-    config = open_config(folder)
-    modality = _modality(folder, config)
+    whole = open_config(folder)
+    main = _modality(folder, whole)
+    parts = towers(whole, weight_names(folder))
+    modality = modality if modality in parts else main
+    config = parts.get(modality, whole)
     processor = processor_for(modality)
+    if not processor:
+        raise _no_processor(folder, config.model_type, modality)
     require_processor(folder, processor)
     front = _front_matter(folder / "README.md")
     return Card(
@@ -53,6 +55,7 @@ def read_card(folder: Path) -> Card:
         languages=_texts(front.get("language")),
         source=next(iter(_texts(front.get("base_model"))), ""),
         processor=processor,
+        modalities=tuple(sorted({main, *parts} - {modality})),
         labels=_labels(raw, config),
         prompts=_prompts(folder),
     )
@@ -77,15 +80,31 @@ def open_config(folder: Path) -> PretrainedConfig:
     return config
 
 
+def part_config(folder: Path, modality: Modality) -> PretrainedConfig:
+    """The configuration of the part of a folder's model that reads ``modality``; the whole one's if there is none.
+
+    Raises:
+        BaseError: see ``open_config``.
+    """
+    config = open_config(folder)
+    return towers(config, weight_names(folder)).get(modality, config)
+
+
 def _modality(folder: Path, config: PretrainedConfig) -> Modality:
-    kind = type(config)
-    if kind in modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
-        return "image"
-    if any(kind in mapping for mapping in _TEXT_HEADS):
-        return "text"
+    if modality := modality_of(config):
+        return modality
     raise BaseError(
-        f"base folder {folder}: architecture '{config.model_type}' works neither on text nor on images alone. "
-        "Choose a text encoder, a language model or an image model."
+        f"base folder {folder}: transformers does not say what the architecture '{config.model_type}' reads, and its "
+        "configuration class has no 'modality'. Choose another base, or declare it in the plug-in that brings the "
+        "architecture."
+    )
+
+
+def _no_processor(folder: Path, architecture: str, modality: Modality) -> BaseError:
+    known = ", ".join(sorted({cls.modality for cls in REGISTRY.names("processor").values()}))
+    return BaseError(
+        f"base folder {folder}: architecture '{architecture}' reads '{modality}', for which no processor is "
+        f"registered; there are processors for {known}. Choose another base, or install the plug-in for it."
     )
 
 

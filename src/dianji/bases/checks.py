@@ -12,13 +12,14 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import dianji.bases.models  # noqa: F401  # registers our own architectures
 from dianji.bases.base import Card
 from dianji.errors import BaseError, RecipeError
+from dianji.registry import REGISTRY
 
 CONFIG = "config.json"
 
 #: Files that may name Python code to run (``auto_map``).
 _MAY_NAME_CODE = (CONFIG, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 
-_WORDS = {"text": "text", "image": "images"}
+_WORDS = {"text": "text", "image": "images", "audio": "sound"}
 
 
 def require_modality(card: Card, modality: str, task: str) -> None:
@@ -136,6 +137,8 @@ def _require_known(folder: Path, config: dict[str, Any]) -> None:
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
         raise BaseError(f"{folder / CONFIG}: 'model_type' is missing, so the architecture is not known. Add it.")
+    if kind not in CONFIG_MAPPING:
+        REGISTRY.discover("architecture")  # a plug-in may bring it
     if kind not in CONFIG_MAPPING:
         close = difflib.get_close_matches(kind, list(CONFIG_MAPPING), n=5, cutoff=0.5)
         hint = f"Close ones: {', '.join(close)}. " if close else ""

@@ -7,21 +7,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dianji.bases.base import Base, Card
-from dianji.bases.cards import open_config, read_card
+from dianji.bases.base import Base, Card, Modality
+from dianji.bases.cards import part_config, read_card
 from dianji.bases.digests import folder_digest
 from dianji.bases.processor import processor, processor_for
 
 
 @dataclass(frozen=True)
 class FolderBase:
-    """Opens the folder with transformers; no network, no code from the folder, no pickles."""
+    """Opens the folder with transformers; no network, no code from the folder, no pickles.
+
+    With ``modality``, the part of the model that reads it is the base, such as the text tower of CLIP.
+    """
 
     path: Path
+    modality: Modality = ""
 
     def card(self) -> Card:
         """From config.json, the README and the sentence-transformers chain."""
-        return read_card(self.path)
+        return read_card(self.path, self.modality)
 
     def digest(self) -> str:
         """Over configuration, weights and processor, not over the folder's name."""
@@ -39,4 +43,4 @@ def open_folder(folder: Path, card: Card) -> Base:
         BaseError: the tokenizer or image processor is missing or damaged.
     """
     opened = processor(card.processor or processor_for(card.modality)).open(folder)
-    return Base(card=card, config=open_config(folder), processor=opened, folder=folder)
+    return Base(card=card, config=part_config(folder, card.modality), processor=opened, folder=folder)

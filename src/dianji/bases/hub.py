@@ -12,7 +12,7 @@ import pyarrow as pa
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from dianji.bases.base import Base, Card
+from dianji.bases.base import Base, Card, Modality
 from dianji.bases.cards import read_card
 from dianji.bases.digests import folder_digest
 from dianji.bases.folder import open_folder
@@ -29,10 +29,11 @@ class HubBase:
     """``org/name``. With ``HF_HUB_OFFLINE=1`` only what is already in the local cache is used."""
 
     name: str
+    modality: Modality = ""
 
     def card(self) -> Card:
         """The folder's card under the name on the Hub. Downloads the model where it is not in the cache."""
-        card = read_card(self._folder())
+        card = read_card(self._folder(), self.modality)
         return dataclasses.replace(card, name=self.name, source=card.source or self.name)
 
     def digest(self) -> str:

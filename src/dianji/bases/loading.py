@@ -45,6 +45,20 @@ def load(base: Base, auto: Any, overrides: dict[str, Any]) -> PreTrainedModel:
     return model
 
 
+def name_trunk(model: PreTrainedModel) -> None:
+    """Let ``base_model`` find the backbone of a headed model whose class names one that it does not have.
+
+    Such as CLIP's image classifier, which says ``clip`` and has ``vision_model``. The backbone is its one part that is
+    a model of transformers itself.
+    """
+    if model.base_model is not model:
+        return
+    parts = dict(model.named_children())
+    trunks = [name for name, part in parts.items() if isinstance(part, PreTrainedModel)]
+    if len(trunks) == 1 and len(parts) > 1:
+        model.base_model_prefix = trunks[0]
+
+
 def _config(base: Base, overrides: dict[str, Any]) -> PretrainedConfig:
     config = copy.deepcopy(base.config)
     for name, value in overrides.items():
@@ -60,6 +74,7 @@ def _config(base: Base, overrides: dict[str, Any]) -> PretrainedConfig:
 def _build(auto: Any, config: PretrainedConfig) -> PreTrainedModel:
     make = auto.from_config if hasattr(auto, "from_config") else auto._from_config
     model: PreTrainedModel = make(config, dtype=torch.float32)
+    name_trunk(model)
     return model
 
 
@@ -83,6 +98,7 @@ def _open(base: Base, folder: Path, auto: Any, config: PretrainedConfig) -> PreT
             f"base folder {folder}: the weights cannot be opened as {auto.__name__}: {reason[:400]}. "
             "Copy or download the folder again."
         ) from error
+    name_trunk(model)
     missing, mismatched = set(report["missing_keys"]), {entry[0] for entry in report["mismatched_keys"]}
     _check(base, model, missing, mismatched)
     base.new_weights.extend(sorted(missing | mismatched))

@@ -32,11 +32,11 @@ def resolve(spec: str | NewBase, modality: Modality, *, seed: int = 0) -> BaseSo
         return source
     path = Path(spec).expanduser()
     if path.is_dir() or path.is_absolute() or spec.startswith(("./", "../", "~")):
-        return FolderBase(path)
+        return FolderBase(path, modality)
     if _HUB_ID.fullmatch(spec):
-        return HubBase(spec)
+        return HubBase(spec, modality)
     if path.exists():
-        return FolderBase(path)  # a file: the folder's own checks say what was expected
+        return FolderBase(path, modality)  # a file: the folder's own checks say what was expected
     raise _unknown(spec)
 
 

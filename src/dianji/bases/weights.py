@@ -35,8 +35,17 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     return files
 
 
-def check_safetensors(file: Path) -> None:
-    """Compare the header with the file's size.
+def weight_names(folder: Path) -> list[str]:
+    """The names of all weights of a folder.
+
+    Raises:
+        BaseError: see ``weight_files``.
+    """
+    return [name for file in weight_files(folder) for name in check_safetensors(file)]
+
+
+def check_safetensors(file: Path) -> list[str]:
+    """Compare the header with the file's size; the names of the file's weights.
 
     Raises:
         BaseError: the file is truncated, has bytes too many, or does not start with a safetensors header.
@@ -50,6 +59,7 @@ def check_safetensors(file: Path) -> None:
     end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if size != 8 + length + end:
         raise _damaged(file, f"its header promises {8 + length + end} bytes, there are {size}")
+    return list(header)
 
 
 def _header(data: bytes) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from dianji.bases.base import Base
+from dianji.bases.loading import name_trunk
 from dianji.errors import CapabilityError
 from dianji.tasks.base import TaskModel
 
@@ -80,6 +81,7 @@ def _loaded_head(made: TaskModel, base: Base) -> bool:
 def _fresh_head(model: PreTrainedModel, auto: Any, base: Base) -> TaskModel:
     """The same trunk under a head that has seen no other labels, although the folder has one of the same shape."""
     fresh: PreTrainedModel = auto.from_config(model.config, dtype=torch.float32)
+    name_trunk(fresh)
     fresh.base_model.load_state_dict(model.base_model.state_dict())
     fresh.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     made = with_head(fresh)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from dianji.bases.base import Base, Pooling
 from dianji.data.columns import Column
@@ -28,7 +29,8 @@ class Texts:
 
     Args:
         length: by default 256, or the base's limit if that is less.
-        pooling: mean of the tokens, first token, the architecture's own head (native), or the base card's word.
+        pooling: mean of the tokens, first token, the architecture's own head (native), or what the base's card says.
+            An architecture without a head of its own gets the mean.
     """
 
     length: int | None = None
@@ -55,7 +57,7 @@ class Texts:
 
     def model(self, base: Base, names: dict[str, Any]) -> TaskModel:
         """A pooled head goes by the name ``classifier``, its backbone by ``backbone``."""
-        pooling: Pooling = base.card.pooling if self.pooling == "auto" else self.pooling
+        pooling = self._pooling(base)
         if pooling == "native":
             if getattr(base.config, "pad_token_id", 0) is None:  # decoders look for the last real token by it
                 names = {**names, "pad_token_id": _tokens.pad_id(base)}
@@ -74,6 +76,12 @@ class Texts:
     def baseline_inputs(self, table: pa.Table) -> list[str]:
         """The texts."""
         return texts(table)
+
+    def _pooling(self, base: Base) -> Pooling:
+        if self.pooling != "auto":
+            return self.pooling
+        headless = type(base.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING  # such as the text tower of CLIP
+        return "mean" if base.card.pooling == "native" and headless else base.card.pooling
 
     def _limit(self, base: Base) -> int:
         return _tokens.limit(base, self.length, _LENGTH)

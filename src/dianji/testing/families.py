@@ -11,6 +11,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     AutoModel,
+    CLIPConfig,
+    CLIPProcessor,
     DistilBertConfig,
     GPT2Config,
     PretrainedConfig,
@@ -26,6 +28,7 @@ from dianji.testing import toys
 
 LENGTH = 32  # tokens that a toy takes
 _ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+_CLIP_ROLES: Mapping[str, str] = {"pad": "pad", "bos": "cls", "eos": "sep"}
 _SIZE: Mapping[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -88,6 +91,19 @@ def resnet() -> Base:
     return Base(Card("resnet", "image", "resnet", 16, pretrained=False), config, base.processor)
 
 
+def clip() -> Base:
+    """CLIP: a text tower and an image tower in one folder."""
+    text, image = toys.text_base(), toys.image_base()
+    ids = {f"{role}_token_id": getattr(text.processor, f"{name}_token_id") for role, name in _CLIP_ROLES.items()}
+    config = CLIPConfig(
+        text_config={**_SIZE, **ids, "vocab_size": len(text.processor), "max_position_embeddings": LENGTH},
+        vision_config={**_SIZE, "image_size": image.config.image_size, "patch_size": 4},
+        projection_dim=16,
+    )
+    processor = CLIPProcessor(image.processor, text.processor)  # type: ignore[no-untyped-call]  # unannotated there
+    return Base(Card("clip", "image", "clip", 16, pretrained=False, modalities=("text",)), config, processor)
+
+
 #: Family -> a toy of it. ``bert-mean`` says by a module chain that its tokens are averaged.
 FAMILIES: Mapping[str, Callable[[], Base]] = {
     "bert": bert,
@@ -98,6 +114,7 @@ FAMILIES: Mapping[str, Callable[[], Base]] = {
     "gpt2": gpt2,
     "vit": toys.image_base,
     "resnet": resnet,
+    "clip": clip,
 }
 
 

@@ -175,7 +175,7 @@ def bases(tests: Tests, task: TaskPart) -> list[Part]:
     """
     modality = task.task.modality
     toys = {name: make() for name, make in families.FAMILIES.items()}
-    fitting = {name: toy for name, toy in toys.items() if toy.card.modality == modality}
+    fitting = {name: toy for name, toy in toys.items() if toy.card.offers(modality)}
     made_before = [(toy.card.architecture, toy.card.pooling) for toy in fitting.values()]
     own = task.base().card
     mine = [] if (own.architecture, own.pooling) in made_before else [Part(OWN, OWN)]

@@ -44,12 +44,14 @@ class Tokenizer:
 def _portable(tokenizer: Any) -> Any:
     """Without the way in which it was opened: transformers would save that, and a resumed run would differ.
 
+    The name of the processor that it is a part of, such as CLIP's, goes too: other libraries would look for the rest.
     Special tokens that a text spells out are text, unless the caller says otherwise. A tokenizer without a padding
     token, such as GPT-2's, pads with its last token, as Dianji does: other libraries refuse to pad without one, and
     masks hide it.
     """
-    for name in ("is_local", "local_files_only"):
+    for name in ("is_local", "local_files_only", "processor_class"):
         tokenizer.init_kwargs.pop(name, None)
+    tokenizer._processor_class = None
     tokenizer.split_special_tokens = True
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
