@@ -66,9 +66,6 @@ def detr():
         encoder_ffn_dim=32,
         decoder_ffn_dim=32,
         num_queries=5,
-        use_timm_backbone=False,
-        use_pretrained_backbone=False,
-        backbone=None,
         backbone_config=backbone,
     )
 
