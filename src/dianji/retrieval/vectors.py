@@ -24,7 +24,7 @@ SLACK = 1e-5
 
 def write_vectors(path: Path, key: str, blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
     """Blocks of float32 vectors as one safetensors file; ``key`` is kept in its header."""
-    write(path, Layout(key, torch.float32, shape), blocks)
+    write(path, Layout(key, torch.float32, shape), (block for block in blocks if len(block)))
 
 
 def read_vectors(path: Path) -> np.ndarray:
