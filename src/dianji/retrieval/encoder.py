@@ -18,7 +18,7 @@ from dianji.bases.folder import FolderBase
 from dianji.bases.resolve import resolve
 from dianji.engine.evaluation import Evaluator
 from dianji.errors import CapabilityError
-from dianji.registry import record_of
+from dianji.registry import key_of, record_of
 from dianji.reporting import Meter
 from dianji.store.digest import digest_value
 from dianji.tasks.base import Task
@@ -65,7 +65,7 @@ class Encoder:
         record, embedder = record_of(task), task.embedder(base)
         if embedder is None:
             raise CapabilityError(
-                f"{known}: a model of {record['name']} gives no vectors of texts. Expected an artefact of "
+                f"{known}: a model of {key_of(task).name} gives no vectors of texts. Expected an artefact of "
                 "sentence-embedding, or a base such as minilm."
             )
         sides = [record_of(side) for side in (embedder.query, embedder.passage)]
