@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ import dianji
 from dianji import verbs
 from dianji.artefact.opened import Model
 from dianji.errors import ArtefactError, CapabilityError, DataError, RecipeError, StoreError
+from dianji.reporting import Silent
 from dianji.retrieval import approximate, build
 from dianji.retrieval.encoder import Encoder
 from dianji.retrieval.opened import Index
@@ -226,6 +228,20 @@ def test_queries_out_of_range(dense):
         index.search(["card"], by="vector")
     with pytest.raises(DataError, match=r"Write \[text\]"):
         index.search("card")
+
+
+@pytest.mark.usefixtures("prove_here")
+def test_texts_that_the_model_cannot_read_are_told(toy_model, tmp_path):
+    class Log(Silent):
+        warned: ClassVar[list[str]] = []
+
+        def warn(self, message):
+            self.warned.append(message)
+
+    path = write_documents(tmp_path / "documents.csv", ["银行卡丢了。", "我的卡在哪里？"])
+    verbs.index(str(path), tmp_path / "index", model=toy_model, reporter=Log())
+    assert "tokens" in Log.warned[0]
+    assert "passages" in Log.warned[0]
 
 
 def test_faiss_is_measured_and_stored(documents, toy_model, tmp_path, prove_here, monkeypatch):

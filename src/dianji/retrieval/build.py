@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from dianji.artefact.manifest import NAME, versions
+from dianji.data.unknown import warnings_of_unknown
 from dianji.errors import StoreError
 from dianji.reporting import Reporter
 from dianji.retrieval import opened
@@ -43,6 +44,8 @@ _WORDS = 256
 _DOCUMENTS = 256
 #: Queries with which approximate search is measured, and the recall that it is to reach.
 _MEASURED, RECALL = 256, 0.95
+#: Passages that are searched for tokens that the model does not know.
+_READ = 512
 #: Exact queries of which the time is taken.
 _TIMED = 32
 
@@ -202,6 +205,7 @@ class _Maker:
         if encoder is None:
             return
         work.mkdir(parents=True, exist_ok=True)
+        self._warn_of_unknown(encoder, passages)
         cut = 0
         files: list[Path] = []
         texts = _blocks(self._texts(passages), AT_ONCE)
@@ -223,6 +227,14 @@ class _Maker:
             self.reporter.warn(f"{told} their vectors. Choose a shorter length.")
         blocks = (load_file(file)["vectors"] for file in files)
         write_vectors(folder / opened.VECTORS, encoder.digest, blocks, (len(passages), encoder.width))
+
+    def _warn_of_unknown(self, encoder: Encoder, passages: Passages) -> None:
+        """Say so where the model cannot read the passages, by some that are spread evenly."""
+        every = max(1, len(passages) // _READ)
+        some = [text for number, text in enumerate(self._texts(passages)) if number % every == 0]
+        found = encoder.unknown(some)
+        for warning in warnings_of_unknown({} if found is None else {"passages": found}):
+            self.reporter.warn(warning)
 
     def _write_lists(self, index: Index) -> Measured:
         """Divide the vectors into lists, and choose how many of them a query searches."""

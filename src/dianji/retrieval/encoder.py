@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,7 @@ from dianji.tasks.base import Task
 from dianji.tasks.embedder import TextEmbedder
 from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.truncation import truncation
+from dianji.tasks.unknown import share_of_unknown
 
 #: Texts that are encoded at a time.
 AT_ONCE = 4096
@@ -89,6 +90,12 @@ class Encoder:
         place = {text: number for number, text in enumerate(distinct)}
         vectors, cut = self._vectors(self.embedder.passage, distinct, meter)
         return vectors[[place[text] for text in texts]], cut
+
+    def unknown(self, texts: Sequence[str]) -> Mapping[str, Any] | None:
+        """How many tokens of the passages the model's tokenizer does not know; None where it knows every text."""
+        base = self.embedder.base
+        examples = self.embedder.passage.encode(pa.table({"text": pa.array(texts, pa.string())}), base)
+        return share_of_unknown(examples, base, len(texts))
 
     def _vectors(self, task: Task, texts: Sequence[str], meter: Meter | None) -> tuple[np.ndarray, int]:
         base = self.embedder.base
