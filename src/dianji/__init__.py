@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         StoreError,
         TrainingError,
     )
+    from dianji.retrieval.opened import Index
     from dianji.spec.sections import Recipe
-    from dianji.verbs import check, compare, diff, finetune, open, predict_file, run, show, verify
+    from dianji.verbs import check, compare, diff, finetune, index, open, predict_file, run, search, show, verify
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "DataError",
     "DianjiError",
     "GateError",
+    "Index",
     "Model",
     "Recipe",
     "RecipeError",
@@ -49,16 +51,22 @@ __all__ = [
     "compare",
     "diff",
     "finetune",
+    "index",
     "open",
     "predict_file",
     "run",
+    "search",
     "show",
     "verify",
 ]
 
-_HOMES = {"Recipe": "dianji.spec.sections", "Model": "dianji.artefact.opened"}
+_HOMES = {
+    "Recipe": "dianji.spec.sections",
+    "Model": "dianji.artefact.opened",
+    "Index": "dianji.retrieval.opened",
+}
 # ``evaluate`` is not among them: it is the name of a package here, so call ``dianji.verbs.evaluate``.
-_VERBS = {"check", "compare", "diff", "finetune", "open", "predict_file", "run", "show", "verify"}
+_VERBS = {"check", "compare", "diff", "finetune", "index", "open", "predict_file", "run", "search", "show", "verify"}
 
 
 def __getattr__(name: str) -> Any:

@@ -50,6 +50,8 @@ def test_help_of_every_verb_imports_no_torch():
         "list",
         "schema",
         "data",
+        "index",
+        "search",
         "verify",
         "log",
         "diff",

@@ -17,6 +17,8 @@ NAME = "dianji.json"
 #: Folder of an artefact of several parts that holds an artefact for each.
 PARTS = "parts"
 FORMAT = 1
+#: ``kind`` in the ``dianji.json`` of a folder that is no model: see ``dianji.retrieval.manifest``.
+INDEX = "index"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Manifest:
             raise ArtefactError(f"{folder}: not an artefact: expected a folder that a stage left, found {found}.")
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
+            if value.get("kind") == INDEX:
+                raise ArtefactError(
+                    f"{folder}: an index of documents, not a model. Search it: dianji search {folder} TEXT"
+                )
             if value["format"] > FORMAT:
                 raise ArtefactError(
                     f"{path}: written by a newer Dianji (format {value['format']}, this one reads up to {FORMAT}). "

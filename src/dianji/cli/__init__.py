@@ -20,6 +20,7 @@ from dianji.cli import (
     diff,
     evaluate,
     gc,
+    index,
     init,
     listing,
     log,
@@ -27,6 +28,7 @@ from dianji.cli import (
     report,
     run,
     schema,
+    search,
     show,
     verify,
 )
@@ -50,6 +52,8 @@ app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("index")(index.index)
+app.command("search")(search.search)
 app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import shutil
@@ -102,15 +103,24 @@ def alone(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
-        with translated(path):
-            for leftover in path.parent.glob(f".{path.name}.*"):
-                if leftover.is_dir():
-                    shutil.rmtree(leftover)
-                else:
-                    leftover.unlink(missing_ok=True)
+        sweep(path)
         yield
     finally:
         lock.release()
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left of their attempts at ``path``; no other process may be making it.
+
+    Raises:
+        StoreError: something cannot be removed.
+    """
+    with translated(path):
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:

@@ -117,6 +117,24 @@ def windows(texts: Sequence[str], base: Base, length: int, *, words: bool = Fals
     return Windows(_joined(tokens), found, _joined(marked) if words else None)
 
 
+def starts(texts: Sequence[str], base: Base) -> list[np.ndarray]:
+    """(tokens,) int64 for each text: the character at which each token begins; special tokens are none."""
+    found: list[np.ndarray] = []
+    for part in _parts(texts):
+        encoded = tokenizer_for(base.processor, part, ())(
+            part,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=True,
+            verbose=False,  # a document longer than the model reads is what this is for
+        )
+        found += [np.array([begin for begin, _ in places], dtype=np.int64) for places in encoded["offset_mapping"]]
+    return found
+
+
 def lists(values: Sequence[Sequence[int]]) -> pa.LargeListArray:
     """Lists of numbers as one Arrow array, without an Arrow scalar for each number."""
     ends = np.zeros(len(values) + 1, dtype=np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from dianji.bases.base import Base, Card
 from dianji.data.columns import Column
 from dianji.data.findings import Findings
 from dianji.evaluate.outcome import Outcome
+
+if TYPE_CHECKING:
+    from dianji.tasks.embedder import TextEmbedder
 
 #: train: a loss is wanted. score: quick figures, after each epoch. predict: all that a user is given.
 Purpose = Literal["train", "score", "predict"]
@@ -260,6 +263,17 @@ class Task(ABC):
     def unite(self, outcomes: Mapping[str, Outcome], examples: pa.Table) -> Outcome:
         """The outcomes of all ``shares`` as one."""
         return next(iter(outcomes.values()))
+
+    def embedder(self, base: Base) -> TextEmbedder | None:
+        """How a search reads queries and passages as vectors; None where outputs are no vectors of texts."""
+        return None
+
+    def pair_scores(self, outputs: Outputs) -> np.ndarray | None:
+        """(rows,) how well the second text of each row answers the first, higher is better; None: no such answer.
+
+        A task of two input columns of texts overrides it, so that its models can re-rank what a search finds.
+        """
+        return None
 
     @property
     def linear_head(self) -> bool:

@@ -29,6 +29,7 @@ from dianji.tasks._rows import refuse_empty, refuse_null
 from dianji.tasks._vector_prompts import Prompts
 from dianji.tasks._wrapper import require_tokens
 from dianji.tasks.base import Batch, Loss, Outputs, Purpose, Task, TaskModel
+from dianji.tasks.embedder import TextEmbedder
 
 _LENGTH = 256  # tokens, unless the recipe says otherwise or the base takes fewer
 
@@ -283,6 +284,14 @@ class SentenceEmbedding(Task):
     def comparable(self, base: Base) -> TaskOnBase:
         """What baselines are given: the task with its base."""
         return TaskOnBase(self, base)
+
+    def embedder(self, base: Base) -> TextEmbedder:
+        """Queries are read as ``text``, passages as its partners."""
+        prompts = self._prompts(base)
+        passage = replace(self, prompt=prompts.partner, partner_prompt=prompts.partner)
+        ahead = len(_tokens.starts([prompts.partner], base)[0])
+        special = base.processor.num_special_tokens_to_add()
+        return TextEmbedder(self, passage, base, max(1, self._limit(base) - special - ahead))
 
     @property
     def _form(self) -> Form:

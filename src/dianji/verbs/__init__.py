@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dianji.verbs.differing import diff
     from dianji.verbs.history import lineage, log
     from dianji.verbs.running import check, compare, finetune, run
+    from dianji.verbs.searching import index, search, search_file
     from dianji.verbs.surveying import survey
     from dianji.verbs.using import evaluate, open, predict_file, show
     from dianji.verbs.verifying import verify, verify_ledger
@@ -28,12 +29,15 @@ __all__ = [
     "evaluate",
     "find_garbage",
     "finetune",
+    "index",
     "lineage",
     "log",
     "open",
     "predict_file",
     "report",
     "run",
+    "search",
+    "search_file",
     "show",
     "survey",
     "verify",
@@ -49,12 +53,15 @@ _HOMES = {
     "evaluate": "using",
     "find_garbage": "collecting",
     "finetune": "running",
+    "index": "searching",
     "lineage": "history",
     "log": "history",
     "open": "using",
     "predict_file": "using",
     "report": "describing",
     "run": "running",
+    "search": "searching",
+    "search_file": "searching",
     "show": "using",
     "survey": "surveying",
     "verify": "verifying",

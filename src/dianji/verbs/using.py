@@ -22,10 +22,12 @@ from dianji.errors import RecipeError
 from dianji.evaluate.bootstrap import estimates
 from dianji.reporting import Reporter, Silent
 from dianji.results import Evaluation
+from dianji.retrieval.manifest import is_index
 from dianji.spec.data import Data, text_encoding
 from dianji.spec.sections import Evaluate
 from dianji.tasks.truncation import Truncation, truncation
 from dianji.tasks.unknown import share_of_unknown
+from dianji.verbs.searching import show_index
 
 
 def open(folder: Path | str, *, precision: str = "fp32") -> Model:
@@ -138,8 +140,10 @@ def evaluate(
 
 
 def show(artefact: Path | str) -> dict[str, Any]:
-    """A description of an artefact: task, labels, parents, scores, cost, versions, files with sizes."""
+    """A description of an artefact, or of an index: task, labels, parents, scores, cost, versions, files with sizes."""
     folder = Path(artefact)
+    if is_index(folder):
+        return show_index(folder)
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
     description: dict[str, Any] = {

@@ -8,6 +8,8 @@ from pathlib import Path
 from dianji.artefact.verify import checks
 from dianji.artefact.verify.verdict import Verification
 from dianji.reporting import Reporter, Silent
+from dianji.retrieval.manifest import is_index
+from dianji.retrieval.verify import verify as verify_index
 from dianji.store import chain
 from dianji.store.chain import LedgerVerification
 from dianji.store.steps import Store
@@ -21,11 +23,12 @@ def verify(
     reporter: Reporter | None = None,
     store: Store | None = None,
 ) -> Verification:
-    """Check that a folder is the evaluated artefact; report every fault.
+    """Check that a folder is the evaluated artefact, or an index as it was made; report every fault.
 
     Args:
         artefact: the folder.
-        data: a file with the rows the model was evaluated on; every prediction is compared with the recorded one.
+        data: a file with the rows the model was evaluated on; every prediction is compared with the recorded one. Of an
+            index: documents to compare with its own.
         columns: the task's name of a column -> the file's, if not as in the recipe.
         reporter: receives messages and progress.
         store: whose ledger may know the artefact; default ``$DIANJI_HOME`` or ``.dianji``.
@@ -34,6 +37,8 @@ def verify(
         ArtefactError: there is no such folder.
         DataError: the file cannot be read.
     """
+    if is_index(Path(artefact)):
+        return verify_index(Path(artefact), data=data, columns=columns, reporter=reporter or Silent())
     again = checks.Again(data, columns, reporter or Silent()) if data is not None else None
     return checks.verify(Path(artefact), store or Store.default(), again)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from dianji.artefact.manifest import NAME
@@ -36,36 +36,39 @@ def regular_files(folder: Path) -> list[str]:
 
 def check(subject: Subject, faults: Faults) -> None:
     """Missing, added, changed; links; folders without files; names that lead out of the folder."""
-    listed = subject.manifest.files
-    found = dict(entries(subject.folder))
-    for name in sorted(set(NEEDED) - listed.keys()):
+    compare(subject.folder, subject.manifest.files, NEEDED, faults)
+
+
+def compare(folder: Path, listed: Mapping[str, str], needed: Iterable[str], faults: Faults) -> None:
+    """The same for a folder whose manifest lists ``listed`` (name -> sha256), among them at least ``needed``."""
+    found = dict(entries(folder))
+    for name in sorted(set(needed) - listed.keys()):
         faults.add(name, "the manifest does not name it, and every artefact has one")
     for name in sorted(listed.keys() - found.keys()):
         told = "leads out of the folder" if _leads_out(name) else "missing"
         faults.add(name, f"{told}; the manifest names it")
     owned = {str(parent) for name in listed for parent in PurePosixPath(name).parents}
     for name, mode in sorted(found.items()):
-        _look_at(subject, name, mode, owned, faults)
+        told = _fault(folder, listed, name, mode, owned)
+        if told:
+            faults.add(name, told)
 
 
-def _look_at(subject: Subject, name: str, mode: int, owned: set[str], faults: Faults) -> None:
-    listed = subject.manifest.files
+def _fault(folder: Path, listed: Mapping[str, str], name: str, mode: int, owned: set[str]) -> str:
+    """What is wrong with one entry of the folder; empty where nothing is."""
     if stat.S_ISLNK(mode):
-        target = (subject.folder / name).readlink()
-        faults.add(name, f"is a link (to {target}); expected the {'file' if name in listed else 'folder'} itself")
-    elif stat.S_ISDIR(mode):
-        if name not in owned:
-            faults.add(name, "is a folder that is not part of the artefact")
-    elif not stat.S_ISREG(mode):
-        faults.add(name, "is neither a file nor a folder")
-    elif name == NAME:
-        return
-    elif name not in listed:
-        faults.add(name, "is not part of the artefact; the manifest does not name it")
-    else:
-        digest = digest_file(subject.folder / name)
-        if digest != listed[name]:
-            faults.add(name, f"changed: its sha256 is {digest[:12]}…, expected {listed[name][:12]}…")
+        target = (folder / name).readlink()
+        return f"is a link (to {target}); expected the {'file' if name in listed else 'folder'} itself"
+    if stat.S_ISDIR(mode):
+        return "" if name in owned else "is a folder that is not part of the artefact"
+    if not stat.S_ISREG(mode):
+        return "is neither a file nor a folder"
+    if name == NAME:
+        return ""
+    if name not in listed:
+        return "is not part of the artefact; the manifest does not name it"
+    digest = digest_file(folder / name)
+    return "" if digest == listed[name] else f"changed: its sha256 is {digest[:12]}…, expected {listed[name][:12]}…"
 
 
 def _leads_out(name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dianji.artefact.verify.files import regular_files
 from dianji.artefact.verify.strict_json import loads
 from dianji.artefact.verify.subject import Faults
-from dianji.artefact.verify.tensors import faults_of
+from dianji.artefact.verify.tensors import faults_of as _tensors
 from dianji.bases.checks import CONFIG, read_config
 from dianji.bases.weights import PICKLED
 from dianji.errors import BaseError
@@ -24,7 +24,7 @@ def check(folder: Path, faults: Faults) -> None:
     """Check every file by its content, not by the manifest; then the classes that ``config.json`` names."""
     names = regular_files(folder)
     for name in names:
-        for told in _faults_of(folder / name):
+        for told in faults_of(folder / name):
             faults.add(name, told)
     if CONFIG in names:
         try:
@@ -33,7 +33,8 @@ def check(folder: Path, faults: Faults) -> None:
             faults.add(CONFIG, str(error).removeprefix(f"{folder / CONFIG}: "))
 
 
-def _faults_of(file: Path) -> Iterator[str]:
+def faults_of(file: Path) -> Iterator[str]:
+    """What is wrong with one file's format."""
     with file.open("rb") as stream:
         head = stream.read(4)
     pickled = (
@@ -85,7 +86,7 @@ def _opaque(file: Path) -> Iterator[str]:
 
 
 READERS: Mapping[str, Reader] = {
-    ".safetensors": faults_of,
+    ".safetensors": _tensors,
     ".json": _json,
     ".jsonl": _lines,
     ".md": _text,
