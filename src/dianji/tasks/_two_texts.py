@@ -160,10 +160,8 @@ def _separating(tokenizer: Tokenizer, base: Base, some: Encoding) -> Any:
     before, after = around.ids[: places[0]], around.ids[places[-1] + 1 :]
     names = {token: str(tokenizer.id_to_token(token)) for token in (*before, *after, int(number))}
     first, last, mark = [names[token] for token in before], [names[token] for token in after], names[int(number)]
-    if not before and not after and tokenizer.post_processor is not None:  # one that only sets offsets
-        steps = [tokenizer.post_processor]
-    else:
-        steps = []
+    only_offsets = not before and not after and tokenizer.post_processor is not None
+    steps = [tokenizer.post_processor] if only_offsets else []
     template = processors.TemplateProcessing(
         single=[*first, "$A", *last],
         pair=[*first, "$A", mark, "$B:1", *(f"{token}:1" for token in last)],

@@ -127,10 +127,7 @@ class Numbers:
 
     def predictions(self, outputs: Outputs) -> Sequence[NumbersPrediction]:
         """The numbers by their columns, inside the scale."""
-        return [
-            NumbersPrediction(dict(zip(self.names, row, strict=True)))
-            for row in self._given(outputs).tolist()
-        ]
+        return [NumbersPrediction(dict(zip(self.names, row, strict=True))) for row in self._given(outputs).tolist()]
 
     def outcome(self, outputs: Outputs, examples: pa.Table) -> Regressed:
         """The same numbers beside the true ones."""

@@ -97,6 +97,6 @@ class TextPairs:
 
 def _empty(table: pa.Table, row: int, name: str) -> str:
     return (
-        f"{where(table, row)}: column '{name}' is empty; expected a text on both sides of a pair. Write it, or drop such "
-        "rows with clean: {drop_empty: true}."
+        f"{where(table, row)}: column '{name}' is empty; expected a text on both sides of a pair. Write it, or drop "
+        "such rows with clean: {drop_empty: true}."
     )

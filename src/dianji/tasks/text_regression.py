@@ -40,6 +40,7 @@ class TextRegression(Composed):
     deviations: tuple[float, ...] = ()
 
     modality: ClassVar[str] = "text"
+    raw_outputs: ClassVar[str] = "scaled numbers: times the deviations, plus the means in dianji.json"
 
     def __post_init__(self) -> None:
         """Refuse arguments that contradict each other.
