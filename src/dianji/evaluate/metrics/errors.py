@@ -26,7 +26,7 @@ class MeanAbsoluteError:
 
     def __call__(self, outcome: Regressed, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        return _mean(np.abs(outcome.given - outcome.target), weights).mean(axis=1)
+        return np.asarray(_mean(np.abs(outcome.given - outcome.target), weights).mean(axis=1))
 
 
 @component("metric", "rmse")
@@ -40,7 +40,7 @@ class RootMeanSquaredError:
 
     def __call__(self, outcome: Regressed, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        return np.sqrt(_mean(np.square(outcome.given - outcome.target), weights)).mean(axis=1)
+        return np.asarray(np.sqrt(_mean(np.square(outcome.given - outcome.target), weights)).mean(axis=1))
 
 
 @component("metric", "r2")
