@@ -128,11 +128,11 @@ class Advice:
     def comparison(self) -> Mapping[str, Any] | None:
         """The chosen recipe with a comparison of all fitting candidates, for `dianji compare`.
 
-        None where fewer than two fit, or where there are no labels: language models with tokenizers of their own have
-        no score in common.
+        None where fewer than two fit, or where there are neither labels nor numbers: language models with tokenizers of
+        their own have no score in common.
         """
         chosen, fitting = self.chosen, [option for option in self.options if option.fits]
-        if chosen is None or len(fitting) < 2 or "labels" not in self.facts:
+        if chosen is None or len(fitting) < 2 or not {"labels", "numbers"} & set(self.facts):
             return None
         stages = dict(chosen.recipe["stages"])
         learn = list(stages)[-1]

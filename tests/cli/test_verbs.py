@@ -187,6 +187,26 @@ def test_predict_texts(monkeypatch, capsys):
     }
 
 
+def test_predict_rows_of_several_columns(monkeypatch, capsys):
+    monkeypatch.setattr(verbs, "open", lambda folder, *, precision: Model())
+    row = {"text": "a premise", "other": "一个假设"}
+    assert invoke(["predict", "a", "--row", json.dumps(row), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert told == {"row": 1, **row, "prediction": {"label": "card", "probability": 0.75}}
+
+
+@pytest.mark.parametrize("row", ["[1]", "text=a", '"a"'])
+def test_a_row_that_is_no_object_is_refused(row, monkeypatch, capsys):
+    monkeypatch.setattr(verbs, "open", lambda folder, *, precision: Model())
+    assert invoke(["predict", "a", "--row", row]) == 2
+    assert "--row 1" in capsys.readouterr().err
+
+
+def test_rows_and_texts_are_not_given_together(capsys):
+    assert invoke(["predict", "a", "--row", "{}", "--text", "b"]) == 2
+    assert "--row" in capsys.readouterr().err
+
+
 @pytest.fixture
 def predicting(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """``verbs.predict_file`` gives two rows, or fails after the first one."""

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from dianji.bases.folder import FolderBase
-from dianji.evaluate.baselines.counted_words import CountedWords
+from dianji.evaluate.baselines.counted_words import CountedWords, SecondTextAlone
 from dianji.evaluate.baselines.majority import Majority
 from dianji.evaluate.baselines.majority_tag import MajorityTag
+from dianji.evaluate.baselines.numbers import CountedRidge, MeanNumber
 from dianji.evaluate.baselines.pixels import Pixels
 from dianji.evaluate.baselines.vectors import BeforeTraining, CountedCosine, RandomVectors
 from dianji.evaluate.baselines.word_features import WordFeatures
@@ -16,6 +17,8 @@ from dianji.tasks.image_classification import ImageClassification
 from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_pair_classification import TextPairClassification
+from dianji.tasks.text_regression import TextRegression
 from dianji.tasks.text_to_text import TextToText
 from dianji.testing import toys
 from dianji.testing.baseline import BaselineContract
@@ -24,6 +27,19 @@ from dianji.testing.baseline import BaselineContract
 def text_cases() -> list[tuple[Task, pa.Table]]:
     one, several = toys.text_table(), toys.tagged_table()
     return [(TextClassification().fit(one), one), (TextClassification(several=True).fit(several), several)]
+
+
+def pair_cases() -> list[tuple[Task, pa.Table]]:
+    one = toys.related_table()
+    several = pa.table({"text": one["text"], "other": one["other"], "labels": toys.tagged_table()["labels"]})
+    of_one, of_several = TextPairClassification().fit(one), TextPairClassification(several=True).fit(several)
+    return [(of_one, one), (of_several, several)]
+
+
+def number_cases() -> list[tuple[Task, pa.Table]]:
+    scored, rated = toys.scored_table(), toys.rated_table()
+    of_text = TextRegression(numbers=("words", "price")).fit(rated)
+    return [(TextRegression(pair=True).fit(scored), scored), (of_text, rated)]
 
 
 def tagging_cases() -> list[tuple[Task, pa.Table]]:
@@ -43,6 +59,34 @@ class TestCountedWords(BaselineContract):
 
     def cases(self):
         return text_cases()
+
+
+class TestCountedWordsOfPairs(BaselineContract):
+    component = CountedWords
+
+    def cases(self):
+        return pair_cases()
+
+
+class TestSecondTextAlone(BaselineContract):
+    component = SecondTextAlone
+
+    def cases(self):
+        return pair_cases()
+
+
+class TestMeanNumber(BaselineContract):
+    component = MeanNumber
+
+    def cases(self):
+        return number_cases()
+
+
+class TestCountedRidge(BaselineContract):
+    component = CountedRidge
+
+    def cases(self):
+        return number_cases()
 
 
 class TestPixels(BaselineContract):

@@ -1,5 +1,6 @@
 from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.correlation import Pearson, Spearman
+from dianji.evaluate.metrics.errors import ExplainedVariance, MeanAbsoluteError, RootMeanSquaredError
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
 from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
@@ -118,3 +119,15 @@ class TestMeanReciprocalRank(MetricContract):
 
 class TestNormalisedDiscountedCumulativeGain(MetricContract):
     component = NormalisedDiscountedCumulativeGain
+
+
+class TestMeanAbsoluteError(MetricContract):
+    component = MeanAbsoluteError
+
+
+class TestRootMeanSquaredError(MetricContract):
+    component = RootMeanSquaredError
+
+
+class TestExplainedVariance(MetricContract):
+    component = ExplainedVariance

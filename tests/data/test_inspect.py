@@ -7,6 +7,7 @@ import pytest
 from dianji.data.columns import Column
 from dianji.data.inspect import inspect, taken_as
 from dianji.errors import DataError, RecipeError
+from dianji.pipeline import sketch
 from tests.data.helpers import write_csv, write_jsonl
 
 
@@ -194,3 +195,37 @@ def test_columns_for_a_task(tmp_path):
     assert seen.fit({"answers": Column("answers", target=True)}) is None
     assert seen.fit({**tagging, "answers": Column("answers", optional=True)}) == seen.fit(tagging)
     assert seen.fit({"score": Column("number", target=True)}) == {"score": "score"}
+
+
+def test_pairs_of_texts_with_labels(tmp_path):
+    rows = [(f"a man plays song {n}", f"someone makes music {n * 7}", ("yes", "no", "maybe")[n % 3]) for n in range(60)]
+    seen = inspect(write_csv(tmp_path / "nli.csv", rows, "premise,hypothesis,gold_label"))
+    assert (seen.text, seen.other, seen.label) == ("premise", "hypothesis", "gold_label")
+    assert sketch.supervised_task(seen) == "text-pair-classification"
+    section = sketch.data_section(seen, tmp_path / "recipe.yaml")
+    assert section["columns"] == {"text": "premise", "other": "hypothesis", "label": "gold_label"}
+
+
+def test_scored_pairs_whose_score_is_called_a_label(tmp_path):
+    rows = [(f"a man plays song {n}", f"someone makes music {n * 7}", f"{(n % 50) / 10 + 0.01:.2f}") for n in range(60)]
+    seen = inspect(write_csv(tmp_path / "sts.csv", rows, "sentence1,sentence2,label"))
+    assert seen.related == {"text": "sentence1", "other": "sentence2", "score": "label"}
+
+
+def test_texts_with_a_number(tmp_path):
+    rows = [(f"the room number {n} was clean and quiet", f"{(n % 47) / 9.3:.3f}") for n in range(60)]
+    seen = inspect(write_csv(tmp_path / "reviews.csv", rows, "review,score"))
+    assert (seen.text, seen.number, seen.label) == ("review", "score", None)
+    assert sketch.supervised_task(seen) == "text-regression"
+    section = sketch.data_section(seen, tmp_path / "recipe.yaml")
+    assert section["columns"] == {"text": "review", "score": "score"}
+    assert section["split"] == {"validation": 0.1, "test": 0.2}
+
+
+def test_a_number_may_be_named_in_place_of_a_label(tmp_path):
+    rows = [(f"the room number {n} was clean and quiet", ("a", "b")[n % 2], f"{n / 7:.3f}") for n in range(60)]
+    seen = inspect(write_csv(tmp_path / "a.csv", rows, "review,kind,amount"))
+    assert (seen.label, seen.number) == ("kind", None)
+    seen = taken_as(seen, {"score": "amount"})
+    assert (seen.label, seen.number) == (None, "amount")
+    assert sketch.supervised_task(seen) == "text-regression"

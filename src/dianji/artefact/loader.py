@@ -74,20 +74,24 @@ def check(opened: Model) -> None:
 def use(loader: Loader, task: Task) -> list[str]:
     """Lines of the model card's section "Use"."""
     texts = task.modality == "text"
-    dianji = 'dianji predict FOLDER --text "…"' if texts else "dianji predict FOLDER IMAGES"
-    lines = ["```bash", dianji, "```", ""]
+    several = [name for name, column in task.inputs.items() if not column.optional] if texts else []
+    row = ", ".join(f'"{name}": "…"' for name in several)
+    read = f"--row '{{{row}}}'" if len(several) > 1 else '--text "…"' if texts else "IMAGES"
+    lines = ["```bash", f"dianji predict FOLDER {read}", "```", ""]
+    told = f"  # {task.raw_outputs}" if task.raw_outputs else ""
     if loader.tag and loader.library == "transformers":
         rows = '["…"]' if texts else '["image.png"]'
+        if len(several) > 1:
+            rows = '{"text": "…", "text_pair": "…"}' if loader.tag == "text-classification" else f"{{{row}}}"
         code = ["from transformers import pipeline", "", f'pipeline("{loader.tag}", model="FOLDER")({rows})']
     elif loader.library == "transformers":
-        code = [f"from transformers import {loader.class_name}", "", f'{loader.class_name}.from_pretrained("FOLDER")']
+        opened = f'{loader.class_name}.from_pretrained("FOLDER"){told}'
+        code = [f"from transformers import {loader.class_name}", "", opened]
     elif loader.library == "sentence-transformers":
-        code = [
-            "from sentence_transformers import SentenceTransformer",
-            "",
-            'SentenceTransformer("FOLDER").encode(["…"])'
-            + ("" if loader.tag else "  # logits, in the order of the labels in dianji.json"),
-        ]
+        one = '("…", "…")' if len(several) > 1 else '"…"'
+        told = told or "  # logits, in the order of the labels in dianji.json"
+        opened = f'SentenceTransformer("FOLDER").encode([{one}])' + ("" if loader.tag else told)
+        code = ["from sentence_transformers import SentenceTransformer", "", opened]
     else:
         return [*lines, "No other library opens this folder: its architecture is Dianji's own.", ""]
     return [*lines, "The same model in Python without Dianji:", "", "```python", *code, "```", ""]

@@ -168,11 +168,18 @@ class Model:
         return next(name for name, column in self.task.columns.items() if not column.target)
 
     def require_input(self, kind: str) -> None:
-        """Refuse inputs of a kind that the model does not read.
+        """Refuse single values of a kind that the model does not read.
 
         Raises:
             DataError: says what it reads, and how that is given.
         """
+        needed = [name for name, column in self.task.inputs.items() if not column.optional]
+        if len(needed) > 1:
+            shape = ", ".join(f'"{name}": "…"' for name in needed)
+            raise DataError(
+                f"{self.folder}: this model reads several columns ({', '.join(needed)}), not single {kind}s. Give a "
+                f"file, or: dianji predict {self.folder} --row '{{{shape}}}'"
+            )
         column = self.task.columns[self.input_column]
         if column.kind != kind:
             raise DataError(

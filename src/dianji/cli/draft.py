@@ -121,7 +121,8 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
     yield ""
     yield "stages:"
     tagged, asks, relates = sketch.tagged(seen), sketch.asks(seen), sketch.relates(seen)
-    unlabelled = seen.label is None and not tagged and not asks and not relates
+    measures = sketch.measures(seen)
+    unlabelled = seen.label is None and not tagged and not asks and not relates and not measures
     if "tokens" not in tagged and (not starts_from_minilm(seen) or unlabelled):
         yield "  domain:"
         yield "    task: masked-language  # learns the language of the texts; needs no labels"
@@ -136,6 +137,13 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
         ((task, arguments),) = sketch.embedding(seen).items()
         yield "  embed:"
         yield f"    task: {{{task}: {{form: {arguments['form']}}}}}  # learns vectors that are close for related texts"
+        if arguments["form"] == "scored-pairs":
+            yield "    # To judge two texts together, slower and more exact: task: {text-regression: {pair: true}}"
+        yield "    data: rows"
+        yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
+    elif measures:
+        yield "  measure:"
+        yield f"    task: {_written(sketch.supervised_task(seen))}  # with scale: [0, 5] others are refused"
         yield "    data: rows"
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
     elif tagged:
@@ -145,12 +153,20 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
     if seen.label is not None:
         yield "  classify:"
-        several = sketch.several_labels(seen)
-        yield f"    task: {'{text-classification: {several: true}}' if several else 'text-classification'}"
+        told = "  # reads both texts together" if sketch.compares(seen) else ""
+        yield f"    task: {_written(sketch.supervised_task(seen))}{told}"
         yield "    data: rows"
         yield "    # adapt: {lora: {rank: 8}}  # learn few weights; default: all of them"
         yield "    # train: {epochs: 6, learning_rate: 2.0e-4}  # defaults follow the base and the adaptation"
         yield "    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights"
+
+
+def _written(task: str | dict[str, Any] | None) -> str:
+    """A task with arguments that are true, as YAML."""
+    if not isinstance(task, dict):
+        return str(task)
+    ((name, arguments),) = task.items()
+    return f"{{{name}: {{{', '.join(f'{key}: true' for key in arguments)}}}}}"
 
 
 def _mapped(column: str | list[str]) -> str:

@@ -87,8 +87,8 @@ def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
         if value:
             print(f"{name}: {value}")
     print(f"{seen.rows:,} rows of {seen.format}:")
-    named = ("text", "tokens", "tags", "spans", "target", "question", "answers", "image", "label", "group", "time")
-    roles = {getattr(seen, role): role for role in named}
+    named = ("text", "other", "tokens", "tags", "spans", "target", "question", "answers", "image", "label", "number")
+    roles = {getattr(seen, role): role for role in (*named, "group", "time")}
     rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in warnings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,15 @@ Source = Annotated[
 Texts = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="A text. May be given several times.", show_default=False),
+]
+Rows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--row",
+        metavar="JSON",
+        help='A row of several columns: --row \'{"text": "…", "other": "…"}\'. May be given several times.',
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -40,6 +50,7 @@ def predict(
     artefact: Artefact,
     source: Source = None,
     text: Texts = None,
+    row: Rows = None,
     out: Out = None,
     column: Columns = None,
     encoding: Encoding = "auto",
@@ -48,21 +59,21 @@ def predict(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
-    """Predict texts, the rows of a file, or standard input."""
-    if (source is None) == (not text):
-        raise typer.BadParameter("give either FILE (- for standard input) or --text, once or several times")
-    if text and column:
-        raise typer.BadParameter("--column names a column of FILE; a --text has none")
-    if text and encoding != "auto":
-        raise typer.BadParameter("--encoding is of FILE; a --text has none")
+    """Predict texts, rows of several columns, the rows of a file, or standard input."""
+    if sum((source is not None, bool(text), bool(row))) != 1:
+        raise typer.BadParameter("give either FILE (- for standard input), or --text or --row, once or several times")
+    if (text or row) and column:
+        raise typer.BadParameter("--column names a column of FILE; a --text has none, and a --row has the task's own")
+    if (text or row) and encoding != "auto":
+        raise typer.BadParameter("--encoding is of FILE")
     if out is not None:
         from dianji.cli.rows import require_format
 
         require_format(out)
         everything = everything or out.suffix == ".conll"  # which holds what other forms leave out
     rows = (
-        _texts(artefact, text, everything, precision)
-        if text
+        _given(artefact, text or _rows(row or []), everything, precision)
+        if text or row
         else _file(artefact, str(source), columns_of(column), encoding, everything, precision, silent=as_json or quiet)
     )
     if out is not None:
@@ -73,14 +84,35 @@ def predict(
     return Answer(None)
 
 
-def _texts(artefact: Path, texts: list[str], everything: bool, precision: str) -> Iterator[dict[str, Any]]:
+def _given(artefact: Path, given: Sequence[Any], everything: bool, precision: str) -> Iterator[dict[str, Any]]:
+    """Texts, or mappings from column to value."""
     from dianji import verbs
 
     model = verbs.open(artefact, precision=precision)
-    model.require_input("text")
-    predictions = model.predict(texts)
-    for number, (text, prediction) in enumerate(zip(texts, predictions, strict=True), start=1):
-        yield {"row": number, "text": text, "prediction": prediction.to_json(everything=everything)}
+    if given and isinstance(given[0], str):
+        model.require_input("text")
+    predictions = model.predict(given)
+    for number, (value, prediction) in enumerate(zip(given, predictions, strict=True), start=1):
+        shown = {"text": value} if isinstance(value, str) else value
+        yield {"row": number, **shown, "prediction": prediction.to_json(everything=everything)}
+
+
+def _rows(given: Sequence[str]) -> list[dict[str, Any]]:
+    """JSON objects.
+
+    Raises:
+        BadParameter: one is something else.
+    """
+    found = []
+    for number, text in enumerate(given, start=1):
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"--row {number} is not JSON ({error}): {text[:60]}") from None
+        if not isinstance(value, dict):
+            raise typer.BadParameter(f"--row {number}: expected an object of column and value, found {text[:60]}")
+        found.append(value)
+    return found
 
 
 def _file(

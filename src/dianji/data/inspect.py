@@ -39,7 +39,22 @@ _CONTEXTS = re.compile(r"context|passage|paragraph|document|article|text|正文|
 _SUBJECTS = re.compile(r"title|article|document|标题|文章", re.IGNORECASE)
 #: Names of two columns of texts with a score, names of scores, and names of texts that have a partner (``positive``).
 _SCORED = (("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("text1", "text2"), ("text_a", "text_b"))
-_SCORES = ("score", "similarity", "similarity_score")
+_SCORES = ("score", "similarity", "similarity_score", "relatedness_score")
+#: Names of two columns of texts whose relation a label tells.
+_COMPARED = (
+    *_SCORED,
+    ("sentence_a", "sentence_b"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("text", "other"),
+    ("text", "text_pair"),
+    ("前提", "假设"),
+    ("句子1", "句子2"),
+)
+#: Names of columns of numbers that may be learnt from texts.
+_MEASURED = re.compile(r"score|rating|similarity|grade|stars|评分|分数|^(label|labels|target|y)$", re.IGNORECASE)
 _ANCHORS = ("anchor", "query", "question", "text", "sentence")
 #: Names of columns of texts and of their counterparts.
 _PAIRS = (
@@ -80,6 +95,10 @@ class Inspection:
     #: Questions with their answers, which are passages of ``text``.
     question: str | None = None
     answers: str | None = None
+    #: The second text of each row, whose relation to ``text`` is told by ``label``.
+    other: str | None = None
+    #: A number that is learnt from ``text``.
+    number: str | None = None
     #: What ``sentence-embedding`` calls a column of related texts -> what the data calls it.
     related: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
@@ -132,6 +151,8 @@ _ROLES = {
     "question": "question",
     "context": "text",
     "answers": "answers",
+    "other": "other",
+    "score": "number",
     "image": "image",
     "label": "label",
     "labels": "label",
@@ -159,8 +180,9 @@ def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
     guessed: dict[str, Any] = {role: None for role in set(_ROLES.values()) if getattr(seen, role) in roles.values()}
     if "text" in roles and "image" not in roles:
         guessed["image"] = None  # one of the two is read
-    if "target" in roles or "label" in roles:
-        guessed["label" if "target" in roles else "target"] = None  # one of the two is learnt
+    learnt = ("target", "label", "number")  # one of which is learnt
+    if any(role in roles for role in learnt):
+        guessed |= {role: None for role in learnt if role not in roles}
     if roles:
         guessed["related"] = {}  # which goes by names alone
     changes: dict[str, Any] = {**guessed, **roles}
@@ -206,6 +228,9 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     text = _best(free, "text", lambda column: column.characters.get("mean", 0.0))
     pair = _pair(free) if label is None and not unlabelled else None
     text, target = pair or (questions.context if questions is not None else related.get("text", text), None)
+    text, other = (_named(free, _COMPARED, "text") if label is not None else None) or (text, None)
+    annotated = unlabelled or (tokens is not None and tags is not None) or spans is not None
+    number = _number(free) if label is None and pair is None and not annotated else None
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name not in (text, target))]
     warnings += told_alike(label.counts) if label is not None else []
     return Inspection(
@@ -223,6 +248,8 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         target=target,
         question=questions.question if questions is not None else None,
         answers=questions.answers if questions is not None else None,
+        other=other,
+        number=number,
         related=related,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
@@ -276,10 +303,25 @@ def _related(columns: Sequence[Inspected]) -> dict[str, str]:
     anchor = next((texts[name] for name in _ANCHORS if name in texts), None)
     if anchor is not None and "positive" in texts:
         return {"text": anchor, **{role: texts[role] for role in ("positive", "negative") if role in texts}}
-    numbers = {column.name.strip().lower(): column.name for column in columns if "number" in column.scores}
-    score = next((numbers[name] for name in _SCORES if name in numbers), None)
-    pair = next(((texts[one], texts[other]) for one, other in _SCORED if one in texts and other in texts), None)
+    pair = _named(columns, _COMPARED, "text")
+    numbers = {column.name.strip().lower(): column for column in columns if "number" in column.scores}
+    score = next((numbers[name].name for name in _SCORES if name in numbers), None)
+    measured = numbers.get("label")
+    if score is None and measured is not None and measured.kind == "number":  # no names of classes
+        score = measured.name
     return {} if score is None or pair is None else {"text": pair[0], "other": pair[1], "score": score}
+
+
+def _named(columns: Sequence[Inspected], names: Sequence[tuple[str, str]], kind: str) -> tuple[str, str] | None:
+    """The first two columns of a kind that have such names."""
+    found = {column.name.strip().lower(): column.name for column in columns if kind in column.scores}
+    return next(((found[one], found[other]) for one, other in names if one in found and other in found), None)
+
+
+def _number(columns: Sequence[Inspected]) -> str | None:
+    """A column of numbers that vary and whose name is one for judgements."""
+    numbers = (column.name for column in columns if column.kind == "number" and column.distinct > 1)
+    return next((name for name in numbers if _MEASURED.search(name.strip())), None)
 
 
 def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:

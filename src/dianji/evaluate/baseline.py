@@ -13,8 +13,8 @@ from dianji.evaluate.outcome import Outcome
 #: Rows with their targets -> what the baseline says of them, beside the truth.
 Fitted = Callable[[pa.Table], Outcome]
 
-#: Texts, or (rows, features) uint8 of 0..255 or float in [0, 1].
-Inputs = list[str] | np.ndarray
+#: Texts, pairs of texts, or (rows, features) uint8 of 0..255 or float in [0, 1].
+Inputs = list[str] | list[tuple[str, str]] | np.ndarray
 
 
 class Baseline(Protocol):
@@ -44,7 +44,7 @@ class Comparable(Protocol):
         ...
 
     def baseline_inputs(self, table: pa.Table) -> Inputs:
-        """Texts, or (rows, pixels)."""
+        """Texts, pairs of texts, or (rows, pixels)."""
         ...
 
     def baseline_targets(self, table: pa.Table) -> np.ndarray:
@@ -55,6 +55,6 @@ class Comparable(Protocol):
         """
         ...
 
-    def baseline_outcome(self, table: pa.Table, probabilities: np.ndarray) -> Outcome:
+    def baseline_outcome(self, table: pa.Table, given: np.ndarray) -> Outcome:
         """The outcome of (rows, labels) probabilities, by the same thresholds as the model's own."""
         ...

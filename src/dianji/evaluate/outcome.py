@@ -115,6 +115,10 @@ class Outcome:
         """
         return None
 
+    def errors(self) -> np.ndarray | None:
+        """(rows,) float64: how far each answer is from the truth, where both are numbers; else None."""
+        return None
+
     def truth(self) -> np.ndarray | None:
         """(rows,) int64: the one class of each row; None where rows have no single class."""
         return None

@@ -19,6 +19,10 @@ class Similarity(Outcome):
     cosine: np.ndarray  # (rows,) float32
     score: np.ndarray  # (rows,) float64
 
+    def numbers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Cosine and score, which correlations compare."""
+        return [(self.cosine.astype(np.float64), self.score)]
+
     def check(self) -> list[str]:
         """Also: cosines are cosines, scores are finite."""
         faults = super().check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ class Reading:
         for table in loaded.splits.values():
             task.check(table, findings)
         findings.check()
-        return loaded
+        told = tuple(dict.fromkeys(findings.warnings))  # splits have much the same to tell
+        return replace(loaded, warnings=(*loaded.warnings, *told)) if told else loaded
 
 
 def missing_data(recipe: Recipe) -> list[str]:

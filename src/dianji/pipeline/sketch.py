@@ -72,6 +72,21 @@ def embedding(seen: Inspection) -> dict[str, Any]:
     return {"sentence-embedding": {"form": form}}
 
 
+def compares(seen: Inspection) -> dict[str, str]:
+    """The columns of two texts whose relation a label tells; empty where there are none."""
+    if seen.label is None or has_labelled_images(seen) or None in (seen.text, seen.other):
+        return {}
+    return {"text": str(seen.text), "other": str(seen.other)}
+
+
+def measures(seen: Inspection) -> dict[str, str]:
+    """The columns of texts, or of pairs of texts, with a number each; empty without them, or where rows have labels."""
+    if seen.label is not None or seen.text is None or seen.number is None or asks(seen) or writes(seen):
+        return {}
+    other = {} if seen.other is None else {"other": seen.other}
+    return {"text": seen.text, **other, "score": seen.number}
+
+
 def writes(seen: Inspection) -> bool:
     """Whether texts are to be written, given others."""
     return seen.target is not None and seen.label is None and not has_labelled_images(seen)
@@ -96,7 +111,8 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
     columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
-    columns = {**(asks(seen) or relates(seen) or tagged(seen) or columns)}
+    found = asks(seen) or relates(seen) or tagged(seen) or measures(seen) or compares(seen)
+    columns = {**(found or columns)}
     if asks(seen) and language(seen) != "en":
         columns["text"] = seen.text  # for a new base, which learns the language of the contexts first
     used = [str(name) for name in columns.values()]
@@ -111,7 +127,7 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
         section["clean"] = {"drop_empty": True}
     if not seen.splits and writes(seen):
         section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
-    elif not seen.splits and (seen.label is not None or tagged(seen) or asks(seen) or relates(seen)):
+    elif not seen.splits and (seen.label is not None or found):
         section["split"] = {"validation": 0.1, "test": 0.2, **({"group": seen.group} if seen.group else {})}
     return section
 
@@ -128,9 +144,12 @@ def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
         return "sequence-tagging"
     if writes(seen):
         return {"text-to-text": {"use": purpose(seen)}}
+    if measures(seen):
+        return {"text-regression": {"pair": True}} if seen.other is not None else "text-regression"
     if seen.label is None:
         return None
-    return {"text-classification": {"several": True}} if several_labels(seen) else "text-classification"
+    name = "text-pair-classification" if compares(seen) else "text-classification"
+    return {name: {"several": True}} if several_labels(seen) else name
 
 
 def purpose(seen: Inspection) -> str:

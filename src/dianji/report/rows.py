@@ -32,6 +32,7 @@ class SourceRows:
     place: np.ndarray  # (recorded rows,) int64 into ``table``; -1: it stands there no more
     length: np.ndarray  # (recorded rows,) int64 characters; 0 where the row is gone
     changed: bool  # the data is not, byte for byte, what the model was trained on
+    beside: tuple[str, ...] = ()  # further input columns that are read with it, such as the second text of a pair
 
     def value(self, row: int) -> Any:
         """The input of a recorded row: text, or the bytes of an image; None where the row is gone."""
@@ -39,7 +40,10 @@ class SourceRows:
         if place < 0:
             return None
         value = self.table[self.column][place].as_py()
-        return of.show(value) if of.readable else value
+        if not of.readable:
+            return value
+        others = (str(self.table[name][place].as_py()) for name in self.beside)
+        return " ‖ ".join((of.show(value), *others))
 
 
 def read_again(manifest: Manifest, recipe: Mapping[str, Any], digests: np.ndarray) -> SourceRows | Words:
@@ -80,4 +84,5 @@ def _matched(
     held = [name for name, column in columns.items() if not column.target and name in table.column_names]
     column = held[0]
     length = np.where(place >= 0, content.length[place], 0)
-    return SourceRows(table, column, columns[column].kind, place, length, changed)
+    read = (name for name in held[1:] if not columns[name].optional and columns[name].kind == columns[column].kind)
+    return SourceRows(table, column, columns[column].kind, place, length, changed, tuple(read))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -47,7 +47,9 @@ def head_of(model: PreTrainedModel) -> tuple[str, ...]:
 
 
 def own_classifier(base: Base, auto: Any, names: dict[str, Any]) -> TaskModel:
-    """The architecture's own classifier over ``label_names``; a head for other labels is drawn anew.
+    """The architecture's own classifier over ``names``; a head for other labels is drawn anew.
+
+    A head for the same labels in another order, as pre-trained classifiers of entailment have it, is put into ours.
 
     Raises:
         BaseError: see ``Base.load``.
@@ -55,10 +57,34 @@ def own_classifier(base: Base, auto: Any, names: dict[str, Any]) -> TaskModel:
     """
     model = base.load(auto, **names)
     made = with_head(model)
-    kept = base.card.labels == tuple(names["id2label"].values())
-    if base.folder is None or kept or not _loaded_head(made, base):
+    order = order_of(tuple(names["id2label"].values()), base.card.labels)
+    if base.folder is None or not _loaded_head(made, base) or (order is not None and _reordered(made, order)):
         return made
     return _fresh_head(model, auto, base)
+
+
+def order_of(ours: Sequence[str], theirs: Sequence[str]) -> list[int] | None:
+    """The place of each of our labels among theirs, whatever their case; None where they are not the same labels."""
+    places = {label.casefold(): place for place, label in enumerate(theirs)}
+    found = [places.get(label.casefold(), -1) for label in ours]
+    return found if sorted(found) == list(range(len(theirs))) else None
+
+
+def _reordered(made: TaskModel, order: list[int]) -> bool:
+    """Put the outputs of the head into another order; False where its last layer cannot be told."""
+    if order == sorted(order):
+        return True
+    last = [
+        module
+        for name, module in made.model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == len(order) and made.is_head(f"{name}.weight")
+    ]
+    if len(last) != 1:
+        return False
+    with torch.no_grad():
+        for parameter in last[0].parameters():
+            parameter.copy_(parameter[order].clone())
+    return True
 
 
 def _outside(module: nn.Module, trunk: set[int], prefix: str = "") -> Iterator[str]:

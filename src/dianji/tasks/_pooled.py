@@ -17,6 +17,7 @@ from dianji.bases.base import Base
 from dianji.bases.checks import read_json
 from dianji.errors import BaseError
 from dianji.tasks import chain
+from dianji.tasks._heads import order_of
 from dianji.tasks._wrapper import Wrapper
 from dianji.tasks.chain import Pooled
 
@@ -84,20 +85,22 @@ def first(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def restore_head(model: PooledClassifier, base: Base) -> bool:
-    """Give the model the head that the base's folder holds for exactly its labels; False where there is none.
+    """Give the model the head that the base's folder holds for its labels, in its order; False where there is none.
 
     Raises:
         BaseError: there is one, but it is damaged.
     """
-    if base.folder is None or model.labels != _label_names(base.folder, base.config):
+    order = None if base.folder is None else order_of(model.labels, _label_names(base.folder, base.config))
+    if base.folder is None or order is None:
         return False
     file = base.folder / chain.DENSE / "model.safetensors"
     if not file.is_file():
         return False
     try:
         weights = load_file(file)
-        model.classifier.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
-    except (OSError, RuntimeError, SafetensorError) as error:
+        own = {name.removeprefix("linear."): tensor[order] for name, tensor in weights.items()}
+        model.classifier.load_state_dict(own)
+    except (OSError, IndexError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise BaseError(
             f"{file}: expected a linear layer for {len(model.labels)} labels, but it cannot be read: {reason[:300]}. "

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.tasks import _labels
 from dianji.tasks.base import Loss, Outputs
@@ -96,9 +97,22 @@ class OneLabel:
         return True
 
     @property
+    def baselines(self) -> tuple[str, ...]:
+        """The majority."""
+        return ("majority",)
+
+    @property
+    def measured(self) -> type[Classified]:
+        """``Classified``."""
+        return Classified
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Accuracy first."""
         return ONE_LABEL
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """Nothing that the column does not show by itself."""
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
         """``labels``, sorted; those that were given are kept.
@@ -110,7 +124,7 @@ class OneLabel:
             self.baseline_targets(table)
         return {"labels": self.labels or _labels.learn_one(table)}
 
-    def names(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, Any]:
         """See ``Answer``."""
         return label_names(self.labels, "single_label_classification")
 
@@ -146,9 +160,9 @@ class OneLabel:
         """(rows,) int64."""
         return _labels.encode_one(table, self.labels)
 
-    def baseline_outcome(self, table: pa.Table, probabilities: np.ndarray) -> Classified:
+    def baseline_outcome(self, table: pa.Table, given: np.ndarray) -> Classified:
         """See ``Comparable``."""
-        return Classified(self.labels, self.baseline_targets(table), probabilities.astype(np.float32))
+        return Classified(self.labels, self.baseline_targets(table), given.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -169,9 +183,22 @@ class SeveralLabels:
         return False
 
     @property
+    def baselines(self) -> tuple[str, ...]:
+        """Each label's share."""
+        return ("majority",)
+
+    @property
+    def measured(self) -> type[Tagged]:
+        """``Tagged``."""
+        return Tagged
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Micro F1 first."""
         return SEVERAL_LABELS
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """Nothing that the column does not show by itself."""
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
         """``labels``, sorted; those that were given are kept.
@@ -183,7 +210,7 @@ class SeveralLabels:
             self.baseline_targets(table)
         return {"labels": self.labels or _labels.learn_several(table)}
 
-    def names(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, Any]:
         """See ``Answer``."""
         return label_names(self.labels, "multi_label_classification")
 
@@ -222,9 +249,9 @@ class SeveralLabels:
         numbers = pa.array(_labels.encode_several(table, self.labels), pa.large_list(pa.int64()))
         return _labels.indicators(numbers, len(self.labels))
 
-    def baseline_outcome(self, table: pa.Table, probabilities: np.ndarray) -> Tagged:
+    def baseline_outcome(self, table: pa.Table, given: np.ndarray) -> Tagged:
         """See ``Comparable``."""
-        return Tagged(self.labels, self.baseline_targets(table), probabilities.astype(np.float32), self.threshold)
+        return Tagged(self.labels, self.baseline_targets(table), given.astype(np.float32), self.threshold)
 
 
 def label_names(labels: tuple[str, ...], problem: str) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Task(ABC):
     modality: ClassVar[str]
     #: ``pipeline_tag`` of a model card on the Hugging Face Hub; empty where the Hub has no name for the task.
     hub_name: ClassVar[str] = ""
+    #: What the model's own outputs are, for those who open it with another library; empty where its card goes without.
+    raw_outputs: ClassVar[str] = ""
     #: Roles of special tokens that keep their meaning where a text spells them out, such as ``mask_token``.
     special_tokens: ClassVar[tuple[str, ...]] = ()
     #: Entries of a batch that the model's forward does not take.

@@ -1,4 +1,4 @@
-"""Classification, composed of what is read and what is answered: each is an object, and the task joins the two."""
+"""Tasks composed of a reader and an answer: each is an object, and the task joins the two."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from dianji.bases.base import Base
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.evaluate.baseline import Inputs
 from dianji.evaluate.outcome import Outcome
+from dianji.registry import REGISTRY
 from dianji.tasks.base import Batch, Loss, Outputs, Prediction, Purpose, Task, TaskModel
 
 #: The entry of a batch that holds the targets.
@@ -37,7 +39,15 @@ class Reader(Protocol):
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """Baselines for such inputs."""
+        """Baselines for such inputs, whatever the answer."""
+        ...
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """See ``Task.check``."""
+        ...
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """See ``Task.corpus``."""
         ...
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
@@ -45,7 +55,7 @@ class Reader(Protocol):
         ...
 
     def model(self, base: Base, names: dict[str, Any]) -> TaskModel:
-        """A classifier on the base; ``names`` are configuration entries that describe the labels."""
+        """The base under a head with an output per name; ``names`` are configuration entries that describe them."""
         ...
 
     def encode(self, table: pa.Table, base: Base, targets: Mapping[str, pa.Array]) -> pa.Table:
@@ -62,7 +72,7 @@ class Reader(Protocol):
 
 
 class Answer(Protocol):
-    """The output side: labels, targets, loss on logits, predictions, outcome, metrics."""
+    """The output side: names of the outputs, targets, loss on logits, predictions, outcome, metrics."""
 
     @property
     def columns(self) -> Mapping[str, Column]:
@@ -75,16 +85,30 @@ class Answer(Protocol):
         ...
 
     @property
+    def baselines(self) -> tuple[str, ...]:
+        """Baselines for such answers that read no input."""
+        ...
+
+    @property
+    def measured(self) -> type[Outcome]:
+        """The kind of outcome; baselines of the reader that serve it are computed."""
+        ...
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The primary one first."""
         ...
 
-    def learn(self, table: pa.Table) -> Mapping[str, Any]:
-        """Fields of the task that the target column of the training split decides."""
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """See ``Task.check``."""
         ...
 
-    def names(self) -> dict[str, Any]:
-        """Configuration entries by which transformers knows the labels."""
+    def learn(self, table: pa.Table) -> Mapping[str, Any]:
+        """Fields of the task that the target columns of the training split decide."""
+        ...
+
+    def configuration(self) -> dict[str, Any]:
+        """Configuration entries by which transformers knows the outputs."""
         ...
 
     def encode(self, table: pa.Table) -> Mapping[str, pa.Array]:
@@ -96,7 +120,7 @@ class Answer(Protocol):
         ...
 
     def loss(self, logits: Tensor, target: Tensor) -> Loss:
-        """Of fp32 logits (examples, labels)."""
+        """Of fp32 logits (examples, outputs)."""
         ...
 
     def predictions(self, outputs: Outputs) -> Sequence[Prediction]:
@@ -111,15 +135,13 @@ class Answer(Protocol):
         """See ``Comparable``."""
         ...
 
-    def baseline_outcome(self, table: pa.Table, probabilities: np.ndarray) -> Outcome:
+    def baseline_outcome(self, table: pa.Table, given: np.ndarray) -> Outcome:
         """See ``Comparable``."""
         ...
 
 
-class Classification(Task):
-    """A task whose model gives logits (examples, labels). A subclass names its ``reader`` and its ``answer``."""
-
-    labels: tuple[str, ...]
+class Composed(Task):
+    """A task whose model gives logits (examples, outputs). A subclass names its ``reader`` and its ``answer``."""
 
     @property
     @abstractmethod
@@ -143,8 +165,9 @@ class Classification(Task):
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """The majority, and those of the reader."""
-        return ("majority", *self.reader.baselines)
+        """Those of the answer alone, and those of the reader that suit the answer."""
+        fitting = (of for of in self.reader.baselines if self.answer.measured in REGISTRY.get("baseline", of).serves)
+        return (*self.answer.baselines, *fitting)
 
     @property
     def random_batches(self) -> bool:
@@ -154,15 +177,24 @@ class Classification(Task):
     @property
     def linear_head(self) -> bool:
         """Whether there is one label per row, and the loss is the answer's own."""
-        return self.answer.linear and type(self).loss is Classification.loss
+        return self.answer.linear and type(self).loss is Composed.loss
 
     def fit(self, table: pa.Table) -> Self:
-        """Learn the labels; labels that were given are kept, and the table's must be among them."""
+        """Learn what the reader and the answer need; what was given is kept, and the table must fit it."""
         return replace(self, **self.reader.learn(table), **self.answer.learn(table))  # type: ignore[type-var]  # every component is a dataclass
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """What the reader and the answer find."""
+        self.reader.check(table, findings)
+        self.answer.check(table, findings)
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """The reader's."""
+        return self.reader.corpus(table)
 
     def model(self, base: Base) -> TaskModel:
         """See ``Task.model``."""
-        return self.reader.model(base, self.answer.names())
+        return self.reader.model(base, self.answer.configuration())
 
     def encode(self, table: pa.Table, base: Base) -> pa.Table:
         """The reader's columns and ``target``."""
@@ -176,7 +208,7 @@ class Classification(Task):
         return batch
 
     def logits(self, model: torch.nn.Module, batch: Batch) -> Tensor:
-        """(examples, labels), in fp32 whatever the precision of the products before."""
+        """(examples, outputs), in fp32 whatever the precision of the products before."""
         found: Tensor = model(**self.model_inputs(batch)).logits
         return found.float()
 
@@ -186,7 +218,7 @@ class Classification(Task):
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
-        """``logits`` (examples, labels)."""
+        """``logits`` (examples, outputs)."""
         return {"logits": self.logits(model, batch).cpu().numpy()}
 
     def predictions(self, outputs: Outputs, rows: pa.Table, base: Base) -> Sequence[Prediction]:
@@ -205,6 +237,12 @@ class Classification(Task):
         """See ``Comparable``."""
         return self.answer.baseline_targets(table)
 
-    def baseline_outcome(self, table: pa.Table, probabilities: np.ndarray) -> Outcome:
+    def baseline_outcome(self, table: pa.Table, given: np.ndarray) -> Outcome:
         """See ``Comparable``."""
-        return self.answer.baseline_outcome(table, probabilities)
+        return self.answer.baseline_outcome(table, given)
+
+
+class Classification(Composed):
+    """A composed task whose answer is ``labels``."""
+
+    labels: tuple[str, ...]

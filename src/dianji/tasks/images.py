@@ -14,6 +14,7 @@ from transformers import AutoModelForImageClassification
 
 from dianji.bases.base import Base
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.tasks import _heads, _images
 from dianji.tasks.base import Batch, Purpose, TaskModel
 
@@ -49,6 +50,13 @@ class Images:
     def baselines(self) -> tuple[str, ...]:
         """Raw pixels are telling for small images only."""
         return ("pixels-logistic-regression",) if self.pixels else ()
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """Nothing that the column does not show by itself."""
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """The rows as they are."""
+        return table
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
         """``pixels``."""

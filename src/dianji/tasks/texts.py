@@ -13,6 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 
 from dianji.bases.base import Base, Pooling
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.tasks import _heads, _tokens
 from dianji.tasks._pooled import PooledClassifier, restore_head
 from dianji.tasks._rows import texts
@@ -49,7 +50,14 @@ class Texts:
     @property
     def baselines(self) -> tuple[str, ...]:
         """Counted words."""
-        return ("tfidf-logistic-regression",)
+        return ("tfidf-logistic-regression", "tfidf-ridge")
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        """Nothing that the column does not show by itself."""
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        """The rows as they are."""
+        return table
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
         """Nothing."""

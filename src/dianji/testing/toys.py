@@ -36,6 +36,7 @@ from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.ragged import Ragged
 from dianji.evaluate.ranked import Retrieval
+from dianji.evaluate.regressed import Regressed
 from dianji.evaluate.similar import Similarity
 from dianji.evaluate.spans import SURE, Spans
 from dianji.tasks.base import TaskModel
@@ -115,6 +116,25 @@ def scored_table() -> pa.Table:
     words = [({*text.split()}, {*other.split()}) for text, other in zip(texts, others, strict=True)]
     scores = [round(5 * len(one & two) / len(one | two), 2) for one, two in words]
     return pa.table({"text": texts, "other": others, "score": pa.array(scores, pa.float64())})
+
+
+def related_table() -> pa.Table:
+    """24 pairs of questions: ``text``, ``other``, ``label`` (same: asked otherwise; different: about a refund)."""
+    pairs = pair_table()
+    same = [row % 2 == 0 for row in range(24)]
+    others = [
+        pairs["positive"][row].as_py() if one else pairs["text"][2 + 3 * (row // 3)].as_py()
+        for row, one in enumerate(same)
+    ]
+    labels = ["same" if one else "different" for one in same]
+    return pa.table({"text": pairs["text"], "other": others, "label": labels})
+
+
+def rated_table() -> pa.Table:
+    """24 questions with two numbers: ``text``, ``words`` (how many it has) and ``price`` (of what it is about)."""
+    texts, labels = text_table()["text"].to_pylist(), text_table()["label"].to_pylist()
+    words = pa.array([float(len(text.split())) for text in texts])
+    return pa.table({"text": texts, "words": words, "price": [100.0 * (1 + LABELS.index(label)) for label in labels]})
 
 
 def triplet_table() -> pa.Table:
@@ -300,6 +320,12 @@ def _similarity(quality: float, rows: int, rng: np.random.Generator) -> Similari
     return Similarity(mixed.astype(np.float32), score)
 
 
+def _regressed(quality: float, rows: int, rng: np.random.Generator) -> Regressed:
+    truth = rng.uniform((0, -100), (5, 900), size=(rows, 2))
+    guessed = rng.uniform((0, -100), (5, 900), size=(rows, 2))
+    return Regressed(("score", "price"), truth, quality * truth + (1 - quality) * guessed, (1.4, 290.0))
+
+
 def _retrieval(quality: float, rows: int, rng: np.random.Generator) -> Retrieval:
     wrong = np.full(rows, 50)
     above, tied = [], []
@@ -318,6 +344,7 @@ _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Ou
     Spans: _spans,
     Generated: _generated,
     Similarity: _similarity,
+    Regressed: _regressed,
     Retrieval: _retrieval,
 }
 _SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -1,4 +1,4 @@
-"""Agreement of a model's similarities with scores by people. Both metrics ignore the scale of the scores."""
+"""Agreement of a model's numbers or similarities with the true ones. Both metrics ignore the scale."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from dianji.evaluate.outcome import Outcome
+from dianji.evaluate.regressed import Regressed
 from dianji.evaluate.similar import Similarity
 from dianji.evaluate.weighted import correlation, ranks
 from dianji.registry import component
@@ -16,29 +17,39 @@ from dianji.registry import component
 @component("metric", "spearman")
 @dataclass(frozen=True)
 class Spearman:
-    """Correlation of the ranks of cosine and score; equal values share a rank (Spearman, 1904).
+    """Correlation of the ranks of answer and truth; equal values share a rank (Spearman, 1904).
 
-    The bootstrap ranks each resample anew. 0 where all cosines, or all scores, are equal.
+    The bootstrap ranks each resample anew. 0 where all answers, or all true values, are equal. Of several numbers per
+    row the mean over them.
     """
 
-    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Similarity,)
+    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Similarity, Regressed)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
-    def __call__(self, outcome: Similarity, weights: np.ndarray) -> np.ndarray:
+    def __call__(self, outcome: Similarity | Regressed, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        return correlation(ranks(outcome.cosine, weights), ranks(outcome.score, weights), weights)
+        return _mean(
+            [correlation(ranks(given, weights), ranks(true, weights), weights) for given, true in outcome.numbers()]
+        )
 
 
 @component("metric", "pearson")
 @dataclass(frozen=True)
 class Pearson:
-    """Linear correlation of cosine and score; 0 where all cosines, or all scores, are equal."""
+    """Linear correlation of answer and truth; 0 where all answers, or all true values, are equal.
 
-    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Similarity,)
+    Of several numbers per row the mean over them.
+    """
+
+    outcomes: ClassVar[tuple[type[Outcome], ...]] = (Similarity, Regressed)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
-    def __call__(self, outcome: Similarity, weights: np.ndarray) -> np.ndarray:
+    def __call__(self, outcome: Similarity | Regressed, weights: np.ndarray) -> np.ndarray:
         """(resamples, rows) -> (resamples,)."""
-        return correlation(outcome.cosine.astype(np.float64), outcome.score, weights)
+        return _mean([correlation(given, true, weights) for given, true in outcome.numbers()])
+
+
+def _mean(of_each: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(of_each, axis=0))

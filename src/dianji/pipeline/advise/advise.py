@@ -202,6 +202,8 @@ def _facts(seen: Inspection, rows: DataFacts) -> dict[str, str]:
     facts = {"kind": rows.modality, "training rows": f"{rows.train:,}"}
     if rows.labels:
         facts["labels"] = f"{rows.labels:,}, {rows.per_label:,.0f} rows each on average"
+    if sketch.measures(seen):
+        facts["numbers"] = f"{seen.number}, {seen.column(str(seen.number)).distinct:,} different ones"
     if rows.modality == "text":
         lengths = seen.column(str(seen.text)).characters
         facts["lengths"] = f"median {lengths['median']:,.0f} characters, 95 % below {lengths['p95']:,.0f}"

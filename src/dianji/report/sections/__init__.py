@@ -8,6 +8,7 @@ from dianji.report.sections.confusion import CONFUSION
 from dianji.report.sections.cost import COST
 from dianji.report.sections.curves import CURVES
 from dianji.report.sections.data import DATA
+from dianji.report.sections.groups import GROUPS
 from dianji.report.sections.identity import IDENTITY
 from dianji.report.sections.label_errors import LABEL_ERRORS
 from dianji.report.sections.lineage import LINEAGE
@@ -26,6 +27,7 @@ SECTIONS: tuple[Section, ...] = (
     CLASSES,
     CONFUSION,
     RELIABILITY,
+    GROUPS,
     MISTAKES,
     WRITTEN,
     LABEL_ERRORS,
