@@ -6,6 +6,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from dianji.bases.base import Card
 from dianji.bases.folder import FolderBase
 from dianji.errors import BaseError, CapabilityError, DataError
 from dianji.tasks._denoising import deleted
@@ -211,3 +212,18 @@ def test_the_decoder_is_not_saved(tmp_path):
 
 def test_a_new_base_learns_the_words_of_all_columns():
     assert SentenceEmbedding().corpus(toys.pair_table()).num_rows == 48
+
+
+def test_a_pre_trained_base_is_changed_by_small_steps():
+    small, large = (Card("toy", "text", "bert", width, pretrained=True) for width in (384, 768))
+    pairs, scored = SentenceEmbedding(form="pairs"), SentenceEmbedding(form="scored-pairs")
+    assert pairs.usual(5000, small) == {"learning_rate": 5e-5}
+    assert pairs.usual(5000, large) == {"learning_rate": 1.25e-5}
+    assert scored.usual(5000, small) == {"learning_rate": 5e-5, "batch_size": 32, "epochs": 4.0}
+    assert scored.usual(100, small) == {"learning_rate": 5e-5}
+
+
+def test_a_new_base_and_a_new_decoder_learn_as_usual():
+    assert SentenceEmbedding().usual(5000, Card("toy", "text", "bert", 384, pretrained=False)) == {}
+    rebuilt = SentenceEmbedding(form="texts", objective="tsdae")
+    assert rebuilt.usual(5000, Card("toy", "text", "bert", 384, pretrained=True)) == {}

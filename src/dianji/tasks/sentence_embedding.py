@@ -34,6 +34,10 @@ from dianji.tasks.embedder import TextEmbedder
 _LENGTH = 256  # tokens, unless the recipe says otherwise or the base takes fewer
 
 
+_RATE = 5e-5  # of a pre-trained base that is 384 wide
+_MANY = 4000  # rows
+
+
 @dataclass(frozen=True)
 class VectorPrediction:
     """The vector of a text, float32."""
@@ -147,8 +151,14 @@ class SentenceEmbedding(Task):
         )
 
     def usual(self, rows: int, card: Card) -> Mapping[str, Any]:
-        """Smaller steps than for a new head: the base's vectors are good already."""
-        return {}
+        """A quarter of the usual steps for a pre-trained base: its vectors are good already, and there is no new head.
+
+        Many scored pairs have smaller batches and fewer epochs too, as measured on STS-B.
+        """
+        if not card.pretrained or self._objective == "tsdae":
+            return {}
+        rate = {"learning_rate": _RATE * min(1.0, (384 / card.width) ** 2)}
+        return {**rate, "batch_size": 32, "epochs": 4.0} if self.form == "scored-pairs" and rows >= _MANY else rate
 
     def fit(self, table: pa.Table) -> Self:
         """Learn the range of the scores.
