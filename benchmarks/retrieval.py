@@ -43,7 +43,7 @@ def write(name: str, folder: Path) -> tuple[Path, Path]:
     for article in json.loads(need(DATA / SETS[name]).read_text(encoding="utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
             key = held.setdefault(paragraph["context"], f"p{len(held)}")
-            asked += [(question["question"], key) for question in paragraph["qas"]]
+            asked += [(question["question"], key) for question in paragraph["qas"] if question["question"].strip()]
     documents, queries = folder / f"{name}.csv", folder / f"{name}-queries.csv"
     for path, header, rows in (
         (documents, ("text", "id"), held.items()),

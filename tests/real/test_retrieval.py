@@ -23,7 +23,7 @@ def written(source: Path, folder: Path, questions: int) -> tuple[Path, Path]:
     for article in json.loads(source.read_text(encoding="utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
             name = ids.setdefault(paragraph["context"], f"p{len(ids)}")
-            asked += [(question["question"], name) for question in paragraph["qas"]]
+            asked += [(question["question"], name) for question in paragraph["qas"] if question["question"].strip()]
     tables = {"documents.csv": [("text", "id"), *ids.items()], "queries.csv": [("query", "relevant"), *asked]}
     for name, rows in tables.items():
         with (folder / name).open("w", newline="", encoding="utf-8") as file:

@@ -14,7 +14,7 @@ from tests.retrieval.conftest import write_documents
 
 
 def read(path, **options):
-    warned = []
+    warned: list[str] = []
     return read_documents(str(path), warn=warned.append, **options), warned
 
 

@@ -11,11 +11,12 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import dianji
 from dianji import verbs
 from dianji.artefact.opened import Model
-from dianji.errors import ArtefactError, CapabilityError, DataError, RecipeError, StoreError
+from dianji.errors import ArtefactError, BaseError, CapabilityError, DataError, RecipeError, StoreError
 from dianji.reporting import Silent
 from dianji.retrieval import approximate, build
 from dianji.retrieval.encoder import Encoder
@@ -60,6 +61,19 @@ def test_queries_and_passages_are_read_behind_their_own_prompts():
         expected = plain.encode(pa.table({"text": [f"{prompt}my card"]}), base)
         assert side.encode(table, base)["input_ids"] == expected["input_ids"]
     assert embedder.length == 32 - 2 - 1  # two special tokens, and the prompt
+
+
+@pytest.mark.usefixtures("prove_here")
+def test_a_base_without_a_pooler_is_whole_and_one_without_a_layer_is_not(documents, toy_model, tmp_path):
+    for name, lacks in (("pooler", "pooler."), ("layer", "encoder.layer.1.output.dense")):
+        place = shutil.copytree(toy_model, tmp_path / name)
+        held = load_file(place / "model.safetensors")
+        kept = {key: value for key, value in held.items() if lacks not in key}
+        assert len(kept) < len(held)
+        save_file(kept, place / "model.safetensors", metadata={"format": "pt"})
+    assert verbs.index(str(documents), tmp_path / "index", model=tmp_path / "pooler").model == "pooler"
+    with pytest.raises(BaseError, match="2 are missing"):
+        verbs.index(str(documents), tmp_path / "other", model=tmp_path / "layer")
 
 
 def test_hybrid_is_the_default_and_python_has_it_all(dense):

