@@ -36,7 +36,7 @@ def test_prefixes_end_at_a_dot(bert):
 
 
 def test_label_names_count_the_classes():
-    config = BertConfig(**SeveralLabels(("a", "b", "c")).names())
+    config = BertConfig(**SeveralLabels(("a", "b", "c")).configuration())
     assert config.num_labels == 3
     assert config.problem_type == "multi_label_classification"
 
