@@ -14,7 +14,8 @@ from typing import Any
 from _tools import answer, interleaved, keep, median, processor, spread, table, verdict
 
 CHILD = Path(__file__).with_name("_speed_child.py")
-BEST = ("trainer best", "trainer best, 1 loader")
+#: Of these the fastest counts: on a CPU without AMX fp32 may be faster than bf16.
+BEST = ("trainer best", "trainer best, 1 loader", "trainer best, fp32")
 Measured = Mapping[str, list[Any]]  # side -> its repeats
 
 

@@ -1,9 +1,9 @@
 """Entities of WNUT17 by Dianji and by transformers' Trainer: sentences/s, peak memory, entity F1.
 
 all-MiniLM-L6-v2, a linear layer over the first token of each word, the same rows, batch, learning rates and decay.
-Speed is that of an epoch after a warm-up; the Trainer has its best settings (bf16, batches by length, fused AdamW),
-with and without a loader process, and the faster one counts. Quality is that of Dianji's defaults on the test file,
-over seeds; ``--full-trainer`` also trains the Trainer to the end, for as many epochs.
+Speed is that of an epoch after a warm-up; the Trainer has its best settings (batches by length, fused AdamW), in bf16
+with and without a loader process and in fp32, and the fastest one counts. Quality is that of Dianji's defaults on the
+test file, over seeds; ``--full-trainer`` also trains the Trainer to the end, for as many epochs.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, Setting] = {
     "trainer defaults": Setting(DEFAULTS, 8, steps=80),
     "trainer best": Setting(BEST),
     "trainer best, 1 loader": Setting({**BEST, **LOADER}),
+    "trainer best, fp32": Setting({**BEST, "bf16": False}),
     "trainer best on a GPU": Setting(ON_GPU),
     "trainer best on a GPU, compiled": Setting({**ON_GPU, "torch_compile": True}),
 }

@@ -58,12 +58,16 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class PlannedVariant:
-    """One variant of a comparison, with a step for each seed; ``done`` of them are already in the store."""
+    """One variant of a comparison, with a step for each seed; ``done`` of them are already in the store.
+
+    Without ``steps`` it waits: stages ``waits_for`` must be done before it can be planned.
+    """
 
     name: str
     stage: str
     steps: tuple[str, ...]
     done: int
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ class Plan:
             "stages": [{**asdict(stage), "folder": str(stage.folder)} for stage in self.stages],
             "warnings": list(self.warnings),
             "filled": dict(self.filled),
-            "variants": [{**asdict(variant), "steps": list(variant.steps)} for variant in self.variants],
+            "variants": [
+                {**asdict(variant), "steps": list(variant.steps), "waits_for": list(variant.waits_for)}
+                for variant in self.variants
+            ],
         }
 
 

@@ -229,3 +229,11 @@ def test_proportional_sums_up_and_stays_next_to_the_share(sizes, total):
     assert found.sum() == total
     assert (found <= counts).all()
     assert np.abs(found - counts * total / max(1, counts.sum())).max() < 1
+
+
+@given(rows=st.integers(12, 200), seed=seeds, folds=st.sampled_from([None, 3]))
+def test_groups_are_divided_alike_whatever_else_rows_hold(rows, seed, folds):
+    groups = np.arange(rows) // 3
+    how = Shares(0.2, 0.2, folds=folds)
+    first = divide(Keys(ranks(rows), groups=groups), how, seed)
+    assert (first == divide(Keys(ranks(rows)[::-1], groups=groups), how, seed)).all()

@@ -50,7 +50,7 @@ def test_memory_that_a_step_kept_is_not_the_next_stages_peak():
         for _ in range(6):
             blocks = [torch.ones(16, 2**20, dtype=torch.uint8) for _ in range(6)]
             del blocks
-        assert peak_mb() - before < 250  # kept and used again, not kept six times
+        assert peak_mb() - before < 400  # kept and used again; kept six times they are 576
     reset_peak()
     assert peak_mb() < before + 50
 

@@ -1,4 +1,6 @@
-"""Runs of a recipe by several processes, some of which are lost: ``python -m tests.stories.several RECIPE FOLDER``.
+"""Runs of recipes by several processes: ``python -m tests.stories.several RECIPE DERIVED FOLDER``.
+
+Some processes are lost. In DERIVED a stage makes rows for a later one.
 
 As in ``killing.py``, one process imports everything and forks a child for each process of a run.
 """
@@ -61,7 +63,7 @@ def at_step(number: int, what: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
-def main(recipe: str, folder: Path) -> dict[str, list[Ended]]:
+def main(recipe: str, derived: str, folder: Path) -> dict[str, list[Ended]]:
     for kind in HOMES:
         REGISTRY.discover(kind)
     run = ("run", recipe)
@@ -78,9 +80,13 @@ def main(recipe: str, folder: Path) -> dict[str, list[Ended]]:
     with step.locked():
         cases["held"] = crew([command(*run, home=folder / "stopped")] * 2)
     cases["no such stage"] = crew([command(*run, "--stage", "none", home=folder / "together")] * 2)
+    of_rows, home = ("run", derived), folder / "derived"
+    cases["derived alone"] = crew([command(*of_rows, home=folder / "derived alone")])
+    cases["derived"] = crew([command(*of_rows, home=home)] * 2)
+    cases["derived, reused"] = crew([command(*of_rows, "--json", home=home)] * 2)
     return cases
 
 
 if __name__ == "__main__":
-    found = main(sys.argv[1], Path(sys.argv[2]))
+    found = main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     print(json.dumps({name: [asdict(one) for one in ended] for name, ended in found.items()}))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dianji import verbs
+from dianji.cli import invoke
 from dianji.errors import RecipeError
 from dianji.spec.sections import Recipe
 from dianji.store.garbage import find
@@ -145,6 +146,40 @@ def test_a_comparison_of_teacher_and_student(home):
     assert [variant.name for variant in ran.comparison.variants] == ["teacher", "student"]
     with pytest.raises(RecipeError, match=r"made by a stage that is not done. First: dianji run .* --stage teacher"):
         verbs.compare(Recipe.parse(asked), store=Store(home / "new"))
+
+
+def test_a_comparison_is_checked_while_a_stage_waits(home, capsys):
+    asked = recipe(home, compare={"variants": ["teacher", "student"], "seeds": 2})
+    plan = verbs.check(Recipe.parse(asked), store=Store(home / "store"))
+    told = [(of.name, of.stage, len(of.steps), of.waits_for) for of in plan.variants]
+    assert told == [("teacher", "teacher", 2, ()), ("student", "student", 0, ("teacher",))]
+    assert plan.filled["compare"]["seeds"] == 2
+    assert plan.to_json()["variants"][1]["waits_for"] == ["teacher"]
+    (home / "recipe.json").write_text(json.dumps(asked))
+    assert invoke(["check", str(home / "recipe.json")]) == 0
+    assert "waits for rows of teacher" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("variants", "part", "expected"),
+    [
+        (["teacher", {"stage": "student", "task": "masked-language"}], None, "Compare like with like"),
+        (["teacher", {"stage": "student", "adapt": "frozn"}], None, "Did you mean 'frozen'"),
+        (["teacher", {"stage": "student", "from": "nowhere/base"}], None, "compare.variants.1"),
+        (["teacher", {"stage": "teacher", "name": "again"}, "student"], None, "asks for the same as 'teacher'"),
+        (["both", "student"], "intent", "the stage 'both' has no part 'intent'"),
+    ],
+)
+def test_faults_of_a_comparison_are_told_before_the_rows_are_made(home, variants, part, expected):
+    asked = recipe(home, compare={"variants": variants, "seeds": 1, "part": part})
+    task = {"task": "text-classification", "data": "labelled"}
+    both = {"parts": {"intents": task, "others": task}, "train": {"steps": 1}, "from": str(home / "base")}
+    asked["stages"] = {"both": both, **asked["stages"]}
+    for verb in (verbs.check, verbs.run):
+        with pytest.raises(RecipeError) as error:
+            verb(Recipe.parse(asked), store=Store(home / "store"))
+        assert expected in str(error.value)
+    assert not [step for step in Store(home / "store").steps() if step.state == "done"]
 
 
 @pytest.mark.parametrize(

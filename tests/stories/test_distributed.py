@@ -41,6 +41,23 @@ stages:
     techniques: [{ema: {decay: 0.9}}]
     evaluate: {resamples: 100, baselines: false}
 """
+#: A teacher labels the tickets, and a student learns from them too.
+DERIVED = """
+name: derived
+seed: 7
+base: {new: transformer, layers: 2, width: 32, heads: 2, length: 32, vocabulary: 200, dropout: 0.0}
+data:
+  tickets: {path: DATA/tickets.jsonl, columns: {text: body}}
+  questions: {path: DATA/questions.csv, columns: {text: query, label: intent}}
+  sure: {from: teacher, select: {pseudo-labels: {probability: 0.05}}, rows: tickets, with: questions}
+stages:
+  teacher: &stage
+    task: text-classification
+    data: questions
+    train: {steps: 6, batch_size: 8, precision: fp32}
+    evaluate: {resamples: 100, baselines: false}
+  student: {<<: *stage, data: sure}
+"""
 STAGES = 2
 
 pytestmark = [
@@ -60,9 +77,15 @@ def recipe(folder, project):
 
 
 @pytest.fixture(scope="module")
-def cases(folder, recipe):
+def derived(folder, project):
+    (folder / "rows").mkdir()
+    return write_recipe(folder / "rows", project, DERIVED)
+
+
+@pytest.fixture(scope="module")
+def cases(folder, recipe, derived):
     """What came of each case in ``several.py``: one entry per process."""
-    done = start([sys.executable, "-m", "tests.stories.several", recipe, folder])
+    done = start([sys.executable, "-m", "tests.stories.several", recipe, derived, folder])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -186,6 +209,32 @@ def test_a_signal_to_one_stops_all_at_the_same_step_and_accelerate_goes_on(folde
     assert done.returncode == 0, done.stderr
     assert digests(folder / "stopped") == digests(folder / "together")
     assert_written_once(folder / "stopped")
+
+
+def made(artefact):
+    return json.loads((artefact / "evidence/data.json").read_text())["made"]
+
+
+def test_rows_that_a_stage_makes_are_made_once_and_learnt_alike(folder, cases):
+    assert codes(cases["derived alone"]) == [0]
+    assert codes(cases["derived"]) == [0, 0]
+    alone, together = artefacts(folder / "derived alone"), artefacts(folder / "derived")
+    assert set(together) == {"teacher", "student"}
+    assert 0 < made(together["student"])["rows"] == made(alone["student"])["rows"]
+    assert made(together["student"])["step"] == together["teacher"].parent.name
+    for stage in alone:
+        weights = load_file(together[stage] / "model.safetensors")
+        for name, value in load_file(alone[stage] / "model.safetensors").items():
+            np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
+    entries = Ledger(folder / "derived/ledger.jsonl").entries()
+    assert sorted(entry["stage"] for entry in entries if entry["event"] == "done") == ["student", "teacher"]
+    kept = list((folder / "derived/cache").rglob("rows.arrow"))
+    assert len(kept) == 1
+    assert verbs.verify(together["student"]).ok
+    main, other = cases["derived, reused"]
+    assert [stage["reused"] for stage in json.loads(main["value"])["stages"]] == [True, True]
+    assert other["value"] == ""
+    assert cases["derived"][1]["said"] == ""
 
 
 def test_what_stops_the_main_process_stops_all(cases):

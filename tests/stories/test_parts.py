@@ -157,3 +157,47 @@ compare: {seeds: 1, part: PART, variants: [both, {stage: both, adapt: frozen}, a
     path.write_text(text.replace("PART", "mods"), encoding="utf-8")
     with pytest.raises(RecipeError, match=r"has no part 'mods', which compare\.part names\. Did you mean 'moods'"):
         run(Recipe.load(path))
+
+
+SAME_ROWS = """
+name: joint
+seed: 3
+base: {new: transformer, layers: 1, width: 16, heads: 2, length: 16, vocabulary: 60}
+data:
+  rows: {path: DATA/turns.jsonl, split: {validation: 0.2, test: 0.2GROUP}}
+stages:
+  both:
+    parts:
+      intent: {task: text-classification, data: rows}
+      first: {task: sequence-tagging, data: rows}
+    train: {epochs: 1, batch_size: 8}
+    evaluate: {resamples: 100, baselines: false}
+"""
+
+
+@pytest.mark.parametrize("group", ["", ", group: dialogue"])
+def test_parts_on_the_same_rows_are_divided_alike_by_group_or_it_is_told(tmp_path, project, monkeypatch, group):
+    monkeypatch.setenv("DIANJI_HOME", str(tmp_path / "home"))
+    rows = [
+        {
+            "text": f"row {number} is {'good' if number % 2 else 'bad'}",
+            "label": "ab"[number % 2],
+            "spans": [{"start": 0, "end": 3, "label": "ROW"}],
+            "dialogue": f"d{number // 4}",
+        }
+        for number in range(60)
+    ]
+    (project / "turns.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path = write_recipe(tmp_path, project, SAME_ROWS.replace("GROUP", group))
+    plan = check(Recipe.load(path))
+    told = [warning for warning in plan.warnings if "share a base" in warning]
+    assert bool(told) == (not group)
+    assert all("of part 'intent' train" in one or "of part 'first' train" in one for one in told)
+    assert all("split: {group: …}" in one and "turns.jsonl, line" in one for one in told)
+    (stage,) = plan.stages
+    assert stage.memory_mb is not None
+    if group:
+        (ran,) = run(Recipe.load(path)).stages
+        events = [json.loads(line) for line in (ran.artefact / "parts/intent/evidence/events.jsonl").read_text().splitlines()]
+        steps = sum(event["event"] == "step" for event in events)
+        assert steps == -(-stage.rows["train"] // 2 // 8)  # a batch has eight texts, each with both labels

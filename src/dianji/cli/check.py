@@ -10,7 +10,7 @@ from dianji.cli.answer import Answer
 from dianji.cli.options import Json, RecipeFile
 
 if TYPE_CHECKING:
-    from dianji.results import Plan
+    from dianji.results import Plan, PlannedVariant
 
 
 Filled = Annotated[bool, typer.Option("--filled", help="Print the recipe with every default written out (YAML).")]
@@ -50,7 +50,7 @@ def _show(plan: Plan, recipe: str) -> None:
     print_table(["stage", "task", "starts from", "adaptation", "data", "rows", "state"], rows)
     if plan.variants:
         print("\nIt compares:")
-        variants = [[of.name, of.stage, f"{of.done} of {len(of.steps)} runs done"] for of in plan.variants]
+        variants = [[of.name, of.stage, _state(of)] for of in plan.variants]
         print_table(["variant", "stage", "state"], variants)
     for stage in plan.stages:
         if stage.memory_mb is not None:
@@ -63,3 +63,9 @@ def _show(plan: Plan, recipe: str) -> None:
     for warning in plan.warnings:
         print(f"warning: {clean(warning)}")
     print(f"Next: dianji run {recipe}")
+
+
+def _state(variant: PlannedVariant) -> str:
+    if variant.waits_for:
+        return f"waits for rows of {', '.join(variant.waits_for)}"
+    return f"{variant.done} of {len(variant.steps)} runs done"

@@ -18,6 +18,7 @@ from dianji.data.line import Flow
 from dianji.data.quality.near import QUICK, near_duplicates
 from dianji.data.quantiles import quantiles
 from dianji.data.rows import EXAMPLES, Rows
+from dianji.data.shared import shared_values
 from dianji.data.source import SPLITS
 from dianji.errors import DataError
 
@@ -37,6 +38,8 @@ def report(flow: Flow) -> Flow:
         "removed": dict(flow.report["removed"]),
         **build(rows, flow.findings),
     }
+    if shared := shared_values(rows, request.spec.columns, flow.findings):
+        told["shared"] = shared
     whole = batch.table.num_rows == flow.report["checked"]  # else of the rows that are used
     values = flow.report["values"] if whole else values_of(batch.table, request, Findings())
     for column, described in values.items():
@@ -190,9 +193,10 @@ def _label_counts(classes: pa.ChunkedArray, mask: np.ndarray) -> dict[str, int]:
 
 def _refuse(report: Mapping[str, Any], findings: Findings, section: str) -> None:
     """Under ``strict`` what measures wrongly is no longer only a warning."""
-    leaks = sum(entry["count"] for entry in report["leakage"].values())
-    if leaks or report["conflicts"]["count"]:
-        told = [warning for warning in findings.warnings if "also stand" in warning or "different labels" in warning]
+    leaks = [report["leakage"], *report.get("shared", {}).values()]
+    if sum(entry["count"] for of in leaks for entry in of.values()) or report["conflicts"]["count"]:
+        refused = ("also stand", "different labels", "with rows of training")
+        told = [warning for warning in findings.warnings if any(words in warning for words in refused)]
         raise DataError("\n".join(f"{section}: {warning}. Repair the rows, or leave out strict." for warning in told))
 
 

@@ -97,7 +97,7 @@ def divide(keys: Keys, shares: Shares, seed: int) -> np.ndarray:
     if keys.times is not None:
         return _by_time(keys.times, keys.order, shares)
     if keys.groups is not None:
-        return _by_group(keys.groups, keys.classes, shares, rank)
+        return _by_group(keys.groups, keys.classes, shares, seed)
     if keys.classes is not None:
         return _in_proportion(keys.classes, shares, rank)
     return _at_random(shares, rank)
@@ -109,7 +109,7 @@ def _one_fold(keys: Keys, shares: Shares, folds: int, rank: np.ndarray, seed: in
     A class with one row trains in every fold.
     """
     codes = np.zeros(len(rank), dtype=np.int8)
-    codes[_folds(keys, folds, rank) == shares.fold] = TEST
+    codes[_folds(keys, folds, rank, seed) == shares.fold] = TEST
     rest = np.flatnonzero(codes == TRAIN)
     if shares.validation:
         left = Shares(shares.validation * len(rank) / len(rest), 0.0)
@@ -117,14 +117,14 @@ def _one_fold(keys: Keys, shares: Shares, folds: int, rank: np.ndarray, seed: in
     return codes
 
 
-def _folds(keys: Keys, folds: int, rank: np.ndarray) -> np.ndarray:
+def _folds(keys: Keys, folds: int, rank: np.ndarray, seed: int) -> np.ndarray:
     """(rows,) the fold in which each row tests; -1: in none."""
     units = len(rank) if keys.groups is None else int(keys.groups.max()) + 1
     if units < folds:
         what = "rows" if keys.groups is None else "groups"
         raise DataError(f"{units} {what} cannot be divided into {folds} folds. Ask for fewer.")
     if keys.groups is not None:
-        inside, largest_first = _groups(keys.groups, keys.classes, rank)
+        inside, largest_first = _groups(keys.groups, keys.classes, seed)
         each = np.full((folds, 1), 1.0 / folds) * inside.sum(axis=0)
         return np.asarray(_assign(inside, largest_first, each)[keys.groups])
     found = np.empty(len(rank), dtype=np.int64)
@@ -230,13 +230,13 @@ def proportional(sizes: np.ndarray, total: int, most: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _by_group(groups: np.ndarray, classes: np.ndarray | None, shares: Shares, rank: np.ndarray) -> np.ndarray:
+def _by_group(groups: np.ndarray, classes: np.ndarray | None, shares: Shares, seed: int) -> np.ndarray:
     """Whole groups, the largest first, each to the split that it brings closest to its share of every class.
 
     With classes this is approximate: no group is cut for the sake of a proportion.
     """
     validation, test = shares.counts(len(groups))
-    inside, largest_first = _groups(groups, classes, rank)
+    inside, largest_first = _groups(groups, classes, seed)
     wanted = np.array([len(groups) - validation - test, validation, test]) / len(groups)
     usable = np.flatnonzero(wanted > 0)
     if len(inside) < len(usable):
@@ -253,14 +253,15 @@ def _too_few_groups(groups: int, splits: int) -> DataError:
     )
 
 
-def _groups(groups: np.ndarray, classes: np.ndarray | None, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(groups, classes) rows of each class in each group; and the groups, the largest first, equals in random order."""
+def _groups(groups: np.ndarray, classes: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(groups, classes) rows of each class in each group; and the groups, the largest first, equals in random order.
+
+    The order does not depend on what else the rows hold: two tasks on the same groups divide them alike.
+    """
     kinds = np.zeros(len(groups), dtype=np.int64) if classes is None else classes
     inside = np.zeros((groups.max() + 1, kinds.max() + 1))
     np.add.at(inside, (groups, kinds), 1.0)
-    seen = groups[rank]
-    first = np.unique(seen, return_index=True)[1]
-    shuffled = seen[np.sort(first)]  # groups in the random order of their rows
+    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(len(inside))
     return inside, shuffled[np.argsort(-inside[shuffled].sum(axis=1), kind="stable")]
 
 

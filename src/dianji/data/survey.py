@@ -25,6 +25,13 @@ from dianji.errors import DataError, RecipeError, did_you_mean
 from dianji.registry import REGISTRY
 from dianji.spec.data import Data
 
+#: The columns of questions about contexts, by what they are to each other and not by their kinds.
+_QUESTIONS = {
+    "question": Column("text"),
+    "context": Column("text", shared=True),
+    "answers": Column("answers", target=True),
+}
+
 
 @dataclass(frozen=True)
 class Surveyed:
@@ -59,8 +66,7 @@ def survey(path: str, given: Mapping[str, str]) -> Surveyed:
     seen = look_at(decoded, path)
     columns = _columns(seen, given)
     mapping = {name: list(seen.parts(of)) or of for name, of in columns.items()}
-    # What a model reads is an input, all else is a target.
-    kinds = {name: Column(name, target=not column_kind(name).modality) for name in columns}
+    kinds = _QUESTIONS if columns.keys() == _QUESTIONS.keys() else {name: _column(name) for name in columns}
     elsewhere = _elsewhere(decoded, columns)
     request = Request(Data(path=path, columns={**mapping}), kinds, "data", divide=False)
     loaded = divided(replace(decoded, request=request))
@@ -75,8 +81,15 @@ def survey(path: str, given: Mapping[str, str]) -> Surveyed:
     )
 
 
+def _column(kind: str) -> Column:
+    """What a model reads is an input, all else is a target."""
+    return Column(kind, target=not column_kind(kind).modality)
+
+
 def _columns(seen: Inspection, given: Mapping[str, str]) -> dict[str, str]:
     columns = dict(given)
+    if not given and seen.question and seen.text and seen.answers:
+        return {"question": seen.question, "context": seen.text, "answers": seen.answers}
     if not any(column_kind(name).modality for name in given):
         if seen.image:
             columns["image"] = seen.image

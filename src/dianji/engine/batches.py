@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from dianji.engine.seeding import generator
+from dianji.engine.units import Units
 from dianji.errors import CapabilityError
 from dianji.spec.sections import Train
 
@@ -142,22 +144,41 @@ class BatchOrder:
     seed: int
     #: The examples of an epoch; None: each once.
     draw: Draw | None = None
+    #: (examples,) the same number for examples that share a batch, where they count as one; None: each by itself.
+    units: np.ndarray | None = None
 
     def steps(self, epoch: int) -> list[list[np.ndarray]]:
         """The steps of one epoch; the last one may have fewer micro-batches."""
-        batches = bucketed(self.lengths, self.size, self.seed, epoch, self.draw)
+        units = self._units
+        batches = self._of_units(units, epoch) if units else self._batches(self.lengths, epoch)
         steps = [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
-        return [[part for batch in step for part in self._parts(batch)] for step in steps]
+        lengths = units.lengths if units else self.lengths
+        parts = [[part for batch in step for part in self._parts(batch, lengths)] for step in steps]
+        return [[units.examples(part) for part in step] for step in parts] if units else parts
 
     def tokens(self, step: Sequence[np.ndarray]) -> int:
         """The tokens in the micro-batches of a step, padding included."""
         return sum(int(self.lengths[batch].max()) * len(batch) for batch in step)
 
-    def _parts(self, batch: np.ndarray) -> list[np.ndarray]:
+    @cached_property
+    def _units(self) -> Units | None:
+        return None if self.units is None else Units.of(self.units, self.lengths)
+
+    def _batches(self, lengths: np.ndarray, epoch: int) -> list[np.ndarray]:
+        return bucketed(lengths, self.size, self.seed, epoch, self.draw)
+
+    def _of_units(self, units: Units, epoch: int) -> list[np.ndarray]:
+        """Batches of units of one size each, in random order."""
+        kinds = units.kinds
+        batches = [kind[batch] for kind in kinds for batch in self._batches(units.lengths[kind], epoch)]
+        order = generator(self.seed, 1, epoch, len(kinds)).permutation(len(batches))
+        return [batches[place] for place in order]
+
+    def _parts(self, batch: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
         """One batch, or parts of nearly equal size; a single example is never divided."""
         if self.size.examples is None or self.size.most is None:
             return [batch]
-        parts = -(-self.tokens([batch]) // self.size.most)
+        parts = -(-int(lengths[batch].max()) * len(batch) // self.size.most)
         return np.array_split(batch, min(parts, len(batch))) if parts > 1 else [batch]
 
     def total(self, epochs: float) -> int:

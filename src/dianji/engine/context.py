@@ -60,7 +60,8 @@ class RunContext:
         fast_layers = fast_layers_of(job, runtime)
         size = size_of(train, runtime.device.type, coupled=job.task.couples_examples)
         draw = partial(job.task.draw, job.examples)
-        order = BatchOrder(job.examples["length"].to_numpy(), size, train.accumulate, job.seed, draw)
+        lengths, units = job.examples["length"].to_numpy(), job.task.units(job.examples)
+        order = BatchOrder(lengths, size, train.accumulate, job.seed, draw, units)
         total = train.steps or (0 if train.minutes else order.total(train.epochs or 1.0))
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         progress = Progress(model, job.seed, total, trainable=trainable, head=job.model.head)

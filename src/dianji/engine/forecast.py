@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,19 +54,24 @@ class Forecast:
         return self.process + tensors * (1 + LOST) + self.libraries
 
 
+#: Models, each with its batch.
+Runs = Sequence[tuple[nn.Module, Batch]]
+
+
 @dataclass(frozen=True)
 class Load:
     """The properties of a stage that decide its memory.
 
-    ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``step`` and ``evaluation``
-    are the largest batches, the second None where nothing is evaluated; ``varied``: batches differ in shape;
+    ``model`` is on torch's device "meta", adapted, and in the state in which it will train; ``steps`` are the models
+    that one step runs before its backward pass, each with the largest batch, as ``Task.running`` gives them;
+    ``evaluations`` those of evaluations, which come one after the other; ``varied``: batches differ in shape;
     ``fast``: with fast layers; ``packed``: without padding; ``idle``: numbers in word vectors that do not
     occur, which no optimiser will see.
     """
 
     model: nn.Module
-    step: Batch
-    evaluation: Batch | None
+    steps: Runs
+    evaluations: Runs
     optimizer: Component
     bf16: bool
     varied: bool
@@ -87,15 +93,19 @@ def forecast(load: Load, process: float) -> Forecast:
     weights = list(load.model.parameters())
     learnt = sum(weight.numel() for weight in weights if weight.requires_grad) - load.idle
     state = state_bytes(load.optimizer)
-    steps, evaluations = _Inputs.of(load.model, load.step), _Inputs.of(load.model, load.evaluation or {})
+    steps, evaluations = (
+        [(model, _Inputs.of(model, batch)) for model, batch in runs] for runs in (load.steps, load.evaluations)
+    )
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         _materialise(load.model)
         load.model.train()
-        step = _peak(lambda: _backward(steps.logits(load.model, mode)), bf16=load.bf16)
+        step = _peak(lambda: _backward([inputs.logits(model, mode) for model, inputs in steps]), bf16=load.bf16)
         load.model.zero_grad()
         load.model.eval()
         with torch.no_grad():
-            evaluation = _peak(lambda: evaluations.logits(load.model, mode), bf16=load.bf16) if load.evaluation else 0
+            evaluation = max(
+                (_peak(partial(inputs.logits, model, mode), bf16=load.bf16) for model, inputs in evaluations), default=0
+            )
     return Forecast(
         process,
         sum(weight.numel() * weight.element_size() for weight in weights) / MIB,
@@ -221,9 +231,8 @@ class _Inputs:
 
     def _narrow(self, module: nn.Module, args: Any, output: Any) -> Any:
         hidden = output[0].flatten(0, 1)[: self.asked].unsqueeze(0)
-        if isinstance(output, ModelOutput):
-            output[next(iter(output.keys()))] = hidden
-            return output
+        if isinstance(output, ModelOutput):  # a copy: another part may read it whole
+            return type(output)(**{**output, next(iter(output.keys())): hidden})
         return (hidden, *output[1:])
 
 
@@ -234,5 +243,5 @@ def _scores(output: Any) -> Tensor:
     return found
 
 
-def _backward(logits: Tensor) -> None:
-    torch.autograd.backward(logits.float().log_softmax(-1).sum())
+def _backward(logits: Sequence[Tensor]) -> None:
+    torch.autograd.backward([each.float().log_softmax(-1).sum() for each in logits])

@@ -7,7 +7,7 @@ limited) stay the same. Stages before the compared one are the recipe's: they ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from dianji.errors import DataError, RecipeError, did_you_mean
 from dianji.evaluate.replicates import require_same_rows
 from dianji.pipeline.plan import Schedule, Work, schedule
 from dianji.pipeline.plan_data import DataCache
+from dianji.registry import REGISTRY
 from dianji.results import PlannedVariant
 from dianji.spec.sections import Compare, Recipe
 from dianji.spec.variants import as_recipe, label, same_names, section, where, written_out
@@ -109,65 +110,129 @@ def plan_comparison(recipe: Recipe, store: Store, data_cache: DataCache | None =
     Raises:
         RecipeError: with every fault of every variant; also where variants cannot be compared with each other.
     """
-    asked = section(recipe)
-    seeds = tuple((recipe.seed + number) % 2**32 for number in range(asked.seeds))
-    data_cache = data_cache or DataCache()
+    planned = _variants(recipe, store, data_cache or DataCache(), select=True)
+    faults = list(planned.faults)
+    for index, waits in planned.waiting.items():
+        faults.append(
+            f"{where(recipe, index)} ('{waits.name}'): its rows are made by a stage that is not done. First: dianji "
+            f"run {recipe.origin.source} --stage {' or '.join(waits.waits_for)}"
+        )
+    faults += _incomparable(recipe, planned)
+    split = _split(planned.variants)
+    if faults or split is None:
+        raise RecipeError(*dict.fromkeys(faults))
+    return ComparisonPlan(recipe, _seeds(recipe), planned.variants, split)
+
+
+def check_comparison(recipe: Recipe, store: Store, data_cache: DataCache) -> tuple[PlannedVariant, ...]:
+    """Check what can be checked of a comparison while stages wait for rows that earlier ones make; opens no model.
+
+    Variants that can be planned are planned and compared with each other. Of the others the recipe, the stages before
+    the one that waits, the part and the metric are checked.
+
+    Raises:
+        RecipeError: with every fault that was found.
+    """
+    planned = _variants(recipe, store, data_cache, select=False)
+    faults = [*planned.faults, *_incomparable(recipe, planned)]
+    if faults:
+        raise RecipeError(*dict.fromkeys(faults))
+    known = {variant.index: variant.planned() for variant in planned.variants} | planned.waiting
+    return tuple(known[index] for index in sorted(known))
+
+
+@dataclass(frozen=True)
+class _Variants:
+    """The variants that can be planned, those that wait (by number), and the faults of the others."""
+
+    variants: tuple[VariantPlan, ...]
+    waiting: Mapping[int, PlannedVariant]
+    #: Number of a variant -> its metrics, of those that wait too.
+    metrics: Mapping[int, tuple[str, ...]]
+    faults: tuple[str, ...]
+
+
+def _seeds(recipe: Recipe) -> tuple[int, ...]:
+    return tuple((recipe.seed + number) % 2**32 for number in range(section(recipe).seeds))
+
+
+def _variants(recipe: Recipe, store: Store, data_cache: DataCache, *, select: bool) -> _Variants:
+    asked, seeds = section(recipe), _seeds(recipe)
     variants: list[VariantPlan] = []
+    waiting: dict[int, PlannedVariant] = {}
+    metrics: dict[int, tuple[str, ...]] = {}
     faults = list(same_names(recipe))
-    for index in range(len(asked.variants)):
+    for index, variant in enumerate(asked.variants):
         name = label(recipe, index)
         try:
             recipes = [as_recipe(recipe, index, seed) for seed in seeds]
-            schedules = tuple(schedule(of, store, data_cache, select=True) for of in recipes)
+            schedules = tuple(schedule(of, store, data_cache, select=select) for of in recipes)
+            metrics[index] = _task_of(recipes[0], variant.stage, asked.part).metrics
             if schedules[0].waiting:
-                raise RecipeError(_first_run(recipes[0]))
-            if fault := _lacks(asked.part, schedules[0].works[-1]):
-                raise RecipeError(fault)
-            variants.append(VariantPlan(name, index, schedules, asked.part))
+                waiting[index] = PlannedVariant(name, variant.stage, (), 0, _makers(recipes[0]))
+            else:
+                variants.append(VariantPlan(name, index, schedules, asked.part))
         except RecipeError as error:
             faults.extend(f"{where(recipe, index)} ('{name}'): {fault}" for fault in error.faults)
-    split = next(
+    return _Variants(tuple(variants), waiting, metrics, tuple(faults))
+
+
+def _task_of(recipe: Recipe, name: str, part: str | None) -> Task:
+    """The task that is compared, as the recipe has it.
+
+    Raises:
+        RecipeError: the stage has no such part.
+    """
+    stage = recipe.stages[name]
+    if stage.parts is None:
+        (asked,) = stage.tasks.values()
+    elif part is not None and part not in stage.parts:
+        known = did_you_mean(part, stage.parts)
+        raise RecipeError(f"the stage '{name}' has no part '{part}', which compare.part names. {known}")
+    else:
+        asked = stage.parts[part or next(iter(stage.parts))]
+    task: Task = REGISTRY.build("task", asked.task.name, asked.task.arguments)
+    return task
+
+
+def _makers(recipe: Recipe) -> tuple[str, ...]:
+    """The stages that make rows of a variant; ``recipe`` is the variant's own."""
+    return tuple(sorted({of.from_ for of in recipe.data.values() if of.from_ is not None}))
+
+
+def _split(variants: Sequence[VariantPlan]) -> str | None:
+    """The first of the splits that all variants have."""
+    return next(
         (split for split in _SPLITS if all(split in e.compared(e.works[0]).data.splits for e in variants)), None
     )
+
+
+def _incomparable(recipe: Recipe, planned: _Variants) -> Iterator[str]:
+    """The reasons why variants cannot be compared with the first one: all by metric, those that are planned by rows."""
+    unlike = set()
+    for index, measured in planned.metrics.items():
+        first = min(planned.metrics)
+        metric = planned.metrics[first][0]
+        if metric not in measured:
+            unlike.add(index)
+            yield (
+                f"{where(recipe, index)}: '{label(recipe, index)}' is measured by {', '.join(measured)}, "
+                f"'{label(recipe, first)}' by {metric}. Compare like with like."
+            )
+    variants, split = planned.variants, _split(planned.variants)
     if split is None:
-        faults.append(f"{recipe.where('compare')}: the variants have neither test nor validation rows in common.")
-    else:
-        faults += _incomparable(recipe, variants, split)
-    if faults or split is None:
-        raise RecipeError(*dict.fromkeys(faults))
-    return ComparisonPlan(recipe, seeds, tuple(variants), split)
+        yield f"{recipe.where('compare')}: the variants have neither test nor validation rows in common."
+    elif variants:
+        yield from _unlike_rows(recipe, [variant for variant in variants if variant.index not in unlike], split)
 
 
-def _lacks(part: str | None, work: Work) -> str:
-    """The fault of a stage without the part that is to be compared; a stage with one task needs none."""
-    if part is None or work.stage.parts is None or part in work.parts:
-        return ""
-    return f"the stage '{work.name}' has no part '{part}', which compare.part names. {did_you_mean(part, work.parts)}"
-
-
-def _first_run(recipe: Recipe) -> str:
-    """The fault of a variant whose rows are not made yet; ``recipe`` is the variant's own."""
-    makers = sorted({of.from_ for of in recipe.data.values() if of.from_ is not None})
-    return (
-        f"its rows are made by a stage that is not done. First: dianji run {recipe.origin.source} --stage "
-        f"{' or '.join(makers)}"
-    )
-
-
-def _incomparable(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -> Iterator[str]:
-    """The reasons why variants cannot be compared with the first one."""
+def _unlike_rows(recipe: Recipe, variants: Sequence[VariantPlan], split: str) -> Iterator[str]:
     if not variants:
         return
-    first = variants[0]
-    metric, rows = first.compared(first.works[0]).task.metrics[0], _rows(first, split)
-    steps: dict[str, str] = {}
+    first, steps = variants[0], dict[str, str]()
+    rows = _rows(first, split)
     for variant in variants:
         work, at = variant.works[0], where(recipe, variant.index)
-        measured = variant.compared(work).task.metrics
-        if metric not in measured:
-            known = ", ".join(measured)
-            yield f"{at}: '{variant.name}' is measured by {known}, '{first.name}' by {metric}. Compare like with like."
-            continue
         same = steps.setdefault(work.step.digest, variant.name)
         if same != variant.name:
             yield f"{at}: '{variant.name}' asks for the same as '{same}'. Change something, or take it out."

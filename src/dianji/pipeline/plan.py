@@ -236,7 +236,7 @@ def _resolve(recipe: Recipe, name: str, works: Mapping[str, Work], reading: Read
         )
         for part, of in stage.tasks.items()
     }
-    data = together({part: of.data for part, of in parts.items()})
+    data = together({part: of.data for part, of in parts.items()}, asked)
     if stage.evaluate.label_errors:
         _require_label_errors(recipe, name, card, task)
     choose_precision(stage.train.precision)  # refused here rather than after the data is encoded

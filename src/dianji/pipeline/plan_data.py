@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dianji.data.columns import Column
-from dianji.data.findings import Findings
+from dianji.data.content import examine
+from dianji.data.findings import Findings, plural, some
 from dianji.data.line import Request
 from dianji.data.locate import STANDARD_INPUT, locate
 from dianji.data.read import Loaded, load
-from dianji.data.source import SPLITS
+from dianji.data.source import SOURCE, SPLITS
 from dianji.errors import DataError, RecipeError
 from dianji.pipeline.derived import Maker, derived
 from dianji.registry import REGISTRY, record_of
@@ -104,8 +108,8 @@ class Section:
     columns: Mapping[str, str | list[str]]
 
 
-def together(parts: Mapping[str, Loaded]) -> Loaded:
-    """The rows of all parts in one table for each split."""
+def together(parts: Mapping[str, Loaded], tasks: Mapping[str, Task]) -> Loaded:
+    """The rows of all parts in one table for each split. ``tasks`` say what a part reads of its rows."""
     if list(parts) == [""]:
         return parts[""]
     splits = {
@@ -114,7 +118,8 @@ def together(parts: Mapping[str, Loaded]) -> Loaded:
         if any(split in of.splits for of in parts.values())
     }
     digest = digest_value({part: of.digest for part, of in parts.items()})
-    warnings = tuple(dict.fromkeys(warning for of in parts.values() for warning in of.warnings))
+    told = [*(warning for of in parts.values() for warning in of.warnings), *_across(parts, tasks)]
+    warnings = tuple(dict.fromkeys(told))
     report = {
         "name": " + ".join(str(of.report["name"]) for of in parts.values()),
         "digest": digest,
@@ -123,6 +128,29 @@ def together(parts: Mapping[str, Loaded]) -> Loaded:
         "warnings": list(warnings),
     }
     return Loaded(splits, digest, warnings, report, streamed=any(of.streamed for of in parts.values()))
+
+
+def _across(parts: Mapping[str, Loaded], tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Warnings of held-out rows of one part that another part trains on: the parts share a base."""
+    hashes = {
+        name: {split: examine(table, tasks[name].inputs).hash for split, table in of.splits.items()}
+        for name, of in parts.items()
+        if not of.streamed
+    }
+    for (one, held), (other, training) in permutations(hashes.items(), 2):
+        for split in SPLITS[1:]:
+            if split not in held:
+                continue
+            found = np.flatnonzero(np.isin(held[split], training["train"]) & ~np.isin(held[split], held["train"]))
+            if len(found):
+                sources = parts[one].splits[split][SOURCE]
+                named = some(str(sources[row]) for row in found.tolist())
+                trains = "trains" if len(found) == 1 else "train"
+                yield (
+                    f"{plural(len(found), 'row')} of {split} of part '{one}' {trains} part '{other}', and both parts "
+                    f"share a base: {named}. Divide the rows alike: split: {{group: …}} by a column of both, or a file "
+                    "for each split"
+                )
 
 
 def data_spec(recipe: Recipe, data: Loaded, parts: Mapping[str, Section]) -> dict[str, Any]:

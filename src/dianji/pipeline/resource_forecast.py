@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import torch
 from torch import nn
 
@@ -25,6 +28,7 @@ from dianji.kernels.layers.table import rows_that_occur, word_table
 from dianji.pipeline.plan import Work
 from dianji.pipeline.stage_preview import FIRST, StagePreview
 from dianji.reporting import Reporter
+from dianji.tasks.base import Batch
 
 #: Of an architecture that fake tensors do not carry: a forecast is not worth a run.
 _UNTOLD = (DianjiError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
@@ -35,7 +39,8 @@ def forecast_stage(work: Work, seen: StagePreview | None = None) -> Forecast | N
     if torch.cuda.is_available():
         return None
     try:
-        return forecast(_load(seen or StagePreview.of(work)), psutil.Process().memory_info().rss / MIB)
+        with _load(seen or StagePreview.of(work)) as load:
+            return forecast(load, psutil.Process().memory_info().rss / MIB)
     except _UNTOLD:
         return None
 
@@ -98,24 +103,36 @@ def _size(seen: StagePreview, cut: GraphSplit, split: str) -> int:
     return round(predicted_size(cut, np.ones(1, dtype=np.int32)) * examples)
 
 
-def _load(seen: StagePreview) -> Load:
+@contextmanager
+def _load(seen: StagePreview) -> Iterator[Load]:
+    """The load; within the block what the parts of a step share runs once."""
     examples, train = seen.first, seen.work.train
-    lengths = examples["length"].to_numpy()
-    course = BatchOrder(
-        lengths, size_of(train, "cpu", coupled=seen.task.couples_examples), train.accumulate, seen.work.seed
-    )
+    lengths, units = examples["length"].to_numpy(), seen.task.units(examples)
+    size = size_of(train, "cpu", coupled=seen.task.couples_examples)
+    course = BatchOrder(lengths, size, train.accumulate, seen.work.seed, units=units)
     heaviest = max((batch for step in course.steps(0) for batch in step), key=lambda batch: course.tokens([batch]))
-    size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
-    validated = "validation" in seen.work.data.splits
-    evaluated = seen.collate(in_order(lengths, size)[0], "score") if validated else None
     model = seen.model().model
+    evaluations = _evaluations(seen, model) if "validation" in seen.work.data.splits else []
     bf16 = choose_precision(train.precision) == "bf16"
     plain = train.fast_layers == "off" or train.compile == "on" or train.gradient_checkpointing
     likely = likely_fast_layers(model)
     varied = len(set(lengths.tolist())) > 1
-    heavy = seen.collate(heaviest, "train")
     fast, packed = likely.fast and not plain, likely.packed and bf16 and not plain
-    return Load(model, heavy, evaluated, train.optimizer, bf16, varied, fast, packed, _idle(seen, model))
+    idle = _idle(seen, model)
+    with seen.task.running(model, seen.collate(heaviest, "train")) as steps:
+        yield Load(model, steps, evaluations, train.optimizer, bf16, varied, fast, packed, idle)
+
+
+def _evaluations(seen: StagePreview, model: nn.Module) -> list[tuple[nn.Module, Batch]]:
+    """The largest batch of each part: parts are evaluated one after the other."""
+    found = []
+    for share in seen.task.shares(model, seen.first).values():
+        lengths = share.examples["length"].to_numpy()
+        size = Size(tokens=TOKENS["cpu"]) if int(lengths.max(initial=1)) > 1 else Size(examples=EXAMPLES)
+        rows = share.examples.take(pa.array(in_order(lengths, size)[0]))
+        batch = share.task.collate(rows, seen.base, np.random.default_rng(0), purpose="score")
+        found.append((share.model, batch))
+    return found
 
 
 def _idle(seen: StagePreview, model: nn.Module) -> int:

@@ -60,13 +60,13 @@ class StagePreview:
             root = root.parent
         if root.source is None:
             raise StoreError(f"stage {work.name} has neither a base nor an earlier stage")
-        base = root.source.prepare(root.task.corpus(root.data.splits["train"].slice(0, FIRST)))
+        base = root.source.prepare(root.task.corpus(root.task.beginning(root.data.splits["train"], FIRST)))
         return cls(work, work.task.fit(work.data.splits["train"]), base)
 
     @cached_property
     def first(self) -> pa.Table:
-        """Examples of the first training rows."""
-        return self.task.encode(self.work.data.splits["train"].slice(0, FIRST), self.base)
+        """Examples of the first training rows, of each part of the stage."""
+        return self.task.encode(self.task.beginning(self.work.data.splits["train"], FIRST), self.base)
 
     @cached_property
     def samples(self) -> Mapping[str, RowSample]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
@@ -234,6 +235,19 @@ class Task(ABC):
         The number must not depend on ``rng``.
         """
         return None
+
+    def units(self, examples: pa.Table) -> np.ndarray | None:
+        """(examples,) the same number for examples that always share a batch; None: each is on its own."""
+        return None
+
+    @contextmanager
+    def running(self, model: torch.nn.Module, batch: Batch) -> Iterator[Sequence[tuple[torch.nn.Module, Batch]]]:
+        """The models that the loss of a batch runs within the block, each with its batch."""
+        yield [(model, batch)]
+
+    def beginning(self, table: pa.Table, rows: int) -> pa.Table:
+        """The first rows of a table; of several parts so many of each."""
+        return table.slice(0, rows)
 
     def divided(self, examples: pa.Table) -> Mapping[str, pa.Table]:
         """The examples (or rows) of each part by its name; a task of one part has one, named ``""``."""

@@ -1,13 +1,15 @@
 """Several tasks that learn in one stage: one shared base, a head each (Caruana, 1997).
 
 The loop sees one task. A batch holds a sub-batch for each part, a forward pass is made for each of them, and the loss
-is the mean of the parts' losses, weighted by their examples. After training each part is an ordinary task with a model
+is the mean of the parts' losses, weighted by their examples. Examples of several parts with the same tokens share a
+batch, and the base reads them once for all heads. After training each part is an ordinary task with a model
 of its own, so that measuring, saving and predicting know nothing of this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -25,6 +27,7 @@ from dianji.evaluate.joint import SEPARATOR, JointOutcome
 from dianji.evaluate.outcome import Outcome
 from dianji.registry import Key, from_record, record_of
 from dianji.tasks._joint_model import JointModel
+from dianji.tasks._joint_reading import READ, read_once, units, with_same_inputs
 from dianji.tasks.base import Batch, Loss, Outputs, Prediction, Purpose, Share, Task, TaskModel
 
 #: Column of joint tables and examples: the name of a row's part.
@@ -160,6 +163,20 @@ class Joint(Task):
                 drawn += [place] * rounds + [rng.permutation(place)[:rest]]
         return np.concatenate(drawn)
 
+    def beginning(self, table: pa.Table, rows: int) -> pa.Table:
+        """The first rows of each part."""
+        return table.take(pa.array(np.concatenate([_rows_of(table, name)[:rows] for name in self.tasks])))
+
+    def units(self, examples: pa.Table) -> np.ndarray | None:
+        """Examples of different parts with the same tokens, where parts read what their rows say and draw nothing."""
+        names = [name for name, task in self.tasks.items() if not task.random_batches]
+        names = [name for name in names if f"{name}.{READ}" in examples.column_names]
+        if self.temperature != 1.0 or len(names) < 2:
+            return None
+        places = {name: _rows_of(examples, name) for name in names}
+        columns = {name: examples[f"{name}.{READ}"].take(pa.array(places[name])) for name in names}
+        return units(columns, places, examples.num_rows)
+
     def collate(self, examples: pa.Table, base: Base, rng: np.random.Generator, *, purpose: Purpose) -> Batch:
         """Name -> the part's batch; parts without examples in the batch are missing. ``__sizes__``: examples."""
         batch: Batch = {}
@@ -175,11 +192,19 @@ class Joint(Task):
         sizes: Mapping[str, int] = batch["__sizes__"]
         joint = _joint(model)
         total = torch.zeros((), device=next(model.parameters()).device)
-        for name, size in sizes.items():
-            value = self.tasks[name].loss(joint.parts[name], batch[name]).value * self.parts[name].weight
-            total = total + joint.weighed(name, value) * size
+        with self.running(model, batch) as runs:
+            for (name, size), (of, part) in zip(sizes.items(), runs, strict=True):
+                value = self.tasks[name].loss(of, part).value * self.parts[name].weight
+                total = total + joint.weighed(name, value) * size
         items = sum(sizes.values())
         return Loss(total / items, items)
+
+    @contextmanager
+    def running(self, model: torch.nn.Module, batch: Batch) -> Iterator[Sequence[tuple[torch.nn.Module, Batch]]]:
+        """Each part's model on its batch; the trunk runs once for parts with the same inputs."""
+        joint, same = _joint(model), with_same_inputs(batch, self.tasks)
+        with read_once(joint.backbone):
+            yield [(joint.parts[name], same[name]) for name in batch["__sizes__"]]
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
         """Refused: see ``shares``."""

@@ -87,8 +87,12 @@ class QuestionAnswering(Task):
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        """``question``, ``context`` and ``answers``."""
-        return {"question": Column("text"), "context": Column("text"), "answers": Column("answers", target=True)}
+        """``question``, ``context`` and ``answers``; questions about one context belong together."""
+        return {
+            "question": Column("text"),
+            "context": Column("text", shared=True),
+            "answers": Column("answers", target=True),
+        }
 
     def usual(self, rows: int, card: Card) -> Mapping[str, Any]:
         """Windows are long: small batches, few epochs (Devlin et al., 2019)."""

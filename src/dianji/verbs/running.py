@@ -28,7 +28,7 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     Raises:
         RecipeError: with all faults.
     """
-    from dianji.pipeline.comparison_plan import plan_comparison
+    from dianji.pipeline.comparison_plan import check_comparison, plan_comparison
     from dianji.pipeline.plan import schedule
     from dianji.pipeline.plan_data import DataCache
     from dianji.pipeline.plan_forecast import with_forecasts
@@ -37,8 +37,11 @@ def check(recipe: Recipe, *, store: Store | None = None) -> Plan:
     data_cache = DataCache()
     found = schedule(recipe, store, data_cache)
     plan = with_forecasts(found, store)
-    if recipe.compare is None or found.waiting:
+    if recipe.compare is None:
         return plan
+    if found.waiting:  # the section stays as it is: a variant is written out when its stage is planned
+        filled = {**plan.filled, "compare": recipe.compare.model_dump(mode="json", by_alias=True)}
+        return replace(plan, filled=filled, variants=check_comparison(recipe, store, data_cache))
     planned = plan_comparison(recipe, store, data_cache)
     filled = {**plan.filled, "compare": planned.filled().model_dump(mode="json", by_alias=True)}
     return replace(plan, filled=filled, variants=tuple(variant.planned() for variant in planned.variants))
@@ -88,7 +91,7 @@ def _run(
 ) -> RunResult:
     from dianji.engine.joining import joined
     from dianji.pipeline.compare import compare as compare_variants
-    from dianji.pipeline.comparison_plan import plan_comparison
+    from dianji.pipeline.comparison_plan import check_comparison, plan_comparison
     from dianji.pipeline.execute import execute
     from dianji.pipeline.plan import schedule
     from dianji.pipeline.plan_data import DataCache
@@ -99,6 +102,8 @@ def _run(
         wanted = recipe.compare is not None and stage is None
         # Planned before anything runs, so that its faults are told before anything runs.
         compared = plan_comparison(recipe, store, data_cache) if wanted and not planned.waiting else None
+        if wanted and planned.waiting:
+            check_comparison(recipe, store, data_cache)
         if stage is not None:
             planned = planned.upto(stage)
         redo = (stage or planned.last) if again else None

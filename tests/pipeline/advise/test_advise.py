@@ -273,3 +273,73 @@ def test_a_trial_that_cannot_be_made_says_why(data: Path, monkeypatch):
     monkeypatch.setattr("dianji.pipeline.advise.trial.MOST_SECONDS", 0.01)
     with pytest.raises(TrainingError, match="a few steps took more than"):
         trial(work, "minilm", "cpu")
+
+
+def tagged(folder: Path) -> Path:
+    sentences = [f"Ada B-PER\nlives O\nin O\nRome B-LOC\nsince O\n{number} O\n" for number in range(40)]
+    (folder / "names.conll").write_text("\n".join(sentences), encoding="utf-8")
+    return folder / "names.conll"
+
+
+def asked(folder: Path) -> Path:
+    rows = [
+        {
+            "question": f"who built castle {number}?",
+            "context": f"The castle number {number} was built by king Otto in the year {1800 + number}.",
+            "answers": [{"text": "king Otto", "start": len(f"The castle number {number} was built by ")}],
+        }
+        for number in range(40)
+    ]
+    (folder / "castles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return folder / "castles.jsonl"
+
+
+def alike(folder: Path) -> Path:
+    rows = [f"a man rides horse {number},a person is on horse {number},{number % 5}.5" for number in range(40)]
+    (folder / "pairs.csv").write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n", encoding="utf-8")
+    return folder / "pairs.csv"
+
+
+def written(folder: Path) -> Path:
+    rows = [f"the house number {number} is old,das Haus Nummer {number} ist alt" for number in range(40)]
+    (folder / "houses.csv").write_text("\n".join(["en,de", *rows]) + "\n", encoding="utf-8")
+    return folder / "houses.csv"
+
+
+#: The data of a task, the candidates that there must be, and those that there must not be.
+KINDS = [
+    (tagged, {"minilm, full", "new transformer"}, {"new seq2seq"}),
+    (asked, {"minilm, full", "new transformer, masked-language first"}, {"new seq2seq"}),
+    (alike, {"minilm, full", "new lstm"}, {"new seq2seq"}),
+    (written, {"new seq2seq"}, {"new transformer", "new lstm"}),
+]
+
+
+@pytest.mark.usefixtures("pretend")
+@pytest.mark.parametrize(("rows", "expected", "others"), KINDS, ids=[rows.__name__ for rows, _, _ in KINDS])
+def test_every_kind_of_data_has_its_candidates(tmp_path: Path, rows, expected, others):
+    advice = verbs.advise(str(rows(tmp_path)), recipe=tmp_path / "recipe.yaml")
+    names = {option.name for option in advice.options}
+    assert expected <= names
+    assert not others & names
+    assert advice.facts["lengths"].startswith("median")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [rows for rows, _, _ in KINDS])
+def test_a_real_trial_of_every_kind_of_data(tmp_path: Path, rows, monkeypatch):
+    only = {tagged: "new transformer", asked: "new transformer", alike: "new transformer", written: "new seq2seq"}[rows]
+    listed = candidates.candidates
+
+    def one(*arguments):
+        found = listed(*arguments)
+        return candidates.Field(tuple(candidate for candidate in found.candidates if candidate.name == only))
+
+    monkeypatch.setattr(module, "candidates", one)
+    advice = verbs.advise(str(rows(tmp_path)), recipe=tmp_path / "recipe.yaml")
+    (option,) = advice.options
+    assert option.fits, option.obstacle
+    assert option.forecast is not None
+    assert option.forecast.seconds > 0
+    assert option.forecast.peak_memory_mb > 100
+    Recipe.parse(option.recipe, folder=tmp_path)

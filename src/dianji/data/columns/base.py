@@ -39,6 +39,8 @@ class Column:
     target: bool = False
     #: A file may lack an optional column; its values are then null.
     optional: bool = False
+    #: Rows with the same value belong together: what training learns of it, held-out rows with it know too.
+    shared: bool = False
 
     @property
     def of(self) -> ColumnKind:

@@ -70,3 +70,25 @@ class Apart:
     def likeness(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """That of the inner measure; 0 where the other parts differ."""
         return np.where(self.other[left] == self.other[right], self.inner.likeness(left, right), 0.0)
+
+
+@dataclass(frozen=True)
+class Unshared:
+    """A measure by which items are alike only if another part of them differs. A measure itself."""
+
+    inner: Measure
+    other: np.ndarray  # (items,) the same number for the same other part
+
+    @property
+    def bands(self) -> np.ndarray:
+        """Those of the inner measure."""
+        return self.inner.bands
+
+    @property
+    def least(self) -> float:
+        """That of the inner measure."""
+        return self.inner.least
+
+    def likeness(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """That of the inner measure; 0 where the other parts are equal."""
+        return np.where(self.other[left] != self.other[right], self.inner.likeness(left, right), 0.0)

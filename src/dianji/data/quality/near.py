@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dianji.data.findings import Findings, plural
-from dianji.data.quality.likeness import Apart, Effort, Likeness
+from dianji.data.quality.likeness import Apart, Effort, Likeness, Unshared
 from dianji.data.quality.pairs import Measure, Pairs, across, within
 from dianji.data.quality.texts import LEAST, NARROW, WIDE, Shingled
 from dianji.data.rows import EXAMPLES, Rows
@@ -43,7 +43,8 @@ def near_duplicates(rows: Rows, findings: Findings, effort: Effort) -> dict[str,
     """The report. Held-out inputs that nearly repeat training become a warning, as do differing labels.
 
     Texts of all input columns are compared together, else the first column whose kind can compare its values; input
-    columns that are not compared must be equal. Empty where nothing can be compared.
+    columns that are not compared must be equal. Rows with the same value of a shared column, such as questions about
+    one context, are no near-duplicates: the data report counts them. Empty where nothing can be compared.
 
     Raises:
         DataError: a value is damaged.
@@ -62,6 +63,8 @@ def near_duplicates(rows: Rows, findings: Findings, effort: Effort) -> dict[str,
     others = [other for other in rows.inputs() if other != name and other not in texts]
     if others:
         measure = Apart(measure, rows.codes(others)[inputs.first])
+    if shared := [other for other in rows.inputs() if rows.columns[other].shared]:
+        measure = Unshared(measure, rows.codes(shared)[inputs.first])
     like = within(measure)
     pairs = _rows_of(like, inputs)
     return {

@@ -71,6 +71,10 @@ def advise(
     machine = _machine(budget)
     found = candidates(seen, store, bases)
     section = sketch.data_section(seen, recipe)
+    if (
+        sketch.asks(seen) and "text" not in section["columns"]
+    ):  # for candidates that learn the language of the texts first
+        section = {**section, "columns": {**section["columns"], "text": seen.text}}
     data_cache = DataCache()
     planned: list[_Planned] = []
     faults: dict[str, DianjiError] = {}
@@ -205,7 +209,7 @@ def _facts(seen: Inspection, rows: DataFacts) -> dict[str, str]:
     if sketch.measures(seen):
         facts["numbers"] = f"{seen.number}, {seen.column(str(seen.number)).distinct:,} different ones"
     if rows.modality == "text":
-        lengths = seen.column(str(seen.text)).characters
+        lengths = seen.column(str(seen.text or seen.tokens)).characters
         facts["lengths"] = f"median {lengths['median']:,.0f} characters, 95 % below {lengths['p95']:,.0f}"
         facts["language"] = ", ".join(f"{code} {share:.0%}" for code, share in seen.languages[:3]) or "not recognised"
     else:

@@ -93,10 +93,11 @@ def _tuned(spec: str, card: Card, task: str | dict[str, Any] | None) -> Iterator
 
 def _new(seen: Inspection, task: str | dict[str, Any] | None) -> Iterator[Candidate]:
     modality = sketch.modality(seen)
-    arguments = sketch.new_reader(seen) if modality == "text" else {}
+    writes = sketch.writes(seen)  # by an encoder-decoder, which brings a tokenizer of its own kind
+    arguments = sketch.new_reader(seen) if modality == "text" and not writes else {}
     prepare = {"task": "masked-language", "data": "rows", "train": {"epochs": EPOCHS_NEW}}
     for architecture in architectures(modality):
-        if not REGISTRY.get("architecture", architecture).classifies:
+        if REGISTRY.get("architecture", architecture).classifies == writes:
             continue
         base = {"new": architecture, **arguments}
         card = resolve(NewBase.model_validate(base), modality).card()

@@ -36,6 +36,9 @@ def _facts(report: Mapping[str, Any]) -> Facts:
             (Words("conflicting labels", "标签冲突"), f"{report['conflicts']['count']:,}"),
             (Words("held-out rows also in training", "同时出现在训练集里的评测行"), f"{leaked:,}"),
         ]
+    for column, of in report.get("shared", {}).items():
+        common = Words(f"held-out rows with a {column} of training", f"{column} 也出现在训练集里的评测行")
+        pairs.append((common, f"{sum(entry['count'] for entry in of.values()):,}"))
     for split, cut in report.get("cut", {}).items():
         how_many = Words(
             f"{cut['rows']:,}, longer than {cut['length']:,} tokens; the longest has {cut['longest']:,}",
