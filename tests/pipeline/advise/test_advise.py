@@ -75,7 +75,7 @@ class TestBudget:
         assert new == [f"new {name}" for name in NEW["text"]]
 
     def test_a_base_that_is_damaged_is_told_and_the_others_go_on(self, data: Path, tmp_path: Path, monkeypatch):
-        monkeypatch.setattr("dianji.bases.minilm.SHA256", "0" * 64)
+        monkeypatch.setattr("dianji.bases.minilm.WEIGHTS", replace(minilm.WEIGHTS, sha256="0" * 64))
         advice = verbs.advise(str(data), recipe=tmp_path / "recipe.yaml")
         assert advice.chosen is not None
         assert advice.chosen.name.startswith("new ")
