@@ -38,9 +38,7 @@ class PackagedFile:
         """
         folder = self._folder()
         if folder is None:
-            raise CapabilityError(
-                f"base '{self.base}' needs its weights, which are not installed: {self.installation}"
-            )
+            raise CapabilityError(f"base '{self.base}' needs its weights, which are not installed: {self.installation}")
         return folder / self.file
 
     def verified(self) -> Path:
