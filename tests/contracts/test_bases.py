@@ -2,7 +2,7 @@ from typing import ClassVar
 
 import pytest
 
-from dianji.bases import e5, minilm
+from dianji.bases import minilm
 from dianji.bases.e5 import E5
 from dianji.bases.image.cnn import Cnn as ImageCnn
 from dianji.bases.image.resnet import ResNet

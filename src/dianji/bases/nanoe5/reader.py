@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ def _vocabulary(cursor: Cursor, shape: Shape) -> Vocabulary:
     rising = offsets[0] == 0 and bool((np.diff(offsets) > 0).all()) and offsets[-1] == size
     cursor.require(bool(rising), "where pieces begin", f"rising numbers from 0 to {size}", "others")
     blob = cursor.bytes(size, "pieces")
-    pieces = tuple(_piece(cursor, blob[start:end]) for start, end in zip(offsets, offsets[1:], strict=False))
+    pieces = tuple(_piece(cursor, blob[start:end]) for start, end in pairwise(offsets.tolist()))
     cursor.require(len(set(pieces)) == count, "pieces", f"{count} different ones", len(set(pieces)))
     replaced = _replaced(cursor)
     return Vocabulary(pieces, tuple(scores.tolist()), first, last, padding, unknown, replaced)
