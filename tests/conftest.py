@@ -24,7 +24,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.needs import NEEDS, absent
+from tests.needs import NEEDS, REQUIRE_DATA, absent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,7 +60,7 @@ def data_root() -> Path:
     """The public data sets, for tests marked ``real``. Skips where they are absent, fails if they are required."""
     root = Path(os.environ.get("DIANJI_DATA", ROOT.parent / "shared" / "data")).absolute()
     if not root.is_dir():
-        absent(f"no public data sets at {root}; DIANJI_DATA says where they lie", "DIANJI_REQUIRE_DATA")
+        absent(f"no public data sets at {root}; DIANJI_DATA says where they lie", REQUIRE_DATA)
     return root
 
 

@@ -10,6 +10,8 @@ import pytest
 
 #: Set to ``1``, a test that needs compiled kernels fails where there are none.
 REQUIRE_KERNELS = "DIANJI_REQUIRE_KERNELS"
+#: Set to ``1``, a test that needs public data or published weights fails where they are absent.
+REQUIRE_DATA = "DIANJI_REQUIRE_DATA"
 
 
 def absent(reason: str, switch: str) -> None:
@@ -35,5 +37,14 @@ def need_compiler() -> None:
         absent("there is no C compiler here", REQUIRE_KERNELS)
 
 
+def need_starters() -> None:
+    """The weights of the registered bases."""
+    from dianji.bases.starters import STARTERS  # as above
+
+    for starter in STARTERS:
+        if not starter.is_installed:
+            absent(f"base '{starter.card.name}' is not installed: {starter.weights.installation}", REQUIRE_DATA)
+
+
 #: By marker.
-NEEDS = {"kernels": need_kernels, "compiler": need_compiler}
+NEEDS = {"kernels": need_kernels, "compiler": need_compiler, "starters": need_starters}

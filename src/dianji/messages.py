@@ -158,6 +158,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "预训练语言：{languages}；数据语言：{language}",
     ),
     "advice.unknown-languages": ("unknown languages", "未知"),
+    "advice.among-languages": (
+        "{count} languages, {language} among them",
+        "{count} 种语言，包括 {language}",
+    ),
+    "advice.beside-languages": (
+        "{count} languages, {language} not among them",
+        "{count} 种语言，不包括 {language}",
+    ),
     "advice.few-labels": (
         "few labels ({per_label:,.0f} rows each): {tuning}",
         "标签少（每个 {per_label:,.0f} 行）：{tuning}",

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import importlib.util
 import shutil
 
 import huggingface_hub.constants
 import pytest
 
-from dianji.bases import minilm
 from dianji.bases.at_hand import at_hand
 from dianji.bases.base import Card
+from dianji.bases.starters import STARTERS
 from tests.narrow import sure
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -43,13 +44,14 @@ def test_what_cannot_be_used_says_why(cache, saved_encoder, tmp_path, monkeypatc
     shutil.copytree(saved_encoder, broken)
     (broken / "config.json").write_text("{")
     put(broken, cache, "toys/broken")
-    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = {base.spec: base for base in at_hand("text")}
     assert found["toys/broken"].card is None
     assert "config.json" in found["toys/broken"].obstacle
-    assert "pip install" in found["minilm"].obstacle
+    for name, extra in (("minilm", "starter"), ("e5", "starter-multilingual")):
+        assert f'pip install "dianji[{extra}]"' in found[name].obstacle
 
 
 def test_no_cache_is_no_fault(cache, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache / "nowhere"))
-    assert {base.spec for base in at_hand("text")} == {"minilm"}
+    assert {base.spec for base in at_hand("text")} == {starter.card.name for starter in STARTERS}

@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from dianji.bases.minilm import PACKAGE, SHA256, MiniLM
+from dianji.bases.minilm import WEIGHTS, MiniLM
 from dianji.bases.resolve import resolve
 from dianji.errors import BaseError, CapabilityError
 
-installed = pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason='needs the extra "starter"')
+installed = pytest.mark.skipif(not WEIGHTS.is_installed(), reason='needs the extra "starter"')
 
 
 @installed
@@ -40,11 +40,11 @@ def test_it_knows_english(table, no_network):
 
 @installed
 def test_the_package_itself_is_not_imported(monkeypatch, table):
-    for name in (PACKAGE, "sentence_transformers"):
+    for name in (WEIGHTS.package, "sentence_transformers"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     MiniLM().digest()
     MiniLM().prepare(table)
-    assert sys.modules.keys().isdisjoint({PACKAGE, "sentence_transformers"})
+    assert sys.modules.keys().isdisjoint({WEIGHTS.package, "sentence_transformers"})
 
 
 def fake_package(monkeypatch, folder):
@@ -62,7 +62,7 @@ def test_other_weights_under_the_name_are_refused(monkeypatch, encoder, tmp_path
     shutil.copytree(encoder, tmp_path / "package" / "model")
     fake_package(monkeypatch, tmp_path / "package")
     for act in (MiniLM().digest, lambda: MiniLM().prepare(table)):
-        with pytest.raises(BaseError, match=rf"expected sha256 {SHA256}, found [0-9a-f]{{64}}"):
+        with pytest.raises(BaseError, match=rf"expected sha256 {WEIGHTS.sha256}, found [0-9a-f]{{64}}"):
             act()
 
 

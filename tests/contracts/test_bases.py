@@ -1,12 +1,13 @@
-import importlib.util
 from typing import ClassVar
 
 import pytest
 
+from dianji.bases import minilm
+from dianji.bases.e5 import E5
 from dianji.bases.image.cnn import Cnn as ImageCnn
 from dianji.bases.image.resnet import ResNet
 from dianji.bases.image.vit import Vit
-from dianji.bases.minilm import PACKAGE, MiniLM
+from dianji.bases.minilm import MiniLM
 from dianji.bases.text.cnn import Cnn as TextCnn
 from dianji.bases.text.lstm import Lstm
 from dianji.bases.text.seq2seq import Seq2Seq
@@ -14,9 +15,14 @@ from dianji.bases.text.transformer import Transformer
 from dianji.testing.base import BaseContract
 
 
-@pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the extra 'starter' is not installed")
+@pytest.mark.skipif(not minilm.WEIGHTS.is_installed(), reason="the extra 'starter' is not installed")
 class TestMiniLM(BaseContract):
     component = MiniLM
+
+
+@pytest.mark.starters
+class TestE5(BaseContract):
+    component = E5
 
 
 class TestTransformer(BaseContract):

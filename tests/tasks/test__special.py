@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
@@ -14,9 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dianji.bases.base import Base
-from dianji.bases.minilm import PACKAGE, MiniLM
+from dianji.bases.base import Base, BaseSource
+from dianji.bases.e5 import E5
+from dianji.bases.minilm import MiniLM
 from dianji.bases.scratch import ScratchBase
+from dianji.bases.starters import STARTERS
 from dianji.bases.text.transformer import Transformer
 from dianji.engine.inference import Inference
 from dianji.tasks import _special, _tokens
@@ -36,7 +37,9 @@ def new(kind: str) -> Base:
 def bases() -> Mapping[str, Callable[[], Base]]:
     texts = {name: make for name, make in families.FAMILIES.items() if make().card.modality == "text"}
     made = {f"new {kind}": partial(new, kind) for kind in ("wordpiece", "bpe", "unigram", "characters")}
-    real = {"minilm": lambda: MiniLM().prepare(toys.text_table())} if importlib.util.find_spec(PACKAGE) else {}
+    starters: dict[str, type[BaseSource]] = {"minilm": MiniLM, "e5": E5}
+    there = {starter.card.name for starter in STARTERS if starter.is_installed}
+    real = {name: partial(starters[name]().prepare, toys.text_table()) for name in sorted(there)}
     return {**texts, **made, **real}
 
 

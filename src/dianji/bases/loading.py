@@ -107,7 +107,7 @@ def _open(base: Base, folder: Path, auto: Any, config: PretrainedConfig) -> PreT
 
 def _check(base: Base, model: PreTrainedModel, missing: set[str], mismatched: set[str]) -> None:
     """Refuse new weights in the middle of the backbone: they would make a pretrained base a half-random one."""
-    absent = sorted(name for name in missing if _in_backbone(model, name) and not _is_optional(name))
+    absent = sorted(name for name in missing if _in_backbone(model, name) and not is_optional(name))
     wrong = sorted(name for name in mismatched if _in_backbone(model, name))
     if not absent and not wrong:
         return
@@ -123,5 +123,6 @@ def _in_backbone(model: PreTrainedModel, name: str) -> bool:
     return model.base_model is model or (bool(prefix) and name.startswith(prefix + "."))
 
 
-def _is_optional(name: str) -> bool:
+def is_optional(name: str) -> bool:
+    """Whether a backbone may lack the weight: it plays no part in the hidden states."""
     return any(part in name.split(".") for part in _OPTIONAL)

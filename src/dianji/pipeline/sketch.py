@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
+from dianji.bases.starters import Starter, starter_for
 from dianji.data.inspect import Inspection
 from dianji.errors import DataError
 
@@ -41,6 +42,11 @@ def modality(seen: Inspection) -> Literal["text", "image"]:
 def language(seen: Inspection) -> str:
     """The commonest language's code without its script; ``und`` where none was recognised."""
     return seen.languages[0][0].partition("-")[0] if seen.languages else "und"
+
+
+def starter(seen: Inspection) -> Starter | None:
+    """The registered base for the texts; None where none reads their language, and for images and texts to write."""
+    return None if writes(seen) or modality(seen) != "text" else starter_for(language(seen))
 
 
 def tagged(seen: Inspection) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from dianji import verbs
+from dianji.bases import e5, minilm
 from dianji.data.inspect import inspect
 from dianji.errors import BaseError, CapabilityError, DataError, RecipeError, TrainingError
 from dianji.pipeline.advise import advise as module
@@ -75,7 +77,8 @@ class TestBudget:
         assert new == [f"new {name}" for name in NEW["text"]]
 
     def test_a_base_that_is_damaged_is_told_and_the_others_go_on(self, data: Path, tmp_path: Path, monkeypatch):
-        monkeypatch.setattr("dianji.bases.minilm.SHA256", "0" * 64)
+        for base in (e5, minilm):
+            monkeypatch.setattr(base, "WEIGHTS", replace(base.WEIGHTS, sha256="0" * 64))
         advice = verbs.advise(str(data), recipe=tmp_path / "recipe.yaml")
         assert advice.chosen is not None
         assert advice.chosen.name.startswith("new ")
@@ -142,6 +145,21 @@ def test_a_comparison_of_all_that_fit_has_no_faults(data: Path, tmp_path: Path):
     assert len(written["compare"]["variants"]) == len(advice.options)
     plan = verbs.check(Recipe.parse(json.loads(json.dumps(written)), folder=tmp_path))
     assert [variant.name for variant in plan.variants] == [option.name for option in advice.options]
+
+
+@pytest.mark.starters
+@pytest.mark.usefixtures("pretend")
+def test_a_base_that_reads_the_language_comes_first(tmp_path: Path):
+    path = tmp_path / "问题.csv"
+    texts = ("我的银行卡丢了请补办", "昨天转的钱还没有到账", "请帮我注销这个账户")
+    lines = [f"{texts[number % 3]}，编号{number},{LABELS[number % 3]}" for number in range(120)]
+    path.write_text("\n".join(["query,intent", *lines]) + "\n", encoding="utf-8")
+    advice = verbs.advise(str(path), recipe=tmp_path / "recipe.yaml")
+    names = [option.name for option in advice.options]
+    assert names[0] == "e5, full"
+    assert names.index("minilm, full") > names.index("new lstm")
+    reasons = [str(reason) for reason in advice.options[0].reasons]
+    assert f"pre-trained on {len(e5.LANGUAGES)} languages, zh among them; the data are zh" in reasons
 
 
 @pytest.mark.usefixtures("pretend")

@@ -15,6 +15,8 @@ from dianji.pipeline.advise.candidates import Candidate
 TUNINGS_MANY: Sequence[str] = ("full", "last-layers", "lora", "frozen")
 TUNINGS_FEW: Sequence[str] = ("last-layers", "frozen", "full", "lora")
 FEW = 20  # rows per label
+MOST_NAMED = 5  # languages
+MOST = 1000  # more than any base names: it may be all of them
 #: New networks by modality, the best first, as they came out in benchmarks/advise.py. To learn the language from the
 #: very rows whose labels are learnt next did not pay; from far more text it does.
 NEW: Mapping[str, Sequence[str]] = {
@@ -58,6 +60,9 @@ def _pretrained(
     else:
         helps = rows.modality == "image" or not card.languages or rows.language in card.languages
         languages: str | Message = ", ".join(card.languages) or Message("advice.unknown-languages")
+        if len(card.languages) > MOST_NAMED:
+            among = "among" if rows.language in card.languages else "beside"
+            languages = Message(f"advice.{among}-languages", {"count": len(card.languages), "language": rows.language})
         reasons = [Message("advice.languages", {"languages": languages, "language": rows.language})]
     few = rows.labels > 0 and rows.per_label < FEW
     order = TUNINGS_FEW if few else TUNINGS_MANY
@@ -66,7 +71,9 @@ def _pretrained(
         amount = "few" if few else "enough"
         why: dict[str, float | Message] = {"per_label": rows.per_label, "tuning": Message(f"tuning.{way}")}
         reasons.append(Message(f"advice.{amount}-labels", why))
-    place = (0.0 if helps else 2.0, float(order.index(way)), -(known.features if known is not None else 0.0))
+    # Of bases of which no more is known, one for fewer languages knows more of each.
+    unknown = -known.features if known is not None else float(len(card.languages) or MOST)
+    place = (0.0 if helps else 2.0, float(order.index(way)), unknown)
     return place, reasons
 
 
