@@ -7,6 +7,7 @@ from dianji.report.blocks import Paragraph, Words, said
 from dianji.report.compose import chapters, headline, of_artefact
 from dianji.report.section import Section
 from dianji.report.sections import SECTIONS
+from dianji.report.sections.groups import GROUPS
 from dianji.report.sections.label_errors import LABEL_ERRORS
 from dianji.report.sections.written import WRITTEN
 from dianji.report.subject import Subject
@@ -15,7 +16,7 @@ from tests.report.toy import artefact, texts
 
 
 def test_every_section_has_its_chapter(subject):
-    silent = [WRITTEN.title]  # it tells of tasks that write text
+    silent = [WRITTEN.title, GROUPS.title]  # they tell of tasks that write text or rank
     expected = [section.title for section in SECTIONS if section.title not in silent]
     assert [chapter.title for chapter in of_artefact(subject).chapters] == expected
 
@@ -47,6 +48,6 @@ def test_several_labels_per_row_are_reported_on(tmp_path, language):
 
     folder = artefact(tmp_path / "model", texts(tmp_path / "questions.csv"), several=True)
     document = of_artefact(Subject.open(folder))
-    silent = [LABEL_ERRORS.title, WRITTEN.title]  # they judge one label per row, and written text
+    silent = [LABEL_ERRORS.title, WRITTEN.title, GROUPS.title]  # they judge one label per row, text, ranks
     assert [of.title for of in document.chapters] == [of.title for of in SECTIONS if of.title not in silent]
     assert Found(to_html(document, language)).faults == []

@@ -35,7 +35,12 @@ def draft(seen: Inspection, recipe: Path) -> str:
 
 def starts_from_minilm(seen: Inspection) -> bool:
     """Whether the recipe needs the weights of the extra ``starter``."""
-    return not sketch.writes(seen) and not sketch.converses(seen) and sketch.modality(seen) == "text" and sketch.language(seen) == "en"
+    return (
+        not sketch.writes(seen)
+        and not sketch.converses(seen)
+        and sketch.modality(seen) == "text"
+        and sketch.language(seen) == "en"
+    )
 
 
 def _head(seen: Inspection, recipe: Path) -> Iterator[str]:
