@@ -134,6 +134,8 @@ class ColumnKind:
     reads_json: ClassVar[bool] = False
     #: Whether a value can be read in a terminal or in a JSON document; otherwise its source is shown.
     readable: ClassVar[bool] = True
+    #: Whether a caller may give a text as a value.
+    takes_text: ClassVar[bool] = False
     #: The key of the data report under which ``check`` is told: column -> what it returned.
     reported_as: ClassVar[str] = "values"
     #: Column names that announce this kind of values.
@@ -157,6 +159,10 @@ class ColumnKind:
         """
         names = ", ".join(cells.name for cells in parts)
         raise parts[0].wrong(f"one column instead of [{names}]", "Name one column.")
+
+    def needed(self, sources: Sequence[str]) -> list[str]:
+        """Of several columns that together stand for one, those that rows to be predicted must have."""
+        return list(sources)
 
     def accepts(self, type_: pa.DataType) -> bool:
         """Whether ``convert`` may succeed on a column of this Arrow type."""
