@@ -19,6 +19,7 @@ ROWS = {
     "cmrc2018": {"answer": (2897, 322, 1000)},
     "xquad": {"answer": (836, 121, 233)},
     "stsb": {"embed": (5749, 1500, 1379)},
+    "stsb-pairs": {"similarity": (5749, 1500, 1379)},
     "wnut17": {"entities": (3394, 1009, 1287)},
     "multi30k-en-de": {"translate": (29000, 1014, 1000)},
 }

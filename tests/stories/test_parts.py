@@ -198,6 +198,8 @@ def test_parts_on_the_same_rows_are_divided_alike_by_group_or_it_is_told(tmp_pat
     assert stage.memory_mb is not None
     if group:
         (ran,) = run(Recipe.load(path)).stages
-        events = [json.loads(line) for line in (ran.artefact / "parts/intent/evidence/events.jsonl").read_text().splitlines()]
+        events = [
+            json.loads(line) for line in (ran.artefact / "parts/intent/evidence/events.jsonl").read_text().splitlines()
+        ]
         steps = sum(event["event"] == "step" for event in events)
         assert steps == -(-stage.rows["train"] // 2 // 8)  # a batch has eight texts, each with both labels
