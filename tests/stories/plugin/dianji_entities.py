@@ -20,6 +20,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from dianji.bases.base import Base, Card
 from dianji.data.columns import Column
+from dianji.data.findings import Findings
 from dianji.registry import component
 from dianji.tasks.answers import OneLabel
 from dianji.tasks.base import Batch, Purpose, TaskModel
@@ -119,6 +120,12 @@ class Entities:
     @property
     def columns(self) -> Mapping[str, Column]:
         return {"id": Column("id")}
+
+    def check(self, table: pa.Table, findings: Findings) -> None:
+        pass
+
+    def corpus(self, table: pa.Table) -> pa.Table:
+        return table
 
     def learn(self, table: pa.Table) -> Mapping[str, Any]:
         return {}
