@@ -131,6 +131,7 @@ def test_every_verb(kind: Kind, shelf: Path, tmp_path: Path, capsys: pytest.Capt
     _asked(walk, kind, artefact, written)
     _looked_at(walk, recipe, artefact, written.file)
     _opened_elsewhere(walk, kind, artefact)
+    _searched(walk, artefact)
     _started_from(walk, kind, artefact, written)
     assert not walk.faults, "\n".join(["", *walk.faults])
 
@@ -182,6 +183,23 @@ def _opened_elsewhere(walk: Walk, kind: Kind, artefact: Path) -> None:
     """What the folder says of itself to other libraries is true, without Dianji."""
     with walk.verb("opened elsewhere"):
         elsewhere.check(artefact, kind.task.table())
+
+
+def _searched(walk: Walk, artefact: Path) -> None:
+    """An index of the artefact's vectors; a task that gives none is refused."""
+    documents, index = walk.folder / "documents.txt", walk.folder / "index"
+    documents.write_text("where is my card\ni lost the refund today\n", encoding="utf-8")
+    model = dianji.open(artefact)
+    with walk.verb("index"):
+        if model.task.embedder(model.base) is None:
+            with pytest.raises(AssertionError, match="gives no vectors of texts"):
+                walk.ask("index", documents, "--out", index, "--model", artefact)
+            return
+        walk.ask("index", documents, "--out", index, "--model", artefact)
+        for way in ("vectors", "hybrid"):
+            hits = walk.ask("search", index, "where is my card", "--by", way)["queries"][0]["hits"]
+            walk.expect(f"search --by {way}", len(hits), 2)
+        walk.expect("verify of an index", walk.ask("verify", index, "--data", documents)["ok"], True)
 
 
 def _started_from(walk: Walk, kind: Kind, artefact: Path, written: Written) -> None:
