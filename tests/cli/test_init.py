@@ -310,7 +310,7 @@ def test_texts_with_spans_are_tagged(tmp_path: Path):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_questions_with_answers_are_answered(tmp_path: Path, language):
+def test_questions_with_answers_are_answered(tmp_path: Path, without_weights: None, language: str):
     """By the contexts' articles, so that no context is in two splits; a new base learns the contexts first."""
     texts = ENGLISH if language == "en" else CHINESE
     articles = []

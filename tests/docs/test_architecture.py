@@ -15,7 +15,7 @@ def named() -> set[str]:
     map_ = TEXT.partition("## Files of")[2].partition("## Where things go")[0]
     found: set[str] = set()
     folder = ""
-    for word in re.findall(r"`([a-z_/]+/|[\w.]+\.(?:py|typed))`", map_):
+    for word in re.findall(r"`([a-z0-9_/]+/|[\w.]+\.(?:py|typed))`", map_):
         if word.endswith("/"):
             folder = word.removeprefix("dianji/")
         else:
@@ -31,7 +31,7 @@ def test_the_file_map_is_complete():
 
 
 def test_paths_in_the_text_exist():
-    for path in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", TEXT):
+    for path in re.findall(r"`([a-z0-9_]+/[a-z0-9_]+\.py)`", TEXT):
         assert (SOURCE / path).is_file(), path
 
 
