@@ -12,6 +12,7 @@ from dianji.tasks._joint_reading import read_once, units, with_same_inputs
 from dianji.tasks.joint import Joint, joint_table
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_regression import TextRegression
 from dianji.testing import toys
 
 RNG = np.random.default_rng(0)
@@ -122,6 +123,8 @@ def test_losses_are_divided_by_those_of_constant_answers():
     words = sum(len(text.split()) for text in rows["text"].to_pylist())
     first = 24 / words
     assert task.parts["first"].scale == pytest.approx(-(first * np.log(first) + (1 - first) * np.log(1 - first)))
+    rated = pa.table({"text": ["a", "b", "c"], "score": [1.0, 2.0, 6.0]})
+    assert TextRegression().fit(rated).constant_loss(rated) == pytest.approx(1.0)
     several = TextClassification(several=True)
     moods = pa.table({"text": ["a", "b", "c", "d"], "labels": [["x"], [], ["x", "y"], ["y"]]})
     assert several.fit(moods).constant_loss(moods) == pytest.approx(np.log(2))
