@@ -37,8 +37,8 @@ def questions(passages, each=4, passage="context"):
 
 def test_shared_contexts_are_told_with_the_column_to_divide_by(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", questions(PASSAGES, passage="passage"))
-    named = {"columns": {"context": "passage"}}
-    loaded = read(path, COLUMNS, **named)
+    named = {"context": "passage"}
+    loaded = read(path, COLUMNS, columns=named)
     counts = {split: of["count"] for split, of in loaded.report["shared"]["context"].items()}
     assert counts["test"] > 0
     told = next(
@@ -49,7 +49,7 @@ def test_shared_contexts_are_told_with_the_column_to_divide_by(tmp_path):
     assert "split: {group: passage}" in told
     assert json.loads(json.dumps(loaded.report)) == loaded.report
 
-    followed = read(path, COLUMNS, **named, split={"group": "passage"})
+    followed = read(path, COLUMNS, columns=named, split={"group": "passage"})
     assert all(of["count"] == 0 for of in followed.report["shared"]["context"].values())
     assert not [warning for warning in followed.warnings if "share the context" in warning]
 

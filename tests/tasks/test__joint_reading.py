@@ -12,6 +12,7 @@ from dianji.tasks._joint_reading import read_once, units, with_same_inputs
 from dianji.tasks.joint import Joint, joint_table
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
+from dianji.tasks.text_regression import TextRegression
 from dianji.testing import toys
 
 RNG = np.random.default_rng(0)
@@ -82,7 +83,8 @@ def test_the_loss_and_its_gradients_are_those_of_a_pass_for_each_part(same):
 
     expected = torch.zeros(())
     for name, weight in (("label", 1.0), ("first", 0.5)):
-        expected = expected + 24 * weight * task.tasks[name].loss(model.parts[name], batch[name]).value
+        scale = task.parts[name].scale
+        expected = expected + 24 * weight / scale * task.tasks[name].loss(model.parts[name], batch[name]).value
     (expected / 48).backward()
     torch.testing.assert_close(loss.value, expected / 48)
     for name, weight in model.named_parameters():
@@ -111,3 +113,18 @@ def test_parts_with_equal_inputs_hold_the_same_tensors():
     assert batch["label"]["input_ids"] is batch["first"]["input_ids"]
     assert batch["label"]["labels"] is not batch["first"]["labels"]
     assert batch["__sizes__"] == {"label": 24, "first": 24}
+
+
+def test_losses_are_divided_by_those_of_constant_answers():
+    task, _, _, _ = made(*both())
+    rows = toys.text_table()
+    labels = np.unique(rows["label"].to_pylist(), return_counts=True)[1] / rows.num_rows
+    assert task.parts["label"].scale == pytest.approx(-(labels * np.log(labels)).sum())
+    words = sum(len(text.split()) for text in rows["text"].to_pylist())
+    first = 24 / words
+    assert task.parts["first"].scale == pytest.approx(-(first * np.log(first) + (1 - first) * np.log(1 - first)))
+    rated = pa.table({"text": ["a", "b", "c"], "score": [1.0, 2.0, 6.0]})
+    assert TextRegression().fit(rated).constant_loss(rated) == pytest.approx(1.0)
+    several = TextClassification(several=True)
+    moods = pa.table({"text": ["a", "b", "c", "d"], "labels": [["x"], [], ["x", "y"], ["y"]]})
+    assert several.fit(moods).constant_loss(moods) == pytest.approx(np.log(2))

@@ -137,7 +137,7 @@ def check_comparison(recipe: Recipe, store: Store, data_cache: DataCache) -> tup
     faults = [*planned.faults, *_incomparable(recipe, planned)]
     if faults:
         raise RecipeError(*dict.fromkeys(faults))
-    known = {variant.index: variant.planned() for variant in planned.variants} | planned.waiting
+    known = {**{variant.index: variant.planned() for variant in planned.variants}, **planned.waiting}
     return tuple(known[index] for index in sorted(known))
 
 

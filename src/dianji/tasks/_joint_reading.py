@@ -69,7 +69,7 @@ def read_once(trunk: nn.Module) -> Iterator[None]:
         last[:] = [(given, answer)]
         return answer
 
-    trunk.forward = once  # type: ignore[method-assign]  # for the block
+    trunk.forward = once
     try:
         yield
     finally:
@@ -92,7 +92,7 @@ def _equal(one: Batch, other: Batch) -> bool:
 
 def _given(call: inspect.BoundArguments) -> dict[str, Any]:
     """Arguments by name, without those that are left open; an output of named fields is what transformers gives."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in call.arguments.items():
         flat |= value if name in ("kwargs", "inputs", "options") and isinstance(value, dict) else {name: value}
     return {name: of for name, of in flat.items() if of is not None and not (name == "return_dict" and of is True)}

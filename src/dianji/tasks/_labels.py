@@ -113,3 +113,9 @@ def _unknown(table: pa.Table, row: int, label: str, labels: tuple[str, ...]) -> 
         f"{where(table, row)}: label '{label}' is not among the {len(labels)} labels of the training split. "
         f"{did_you_mean(label, labels)} Fix the row, or list the label under data.<name>.drop."
     )
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Of the shares that counts make, in nats."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return float(-(shares * np.log(shares)).sum())

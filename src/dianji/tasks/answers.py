@@ -156,6 +156,10 @@ class OneLabel:
         """Logits beside the ``target`` column."""
         return Classified(self.labels, examples["target"].to_numpy(), softmax(outputs["logits"]))
 
+    def constant_loss(self, table: pa.Table) -> float:
+        """The entropy of the labels."""
+        return _labels.entropy(np.bincount(self.baseline_targets(table), minlength=len(self.labels)))
+
     def baseline_targets(self, table: pa.Table) -> np.ndarray:
         """(rows,) int64."""
         return _labels.encode_one(table, self.labels)
@@ -243,6 +247,11 @@ class SeveralLabels:
         """Logits beside the ``target`` column of lists."""
         target = _labels.indicators(examples["target"], len(self.labels))
         return Tagged(self.labels, target, sigmoid(outputs["logits"]), self.threshold)
+
+    def constant_loss(self, table: pa.Table) -> float:
+        """The mean over labels of the entropy of having it or not."""
+        having = self.baseline_targets(table).sum(axis=0)
+        return float(np.mean([_labels.entropy(np.array([count, table.num_rows - count])) for count in having]))
 
     def baseline_targets(self, table: pa.Table) -> np.ndarray:
         """(rows, labels) bool."""

@@ -245,6 +245,13 @@ class Task(ABC):
         """The models that the loss of a batch runs within the block, each with its batch."""
         yield [(model, batch)]
 
+    def constant_loss(self, table: pa.Table) -> float:
+        """The loss of the best answer that does not look at the row, on training rows; 1 where it is not known.
+
+        The task is fitted. Losses of several tasks are divided by it, so that they weigh the same.
+        """
+        return 1.0
+
     def beginning(self, table: pa.Table, rows: int) -> pa.Table:
         """The first rows of a table; of several parts so many of each."""
         return table.slice(0, rows)

@@ -131,6 +131,10 @@ class Answer(Protocol):
         """Of ``logits`` beside ``target``."""
         ...
 
+    def constant_loss(self, table: pa.Table) -> float:
+        """See ``Task``."""
+        ...
+
     def baseline_targets(self, table: pa.Table) -> np.ndarray:
         """See ``Comparable``."""
         ...
@@ -215,6 +219,10 @@ class Composed(Task):
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         """The answer's, of the logits."""
         return self.answer.loss(self.logits(model, batch), batch[TARGET])
+
+    def constant_loss(self, table: pa.Table) -> float:
+        """The answer's."""
+        return self.answer.constant_loss(table)
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:

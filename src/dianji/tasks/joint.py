@@ -30,6 +30,8 @@ from dianji.tasks._joint_model import JointModel
 from dianji.tasks._joint_reading import READ, read_once, units, with_same_inputs
 from dianji.tasks.base import Batch, Loss, Outputs, Prediction, Purpose, Share, Task, TaskModel
 
+#: A constant answer with a smaller loss is right nearly always: then the loss stays as it is.
+_LEAST = 1e-3
 #: Column of joint tables and examples: the name of a row's part.
 PART = "__part__"
 
@@ -40,6 +42,8 @@ class JointPart:
 
     task: Mapping[str, Any]  # registry record
     weight: float = 1.0
+    #: Of its loss, learnt by ``fit``: the loss is divided by it.
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,13 @@ class Joint(Task):
 
     def fit(self, table: pa.Table) -> Self:
         """Every part on its rows."""
-        fitted = {name: task.fit(part_of(table, name)) for name, task in self.tasks.items()}
-        return replace(
-            self, parts={name: replace(self.parts[name], task=record_of(task)) for name, task in fitted.items()}
-        )
+        parts = {}
+        for name, task in self.tasks.items():
+            mine = part_of(table, name)
+            fitted = task.fit(mine)
+            scale = fitted.constant_loss(mine)
+            parts[name] = replace(self.parts[name], task=record_of(fitted), scale=scale if scale > _LEAST else 1.0)
+        return replace(self, parts=parts)
 
     def model(self, base: Base) -> TaskModel:
         """A ``JointModel``; the trunk is that of the first part.
@@ -188,13 +195,14 @@ class Joint(Task):
         return batch
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
-        """The mean over examples of the parts' mean losses, each times its weight."""
+        """The mean over examples of the parts' mean losses, each divided by its scale and times its weight."""
         sizes: Mapping[str, int] = batch["__sizes__"]
         joint = _joint(model)
         total = torch.zeros((), device=next(model.parameters()).device)
         with self.running(model, batch) as runs:
             for (name, size), (of, part) in zip(sizes.items(), runs, strict=True):
-                value = self.tasks[name].loss(of, part).value * self.parts[name].weight
+                mine = self.parts[name]
+                value = self.tasks[name].loss(of, part).value * (mine.weight / mine.scale)
                 total = total + joint.weighed(name, value) * size
         items = sum(sizes.values())
         return Loss(total / items, items)

@@ -133,6 +133,11 @@ class Numbers:
         """The same numbers beside the true ones."""
         return Regressed(self.names, self._in_units(examples), self._given(outputs), self.deviations)
 
+    def constant_loss(self, table: pa.Table) -> float:
+        """The variance of the scaled numbers: 1, unless the scale was given."""
+        scaled = self.baseline_targets(table) / np.array(self.deviations)
+        return float(scaled.var(axis=0).mean())
+
     def baseline_targets(self, table: pa.Table) -> np.ndarray:
         """(rows, names) float64.
 

@@ -20,7 +20,7 @@ from dianji.errors import DataError
 from dianji.evaluate.ragged import Ragged, offsets_of
 from dianji.evaluate.spans import Spans
 from dianji.registry import component
-from dianji.tasks import _gold, _heads, _tagging, _tokens
+from dianji.tasks import _gold, _heads, _labels, _tagging, _tokens
 from dianji.tasks._crf import CrfTagger, crf_of, head_names, restore_head
 from dianji.tasks._positions import logits_at
 from dianji.tasks._rows import refuse_empty
@@ -183,6 +183,13 @@ class SequenceTagging(Task):
             path = _tagging.grid_of(target.unsqueeze(1), items).squeeze(2)
             summed = crf_of(model)(grid, lengths, *_edges(batch), path).sum()
         return Loss(summed / max(1, len(target)), len(target))
+
+    def constant_loss(self, table: pa.Table) -> float:
+        """The entropy of the tags of all words."""
+        read = self._read(table)
+        rows = zip(self._gold(table, read), read, strict=True)
+        numbers = [np.asarray(self.tags.numbers(row, len(words)), dtype=np.int64) for row, words in rows]
+        return _labels.entropy(np.bincount(np.concatenate(numbers)))
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
