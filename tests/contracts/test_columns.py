@@ -146,11 +146,17 @@ class TestMessages(ColumnKindContract):
     )
     unlike: ClassVar[Any] = (
         [{"role": "user", "content": "a"}],
-        [{"role": "assistant", "content": "a"}],
+        [{"role": "system", "content": "a"}],
         [{"role": "user", "content": "b"}],
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
     )
     alike: ClassVar[Any] = (([{"role": "user", "content": "A b"}], [{"role": "user", "content": "a  b"}]),)
-    damaged: ClassVar[Any] = ([{"role": None, "content": "a"}],)
+    damaged: ClassVar[Any] = (
+        [{"role": None, "content": "a"}],
+        [{"role": "clown", "content": "a"}],
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}],
+        [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
+    )
     wrong = (1, 2)
 
 

@@ -2,7 +2,7 @@ from dianji.evaluate.metrics.accuracy import Accuracy
 from dianji.evaluate.metrics.correlation import Pearson, Spearman
 from dianji.evaluate.metrics.errors import ExplainedVariance, MeanAbsoluteError, RootMeanSquaredError
 from dianji.evaluate.metrics.f1 import MacroF1, MicroF1, WeightedF1
-from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy
+from dianji.evaluate.metrics.language import Perplexity, TokenAccuracy, TurnLoss
 from dianji.evaluate.metrics.probability import ExpectedCalibrationError, LogLoss
 from dianji.evaluate.metrics.ranking import (
     MeanReciprocalRank,
@@ -43,6 +43,10 @@ class TestExpectedCalibrationError(MetricContract):
 
 class TestPerplexity(MetricContract):
     component = Perplexity
+
+
+class TestTurnLoss(MetricContract):
+    component = TurnLoss
 
 
 class TestTokenAccuracy(MetricContract):

@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from dianji.tasks.causal_language import CausalLanguage
 from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.instruction_tuning import InstructionTuning
 from dianji.tasks.masked_language import MaskedLanguage
 from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.sequence_tagging import SequenceTagging
@@ -97,6 +98,29 @@ class TestCausalLanguage(TaskContract):
     def test_the_loss_reaches_the_head(self):
         task = self.task()
         assert self.model(task).head == (), "GPT-2's output layer is its embedding, which is trunk"
+
+
+class TestInstructionTuning(TaskContract):
+    component = InstructionTuning
+    arguments: ClassVar = {"new_tokens": 6}
+
+    def table(self):
+        return toys.messages_table()
+
+    def base(self):
+        return toys.decoder_base()
+
+    def test_the_loss_reaches_the_head(self):
+        task = self.task()
+        assert self.model(task).head == (), "GPT-2's output layer is its embedding, which is trunk"
+
+
+class TestPackedInstructionTuning(TestInstructionTuning):
+    arguments: ClassVar = {"packing": True, "new_tokens": 6, "answers": "last"}
+
+
+class TestDrawnAnswers(TestInstructionTuning):
+    arguments: ClassVar = {"temperature": 0.8, "top_p": 0.9, "stop": ("card",), "new_tokens": 6}
 
 
 class TestTextToText(TaskContract):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dianji.tasks._generation import Decoder, Decoding, _drawn, restrict
+from dianji.tasks._generation import Decoder, Decoding, drawn, restrict
 from dianji.tasks._pairs import Marks
 from dianji.tasks.text_to_text import TextToText
 from dianji.testing import toys
@@ -91,12 +91,12 @@ def test_a_low_temperature_writes_the_likeliest_text():
 def test_draws_have_the_distribution_that_is_asked_for():
     logits = torch.log(torch.tensor([[0.1, 0.6, 0.3]])).repeat(4000, 1)
     uniform = torch.from_numpy(np.random.default_rng(0).random(4000))
-    counts = torch.bincount(_drawn(logits, uniform, Decoding(temperature=1.0))[0], minlength=3) / 4000
+    counts = torch.bincount(drawn(logits, uniform, Decoding(temperature=1.0))[0], minlength=3) / 4000
     assert counts.tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.03)
-    likely = _drawn(logits, uniform, Decoding(temperature=1.0, top_p=0.85))[0]
+    likely = drawn(logits, uniform, Decoding(temperature=1.0, top_p=0.85))[0]
     assert torch.bincount(likely, minlength=3).tolist()[0] == 0
     assert (torch.bincount(likely, minlength=3)[1] / 4000).item() == pytest.approx(2 / 3, abs=0.03)
-    assert _drawn(logits, uniform, Decoding(temperature=1.0, top_k=1))[0].eq(1).all()
+    assert drawn(logits, uniform, Decoding(temperature=1.0, top_k=1))[0].eq(1).all()
 
 
 def test_margins_shrink_along_a_text_and_show_near_ties():
@@ -104,7 +104,7 @@ def test_margins_shrink_along_a_text_and_show_near_ties():
     margin = outputs["written_margin"]
     assert (np.diff(margin, axis=1) <= 0).all()
     logits = torch.tensor([[1.0, 1.0 + 1e-6, 0.0]])
-    _, gap = _drawn(logits, torch.tensor([0.5]), Decoding(temperature=1.0, top_k=1))
+    _, gap = drawn(logits, torch.tensor([0.5]), Decoding(temperature=1.0, top_k=1))
     assert gap.item() < 1e-5
 
 

@@ -64,7 +64,7 @@ def _columns(table: pa.Table, request: Request, place: Place, findings: Findings
     for name, column in request.columns.items():
         try:
             parts = _parts(table, name, column, request, place)
-            if len(parts) > 1:
+            if len(request.sources(name)) > 1:
                 columns[name] = column.of.combine(parts, findings)
             elif parts:
                 columns[name] = column.of.convert(parts[0], findings)
@@ -112,7 +112,11 @@ def _parts(table: pa.Table, name: str, column: Column, request: Request, place: 
         DataError: one is missing.
     """
     found = []
-    for source in request.sources(name):
+    sources = request.sources(name)
+    needed = column.of.needed(sources) if request.lenient and len(sources) > 1 else sources
+    for source in sources:
+        if source not in needed and column_of(table, source) is None:
+            continue
         values = _find(table, name, source, column, request, place)
         if values is not None:
             drops = request.spec.clean.drop_empty

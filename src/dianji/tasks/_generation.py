@@ -149,9 +149,9 @@ def generate_singly(
         written = tokens[here, :place].clamp(min=0)
         logits = restrict(logits, written, marks, limit=limit, no_repeat=how.no_repeat)
         if uniform is None:
-            last, gap = _likeliest(logits)
+            last, gap = likeliest(logits)
         else:
-            last, gap = _drawn(logits, uniform[here, place], how)
+            last, gap = drawn(logits, uniform[here, place], how)
         least = torch.where(running, torch.minimum(least, gap), least)
         margin[here, place:] = least[:, None]
         running = running & (last != marks.end)
@@ -166,12 +166,13 @@ def generate_singly(
     return Written(tokens, margin)
 
 
-def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
+def likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows,) the likeliest tokens, and how far each is ahead of the second."""
     best = logits.topk(2, dim=-1)
     return best.indices[:, 0], (best.values[:, 0] - best.values[:, 1]).nan_to_num(posinf=SURE).clamp(max=SURE)
 
 
-def _drawn(logits: Tensor, uniform: Tensor, how: Decoding) -> tuple[Tensor, Tensor]:
+def drawn(logits: Tensor, uniform: Tensor, how: Decoding) -> tuple[Tensor, Tensor]:
     """Tokens by the inverse of their distribution function, the likeliest first; and the distance to the next step.
 
     Also near-ties are those where it nearly depends on rounding which tokens ``top_k`` and ``top_p`` leave.

@@ -29,12 +29,14 @@ from transformers import (
 
 from dianji.bases.base import Base, Card
 from dianji.bases.text.seq2seq import Seq2Seq
+from dianji.data.columns._turns import TURN, turn
 from dianji.evaluate.answered import Answered, as_bytes
+from dianji.evaluate.conversed import Conversed
 from dianji.evaluate.generated import Generated
 from dianji.evaluate.labelled import Classified, Tagged
 from dianji.evaluate.modelled import Modelled
 from dianji.evaluate.outcome import Outcome
-from dianji.evaluate.ragged import Ragged
+from dianji.evaluate.ragged import Ragged, offsets_of
 from dianji.evaluate.ranked import Retrieval
 from dianji.evaluate.regressed import Regressed
 from dianji.evaluate.similar import Similarity
@@ -142,6 +144,17 @@ def triplet_table() -> pa.Table:
     table = pair_table()
     negatives = [table["positive"][(row + 7) % 24].as_py() for row in range(24)]
     return table.append_column("negative", pa.array(negatives))
+
+
+def messages_table() -> pa.Table:
+    """24 conversations of one or two questions, answered by the last word of each: ``messages``."""
+    rows: list[list[dict[str, Any]]] = []
+    for row, text in enumerate(text_table()["text"].to_pylist()):
+        asked = [text] if row % 3 else [text, "please help me today"]
+        rows.append(
+            [turn(role, said) for of in asked for role, said in (("user", of), ("assistant", of.split()[-1]))]
+        )
+    return pa.table({"messages": pa.array(rows, pa.list_(TURN))})
 
 
 def image_table() -> pa.Table:
@@ -314,6 +327,26 @@ def _generated(quality: float, rows: int, rng: np.random.Generator) -> Generated
     return Generated.of(answers, references)
 
 
+def _conversed(quality: float, rows: int, rng: np.random.Generator) -> Conversed:
+    written = _generated(quality, rows, rng)
+    lengths = rng.integers(1, 4, size=rows)
+    offsets = offsets_of(lengths)
+    tokens = rng.integers(2, 9, size=offsets[-1])
+    nll = tokens * (1 - quality) * rng.uniform(1.0, 5.0, size=len(tokens))
+    entries = np.repeat(np.arange(rows), lengths)
+    of_rows = np.bincount(entries, weights=tokens, minlength=rows).astype(np.int64)
+    return Conversed(
+        written.answers,
+        written.references,
+        written.margin,
+        np.bincount(entries, weights=nll, minlength=rows),
+        of_rows,
+        rng.binomial(of_rows, 0.3 + 0.7 * quality),
+        Ragged(nll, offsets),
+        Ragged(tokens, offsets),
+    )
+
+
 def _similarity(quality: float, rows: int, rng: np.random.Generator) -> Similarity:
     score = np.round(rng.uniform(0, 5, size=rows), 1)
     mixed = quality * (score / 5) + (1 - quality) * rng.uniform(-1, 1, size=rows)
@@ -343,6 +376,7 @@ _OUTCOMES: Mapping[type[Outcome], Callable[[float, int, np.random.Generator], Ou
     Answered: _answered,
     Spans: _spans,
     Generated: _generated,
+    Conversed: _conversed,
     Similarity: _similarity,
     Regressed: _regressed,
     Retrieval: _retrieval,

@@ -158,6 +158,10 @@ class ColumnKind:
         names = ", ".join(cells.name for cells in parts)
         raise parts[0].wrong(f"one column instead of [{names}]", "Name one column.")
 
+    def needed(self, sources: Sequence[str]) -> list[str]:
+        """Of several columns that together stand for one, those that rows to be predicted must have."""
+        return list(sources)
+
     def accepts(self, type_: pa.DataType) -> bool:
         """Whether ``convert`` may succeed on a column of this Arrow type."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dianji.evaluate.baseline import Fitted
 from dianji.evaluate.baselines.counted_words import text_features
+from dianji.evaluate.conversed import Conversed
 from dianji.evaluate.outcome import Outcome
 from dianji.evaluate.ranked import Retrieval
 from dianji.evaluate.similar import Similarity
@@ -72,9 +73,9 @@ class CountedCosine:
 @component("baseline", "before-training")
 @dataclass(frozen=True)
 class BeforeTraining:
-    """The base's own vectors, pooled as the trained model's are. Does not apply to a new base."""
+    """The base's own vectors, or its own answers, made as the trained model's are. Does not apply to a new base."""
 
-    serves: ClassVar[tuple[type[Outcome], ...]] = (Similarity, Retrieval)
+    serves: ClassVar[tuple[type[Outcome], ...]] = (Similarity, Retrieval, Conversed)
 
     def fit(self, task: Embeddable, table: pa.Table, seed: int) -> Fitted | None:
         """See ``Baseline``; learns nothing."""
