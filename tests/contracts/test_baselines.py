@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from dianji.bases.folder import FolderBase
 from dianji.evaluate.baselines.counted_words import CountedWords, SecondTextAlone
@@ -14,6 +15,7 @@ from dianji.evaluate.baselines.written import FrequentTarget, LeadSentence, Near
 from dianji.tasks._forms import FormName
 from dianji.tasks.base import Task
 from dianji.tasks.image_classification import ImageClassification
+from dianji.tasks.instruction_tuning import InstructionTuning
 from dianji.tasks.sentence_embedding import SentenceEmbedding
 from dianji.tasks.sequence_tagging import SequenceTagging
 from dianji.tasks.text_classification import TextClassification
@@ -171,12 +173,23 @@ class TestBeforeTraining(BaselineContract):
         SentenceEmbedding().model(base).model.save_pretrained(tmp_path)
         base.processor.save_pretrained(tmp_path)
         self._folder = tmp_path
+        decoder = toys.decoder_base()
+        torch.manual_seed(0)
+        decoder.load(AutoModelForCausalLM).save_pretrained(tmp_path / "decoder")
+        decoder.processor.save_pretrained(tmp_path / "decoder")
 
     def base(self):
         return FolderBase(self._folder).prepare(toys.text_table())
 
     def cases(self):
-        return embedding_cases()
+        table = toys.messages_table()
+        return [*embedding_cases(), (InstructionTuning(new_tokens=6).fit(table), table)]
+
+    def fitted(self, task, table, seed=0):
+        if not isinstance(task, InstructionTuning):
+            return super().fitted(task, table, seed)
+        base = FolderBase(self._folder / "decoder").prepare(table)
+        return self.baseline().fit(task.comparable(base), table, seed)
 
     def test_does_not_apply_to_a_new_base(self):
         task, table = self.cases()[0]

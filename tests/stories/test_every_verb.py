@@ -44,6 +44,7 @@ REFUSED = (
     "lbfgs fits a linear head on frozen features",
     "needs features that know something",
     "there is no room for",
+    "packing does not work with base",
     "solver lbfgs fits one linear layer",
 )
 

@@ -9,24 +9,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import pyarrow as pa
+import torch
 from torch import nn
 
 from dianji.artefact.manifest import PARTS, Manifest
 from dianji.artefact.probe import Probe, answer
 from dianji.bases.base import Base
 from dianji.bases.resolve import resolve
+from dianji.data.columns.base import column_kind
 from dianji.data.given import table_of
 from dianji.engine.evaluation import Evaluator
 from dianji.engine.inference import Inference
 from dianji.engine.runtime import Precision, choose_precision
-from dianji.errors import ArtefactError, DataError
-from dianji.registry import from_record
+from dianji.errors import ArtefactError, CapabilityError, DataError
+from dianji.registry import from_record, record_of
 from dianji.reporting import Meter
 from dianji.store.atomic import new_folder
 from dianji.tasks.base import Outputs, Prediction, Purpose, Task
+from dianji.tasks.conversing import Conversing
 from dianji.tasks.truncation import Truncation, truncation
 from dianji.tasks.unknown import share_of_unknown
 
@@ -134,6 +137,39 @@ class Model:
         table = rows if isinstance(rows, pa.Table) else table_of(rows, self.task.columns)
         return [prediction for answered in self.stream([table]) for prediction in answered.predictions]
 
+    @overload
+    def chat(self, messages: Sequence[Any] | str, *, stream: Literal[False] = False) -> str: ...
+
+    @overload
+    def chat(self, messages: Sequence[Any] | str, *, stream: Literal[True]) -> Iterator[str]: ...
+
+    def chat(self, messages: Sequence[Any] | str, *, stream: bool = False) -> str | Iterator[str]:
+        """The answer to a conversation; the weights are not changed, and nothing is remembered between calls.
+
+        Args:
+            messages: ``[{"role": "user", "content": "…"}, …]`` in order, the last one of the user or of a tool; or a
+                text, which is a question of the user.
+            stream: give pieces of the answer as they are written.
+
+        Raises:
+            CapabilityError: the model holds no conversations.
+            DataError: a message is at fault or out of order, or there is nothing to answer.
+        """
+        task = self.task
+        if not isinstance(task, Conversing):
+            raise CapabilityError(
+                f"{self.folder}: a model of the task {record_of(self.task)['name']} holds no conversations. Train one "
+                "with the task instruction-tuning, or use predict."
+            )
+        turns = column_kind("messages").given([messages]).to_pylist()[0] or []
+        if not turns or turns[-1]["role"] not in ("user", "tool"):
+            raise DataError(
+                "there is nothing to answer: expected a conversation that ends with a message of the user or of a "
+                f"tool, found {repr(turns[-1]['role']) if turns else 'no message'}. Add the question."
+            )
+        pieces = self._pieces(task, turns)
+        return pieces if stream else "".join(pieces)
+
     def save(self, folder: Path | str) -> Path:
         """Copy the artefact to a new folder, whole.
 
@@ -181,9 +217,9 @@ class Model:
                 f"file, or: dianji predict {self.folder} --row '{{{shape}}}'"
             )
         column = self.task.columns[self.input_column]
-        if column.kind != kind:
+        if column.kind != kind and not (kind == "text" and column.of.takes_text):
             raise DataError(
-                f"{self.folder}: this model reads {column.kind}s, not {kind}s. Give a file or a folder: "
+                f"{self.folder}: this model reads {column.kind.removesuffix("s")}s, not {kind}s. Give a file or a folder: "
                 f"dianji predict {self.folder} FILE"
             )
 
@@ -203,6 +239,18 @@ class Model:
                 said = answer(self.task, self.network, self.base, probe.rows, probe.seed)
             probe.compare(said, self.folder, self.precision)
         return inference
+
+    def _pieces(self, task: Conversing, turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """The caller's own work between two pieces is done in its own mode, not in the model's."""
+        with self._lock:
+            inference = self._inference
+        pieces = task.reply(self.network, self.base, turns)
+        while True:
+            with inference.on(), torch.inference_mode():
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
 
     def _encode(self, rows: pa.Table) -> pa.Table:
         """Rows as examples, one thread at a time: tokenizers are changed by being told how much to cut off."""

@@ -14,6 +14,7 @@ import typer
 from dianji import __version__
 from dianji.cli import (
     advise,
+    chat,
     check,
     compare,
     data,
@@ -51,6 +52,7 @@ app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
+app.command("chat")(chat.chat)
 app.command("evaluate")(evaluate.evaluate)
 app.command("index")(index.index)
 app.command("search")(search.search)

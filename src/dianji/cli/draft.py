@@ -25,6 +25,8 @@ def draft(seen: Inspection, recipe: Path) -> str:
     sketch.require_learnable(seen)
     if sketch.has_labelled_images(seen):
         lines = [*_IMAGE_BASE, *_data(seen, recipe), *_IMAGE_STAGE]
+    elif sketch.converses(seen):
+        lines = [*_chat_base(), *_data(seen, recipe), *_CHAT_STAGE]
     elif sketch.writes(seen):
         lines = [*_WRITING_BASE, *_data(seen, recipe), *_writing_stage(seen)]
     else:
@@ -70,6 +72,24 @@ stages:
     train: {epochs: 10}
     techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights
 """.splitlines()
+
+
+_CHAT_STAGE = """
+stages:
+  chat:
+    task: instruction-tuning  # learns the assistant's turns; several rows in one: {instruction-tuning: {packing: true}}
+    data: rows
+    # adapt: {lora: {rank: 8}}  # learn few weights; default: all of them
+    techniques: [early-stopping]  # stops when validation gets no better, and keeps the best weights
+# Afterwards: dianji chat ARTEFACT
+""".splitlines()
+
+
+def _chat_base() -> Iterator[str]:
+    yield "# A new model, which knows nothing but these rows. If you have a pre-trained causal language model, give its"
+    yield "# folder or Hub id instead: its chat template is used."
+    yield "# Its tokenizer is bpe, which can write every text as it was; others lose case or spaces."
+    yield "base: {new: transformer, tokenizer: bpe, length: 512}"
 
 
 _WRITING_BASE = """\

@@ -83,7 +83,7 @@ def _show(seen: Inspection, out: Path, warnings: tuple[str, ...]) -> None:
             print(f"{name}: {value}")
     print(f"{seen.rows:,} rows of {seen.format}:")
     named = ("text", "other", "tokens", "tags", "spans", "target", "question", "answers", "image", "label", "number")
-    roles = {getattr(seen, role): role for role in (*named, "group", "time")}
+    roles = {getattr(seen, role): role for role in (*named, "group", "time")} | dict.fromkeys(seen.messages, "messages")
     rows = [[column.name, column.kind, roles.get(column.name, ""), _summary(column)] for column in seen.columns]
     print_table(["column", "holds", "taken as", "values"], rows)
     for warning in warnings:

@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dianji.data.arrow_types import is_list
-from dianji.data.columns import Column
+from dianji.data.arrow_types import is_list, is_string
+from dianji.data.columns import Cells, Column
+from dianji.data.columns._instructions import role_of
 from dianji.data.columns.base import column_kind
 from dianji.data.decode import decode
+from dianji.data.findings import Findings
 from dianji.data.inspected import OTHER, Inspected, described, indicating, inspected
 from dianji.data.language import detect
 from dianji.data.line import Flow, Request
@@ -101,6 +103,8 @@ class Inspection:
     number: str | None = None
     #: What ``sentence-embedding`` calls a column of related texts -> what the data calls it.
     related: Mapping[str, str] = field(default_factory=dict)
+    #: Columns that together are conversations: a list of messages, or an instruction with its output.
+    messages: tuple[str, ...] = ()
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -184,7 +188,7 @@ def taken_as(seen: Inspection, columns: Mapping[str, str]) -> Inspection:
     if any(role in roles for role in learnt):
         guessed |= {role: None for role in learnt if role not in roles}
     if roles:
-        guessed["related"] = {}  # which goes by names alone
+        guessed |= {"related": {}, "messages": ()}  # which go by names alone
     changes: dict[str, Any] = {**guessed, **roles}
     return replace(seen, **changes)
 
@@ -216,8 +220,9 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     table = select(replace(decoded, request=replace(decoded.request, columns=None))).whole.table
     columns = _with_words(tuple(inspected(table[name], name) for name in names_of(table)), table)
     questions = _questions(columns)
-    related = _related(columns) if questions is None else {}
-    unlabelled = questions is not None or bool(related)
+    messages = _messages(columns) if questions is None else ()
+    related = _related(columns) if questions is None and not messages else {}
+    unlabelled = questions is not None or bool(related) or bool(messages)
     label, refused = (None, {}) if unlabelled else _label(columns, table)
     several = None if unlabelled else indicating(columns, table)
     if several is not None and (label is None or (label.name in several.parts and not _telling(label.name))):
@@ -233,13 +238,14 @@ def look_at(decoded: Flow, path: str) -> Inspection:
     number = _number(free) if label is None and pair is None and not annotated else None
     warnings = [*decoded.findings.warnings, *(told for name, told in refused.items() if name not in (text, target))]
     warnings += told_alike(label.counts) if label is not None else []
+    warnings += _beside(columns, messages)
     return Inspection(
         path=path,
         format=decoded.readings[0].format,
         encoding=next(iter(decoded.findings.encodings.values()), None),
         rows=table.num_rows,
         columns=columns,
-        languages=_languages(table, text or tokens),
+        languages=_languages(table, *((_last_of(columns, messages), "messages") if messages else (text or tokens, "text"))),
         splits=_split_counts(table),
         text=text,
         tokens=tokens if tags else None,
@@ -251,6 +257,7 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         other=other,
         number=number,
         related=related,
+        messages=messages,
         image=next((column.name for column in columns if column.kind == "image"), None),
         label=label.name if label is not None else None,
         group=questions.subject if questions is not None else _group(free),
@@ -324,8 +331,48 @@ def _number(columns: Sequence[Inspected]) -> str | None:
     return next((name for name in numbers if _MEASURED.search(name.strip())), None)
 
 
-def _languages(table: pa.Table, column: str | None) -> tuple[tuple[str, float], ...]:
+#: Names by which an instruction and its answer are recognised; others, such as a question, may be something else.
+_INSTRUCTIONS = ("instruction", "prompt", "指令")
+_OUTPUTS = ("output", "response", "completion", "输出", "回答")
+
+
+def _messages(columns: Sequence[Inspected]) -> tuple[str, ...]:
+    """Columns that together are conversations; empty where there are none."""
+    names = {column.name.strip().lower(): column.name for column in columns}
+    beside = {role_of(name): own for name, own in names.items() if role_of(name)}
+    listed = next((column.name for column in columns if column.kind == "messages"), None)
+    if listed is not None:
+        return (listed, *(beside[role] for role in ("system", "tools") if beside.get(role, listed) != listed))
+    texts = {name: own for name, own in names.items() if any(c.name == own and "text" in c.scores for c in columns)}
+    instruction = next((texts[name] for name in _INSTRUCTIONS if name in texts), None)
+    output = next((texts[name] for name in _OUTPUTS if name in texts), None)
+    if instruction is None or output is None:
+        return ()
+    more = [beside[role] for role in ("input", "system", "history", "tools") if role in beside]
+    return (instruction, *(name for name in more if name not in (instruction, output)), output)
+
+
+def _last_of(columns: Sequence[Inspected], messages: Sequence[str]) -> str:
+    """The column whose language is looked at: the list of messages, or the answers."""
+    listed = (column.name for column in columns if column.name in messages and column.kind == "messages")
+    return next(listed, messages[-1])
+
+
+def _beside(columns: Sequence[Inspected], messages: Sequence[str]) -> list[str]:
+    """A warning about labels beside conversations, which say something of the answers."""
+    labels = [column.name for column in columns if messages and column.name not in messages and _telling(column.name)]
+    return [
+        f"column '{name}' is not used: every answer of the conversations is learnt, whatever it says of them. Leave "
+        "out rows whose answers are not to be learnt"
+        for name in labels
+    ]
+
+
+def _languages(table: pa.Table, column: str | None, kind: str) -> tuple[tuple[str, float], ...]:
     rows = [] if column is None else table[column].to_pylist()
+    if column is not None and kind == "messages" and not is_string(table[column].type):
+        cells = Cells(table[column], column, [""] * table.num_rows, drops_empty=True)
+        rows = column_kind(kind).texts(column_kind(kind).convert(cells, Findings())) or []
     return tuple(detect([" ".join(map(str, row)) if isinstance(row, list) else str(row or "") for row in rows]))
 
 

@@ -21,7 +21,7 @@ def require_learnable(seen: Inspection) -> None:
     Raises:
         DataError: there are neither texts nor labelled images.
     """
-    if seen.text is None and not has_labelled_images(seen) and not tagged(seen):
+    if seen.text is None and not has_labelled_images(seen) and not tagged(seen) and not converses(seen):
         found = ", ".join(f"'{column.name}' ({column.kind})" for column in seen.columns)
         raise DataError(
             f"{seen.path}: neither text nor labelled images were found to learn from, only {found}. "
@@ -93,9 +93,14 @@ def measures(seen: Inspection) -> dict[str, str]:
     return {"text": seen.text, **other, "score": seen.number}
 
 
+def converses(seen: Inspection) -> bool:
+    """Whether rows are conversations whose answers are to be learnt."""
+    return bool(seen.messages) and not has_labelled_images(seen)
+
+
 def writes(seen: Inspection) -> bool:
     """Whether texts are to be written, given others."""
-    return seen.target is not None and seen.label is None and not has_labelled_images(seen)
+    return seen.target is not None and seen.label is None and not has_labelled_images(seen) and not converses(seen)
 
 
 def several_labels(seen: Inspection) -> bool:
@@ -116,6 +121,8 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
         recipe: where the recipe is to lie: its paths are taken from there.
     """
     relative = os.path.relpath(Path(seen.path).expanduser().absolute(), recipe.absolute().parent)
+    if converses(seen):
+        return _conversations(seen, Path(relative).as_posix())
     columns: dict[str, Any] = {"image": seen.image} if has_labelled_images(seen) else {"text": seen.text}
     found = asks(seen) or relates(seen) or tagged(seen) or measures(seen) or compares(seen)
     columns = {**(found or columns)}
@@ -138,10 +145,23 @@ def data_section(seen: Inspection, recipe: Path) -> dict[str, Any]:
     return section
 
 
+def _conversations(seen: Inspection, path: str) -> dict[str, Any]:
+    """The data section of conversations: of one column, or of several that stand for one."""
+    columns = {"messages": seen.messages[0] if len(seen.messages) == 1 else list(seen.messages)}
+    section: dict[str, Any] = {"path": path, "columns": columns}
+    if any(seen.column(name).missing for name in (seen.messages[0], seen.messages[-1])):
+        section["clean"] = {"drop_empty": True}
+    if not seen.splits:
+        section["split"] = {"validation": 0.1, "test": 0.1, **({"group": seen.group} if seen.group else {})}
+    return section
+
+
 def supervised_task(seen: Inspection) -> str | dict[str, Any] | None:
     """The task for the labels; None where there are none."""
     if has_labelled_images(seen):
         return "image-classification"
+    if converses(seen):
+        return "instruction-tuning"
     if asks(seen):
         return "question-answering"
     if relates(seen):

@@ -24,10 +24,12 @@ class UntrainedBase:
     base: Base
 
     def before_training(self) -> Callable[[pa.Table], Outcome] | None:
-        """Gives the outcome of the base's own answers; None where the base has learnt nothing yet."""
+        """Gives the outcome of the base's own answers; None where the base has learnt no output layer yet."""
         if not self.base.card.pretrained or self.base.folder is None:
             return None
         model = self.task.model(self.base).model
+        if self.base.new_weights:  # drawn at random just now: no answers of the base
+            return None
         return lambda table: self._outcome_of(model, table)
 
     @torch.inference_mode()

@@ -138,7 +138,7 @@ class InstructionTuning(Task):
         if self.packing:
             _packing.require_separable(made.model, base.card.name)
         reader.template.install()
-        settings: Any = made.model.generation_config
+        settings: Any = getattr(made.model, "generation_config", None)
         if settings is not None:
             settings._from_model_config = False  # else transformers would make it anew from config.json
             settings.update(eos_token_id=list(ends), pad_token_id=_tokens.pad_id(base))

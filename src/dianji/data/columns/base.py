@@ -134,6 +134,8 @@ class ColumnKind:
     reads_json: ClassVar[bool] = False
     #: Whether a value can be read in a terminal or in a JSON document; otherwise its source is shown.
     readable: ClassVar[bool] = True
+    #: Whether a caller may give a text as a value.
+    takes_text: ClassVar[bool] = False
     #: The key of the data report under which ``check`` is told: column -> what it returned.
     reported_as: ClassVar[str] = "values"
     #: Column names that announce this kind of values.

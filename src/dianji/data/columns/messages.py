@@ -45,6 +45,7 @@ class Messages(ColumnKind):
 
     arrow: ClassVar[pa.DataType] = pa.list_(TURN)
     modality: ClassVar[str] = "text"
+    takes_text: ClassVar[bool] = True
     reads_json: ClassVar[bool] = True
     telling: ClassVar[re.Pattern[str]] = re.compile(r"messages|conversations?|dialog|chat|turns|对话", re.IGNORECASE)
 

@@ -26,6 +26,7 @@ class Text(ColumnKind):
 
     arrow: ClassVar[pa.DataType] = pa.string()
     modality: ClassVar[str] = "text"
+    takes_text: ClassVar[bool] = True
     telling: ClassVar[re.Pattern[str]] = re.compile(
         r"text|query|question|sentence|body|content|review|message|comment|sms|tweet|utterance|context|passage|title"
         r"|文本|内容|标题|问题|评论",
