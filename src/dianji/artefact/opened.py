@@ -219,7 +219,7 @@ class Model:
         column = self.task.columns[self.input_column]
         if column.kind != kind and not (kind == "text" and column.of.takes_text):
             raise DataError(
-                f"{self.folder}: this model reads {column.kind.removesuffix("s")}s, not {kind}s. Give a file or a folder: "
+                f"{self.folder}: this model reads {column.kind.removesuffix('s')}s, not {kind}s. Give a file or a folder: "
                 f"dianji predict {self.folder} FILE"
             )
 

@@ -102,7 +102,9 @@ def _refuse(line: str, interactive: bool) -> None:
     Raises:
         BadParameter: nobody is there to write it again.
     """
-    told = f"unknown command {line.split()[0]}; expected one of {', '.join(_COMMANDS)}. A message that begins with / is "
+    told = (
+        f"unknown command {line.split()[0]}; expected one of {', '.join(_COMMANDS)}. A message that begins with / is "
+    )
     told += "written with //"
     if not interactive:
         raise typer.BadParameter(told)

@@ -245,7 +245,9 @@ def look_at(decoded: Flow, path: str) -> Inspection:
         encoding=next(iter(decoded.findings.encodings.values()), None),
         rows=table.num_rows,
         columns=columns,
-        languages=_languages(table, *((_last_of(columns, messages), "messages") if messages else (text or tokens, "text"))),
+        languages=_languages(
+            table, *((_last_of(columns, messages), "messages") if messages else (text or tokens, "text"))
+        ),
         splits=_split_counts(table),
         text=text,
         tokens=tokens if tags else None,

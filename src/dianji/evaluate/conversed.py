@@ -28,7 +28,10 @@ class Conversed(Generated):
 
     @classmethod
     def told(
-        cls, texts: tuple[Sequence[str], Sequence[str]], margin: np.ndarray | None, likelihood: Mapping[str, np.ndarray | Ragged]
+        cls,
+        texts: tuple[Sequence[str], Sequence[str]],
+        margin: np.ndarray | None,
+        likelihood: Mapping[str, np.ndarray | Ragged],
     ) -> Self:
         """From (answers, references), the margins of the answers, and the other fields by name."""
         answers, references = texts

@@ -27,10 +27,14 @@ def batch(examples: pa.Table, pad: int, size: int) -> Batch:
         size: tokens in a block; 1: each row has a block for itself.
     """
     ids, answers = (_rows(examples[name]) for name in ("input_ids", "answers"))
-    labels = [np.where(after > 0, np.append(row[1:], 0), IGNORED) for row, after in zip(ids, map(_next, answers), strict=True)]
+    labels = [
+        np.where(after > 0, np.append(row[1:], 0), IGNORED) for row, after in zip(ids, map(_next, answers), strict=True)
+    ]
     grids, marks = _packing.packed([ids, labels, list(map(_next, answers))], [pad, IGNORED, 0], size)
     order = np.argsort(marks[_packing.OWNER].numpy()[:, 0], kind="stable") if size == 1 else slice(None)
-    tensors = {name: torch.from_numpy(grid[order]) for name, grid in zip(("input_ids", TARGET, _TURN), grids, strict=True)}
+    tensors = {
+        name: torch.from_numpy(grid[order]) for name, grid in zip(("input_ids", TARGET, _TURN), grids, strict=True)
+    }
     marks = {name: tensor[order] for name, tensor in marks.items()}
     turns = torch.tensor([int(row.max(initial=0)) for row in answers])
     return {**tensors, **marks, _TURNS: turns}

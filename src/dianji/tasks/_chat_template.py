@@ -123,7 +123,7 @@ class Template:
                 tokenize=False,
                 add_generation_prompt=prompt,
             )
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise Unrenderable(f"the chat template fails ({' '.join(str(error).split())[:200]}). {_ADVICE}") from None
         return found
 
@@ -225,7 +225,9 @@ def _calls(text: str, one: Mapping[str, Any], place: int, start: int, end: int) 
 def _require_tools(text: str, turns: Sequence[Mapping[str, Any]]) -> None:
     for tool in _tools(turns):
         if tool_name(tool) not in text:
-            raise Unrenderable(f"the chat template leaves out the definition of the tool {tool_name(tool)!r}. {_ADVICE}")
+            raise Unrenderable(
+                f"the chat template leaves out the definition of the tool {tool_name(tool)!r}. {_ADVICE}"
+            )
 
 
 def _tools(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

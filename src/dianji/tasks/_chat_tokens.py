@@ -182,7 +182,8 @@ def _without_oldest(turns: Turns) -> list[Mapping[str, Any]]:
 def _shortened(found: TokenizedChat, length: int) -> TokenizedChat:
     if len(found.ids) <= length:
         return found
-    first = next((place for place, answer in enumerate(found.answers) if answer), 0)
-    answered = min(len(found.ids) - first, max(length - first, length - length // 2))
+    learnt = [place for place, answer in enumerate(found.answers) if answer]
+    first, end = (learnt[0], learnt[-1] + 1) if learnt else (0, len(found.ids))
+    answered = min(end - first, max(length - first, length - length // 2))
     start, stop = max(0, first + answered - length), first + answered
     return TokenizedChat(found.ids[start:stop], found.answers[start:stop])

@@ -64,7 +64,13 @@ class Step(NamedTuple):
 
 
 def steps(
-    model: nn.Module, prompts: Tensor, lengths: Tensor, endings: Endings, limit: int, how: Decoding, uniform: Tensor | None
+    model: nn.Module,
+    prompts: Tensor,
+    lengths: Tensor,
+    endings: Endings,
+    limit: int,
+    how: Decoding,
+    uniform: Tensor | None,
 ) -> Iterator[Step]:
     """At most ``limit`` tokens after each prompt; ends early when every row has ended.
 
@@ -99,7 +105,13 @@ def steps(
 
 
 def write(
-    model: nn.Module, prompts: Tensor, lengths: Tensor, endings: Endings, limit: int, how: Decoding, uniform: Tensor | None
+    model: nn.Module,
+    prompts: Tensor,
+    lengths: Tensor,
+    endings: Endings,
+    limit: int,
+    how: Decoding,
+    uniform: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """(rows, limit) tokens, -1 from the end on; and (rows, limit) margins. See ``steps``."""
     tokens = torch.full((len(prompts), limit), -1, device=prompts.device)
@@ -173,5 +185,7 @@ def _keeps_the_past(model: nn.Module) -> bool:
     if inner is None or not getattr(inner.config, "use_cache", False) or not getattr(inner, "_supports_sdpa", False):
         return False
     taken = inspect.signature(inner.forward).parameters
-    shifted = getattr(inner.base_model, "embeddings", None)  # such as RoBERTa's, whose positions begin after the padding
+    shifted = getattr(
+        inner.base_model, "embeddings", None
+    )  # such as RoBERTa's, whose positions begin after the padding
     return {"past_key_values", "position_ids"} <= set(taken) and getattr(shifted, "padding_idx", None) is None

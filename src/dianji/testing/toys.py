@@ -151,9 +151,7 @@ def messages_table() -> pa.Table:
     rows: list[list[dict[str, Any]]] = []
     for row, text in enumerate(text_table()["text"].to_pylist()):
         asked = [text] if row % 3 else [text, "please help me today"]
-        rows.append(
-            [turn(role, said) for of in asked for role, said in (("user", of), ("assistant", of.split()[-1]))]
-        )
+        rows.append([turn(role, said) for of in asked for role, said in (("user", of), ("assistant", of.split()[-1]))])
     return pa.table({"messages": pa.array(rows, pa.list_(TURN))})
 
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from dianji.evaluate.conversed import Conversed
 from dianji.evaluate.labelled import Classified
 from dianji.evaluate.ranked import Retrieval
 from dianji.evaluate.regressed import Regressed
@@ -49,3 +50,11 @@ def test_similarities_and_ranks_have_groups_without_errors():
 def test_labels_have_no_groups():
     assert told(toys.outcome(Classified, 0.5)) is None
     assert told(toys.outcome(Similarity, 0.5).take(np.arange(0))) is None
+
+
+def test_the_loss_of_each_turn_has_a_row():
+    outcome = toys.outcome(Conversed, 0.5)
+    (table,) = told(outcome)
+    assert [row[0] for row in table.rows] == ["1", "2", "3"]
+    assert int(table.rows[0][1]) == outcome.rows
+    assert sum(int(row[1]) for row in table.rows) == len(outcome.turn_nll.values)

@@ -176,9 +176,7 @@ def _plain(cells: Cells) -> list[Any]:
     return rows if is_string(values.type) else [without_nulls(row) for row in rows]
 
 
-def _turns(
-    value: Any, first: Sequence[Any], tools: Any, where: str, findings: Findings
-) -> list[dict[str, Any]] | None:
+def _turns(value: Any, first: Sequence[Any], tools: Any, where: str, findings: Findings) -> list[dict[str, Any]] | None:
     """Turns of a row; None where there are none, or one is at fault."""
     if value is None or value is BROKEN:
         return None
@@ -212,9 +210,7 @@ def _fits(type_: pa.DataType) -> bool:
 
 def _is_conversation(value: Any) -> bool:
     turns = value if isinstance(value, list) else [None]
-    return all(
-        isinstance(one, Mapping) and any(isinstance(one.get(role), str) for role, _ in LAYOUTS) for one in turns
-    )
+    return all(isinstance(one, Mapping) and any(isinstance(one.get(role), str) for role, _ in LAYOUTS) for one in turns)
 
 
 def _said(one: Mapping[str, Any]) -> str:
