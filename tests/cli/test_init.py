@@ -89,6 +89,46 @@ def test_texts_without_labels(tmp_path: Path):
     assert recipe.data["rows"].columns == {"text": "body"}
 
 
+def conversation(number: int) -> list[dict[str, str]]:
+    return [
+        {"role": "user", "content": f"{ENGLISH[number % 3]} {number * 37}"},
+        {"role": "assistant", "content": f"It is case {number}."},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (lambda n: {"messages": conversation(n)}, "messages"),
+        (lambda n: {"messages": json.dumps(conversation(n))}, "messages"),
+        (
+            lambda n: {"conversations": conversation(n), "tools": '[{"name": "find"}]', "system": "Be kind."},
+            ["conversations", "system", "tools"],
+        ),
+        (
+            lambda n: {"instruction": ENGLISH[n % 3] + str(n), "input": "", "output": f"Case {n}."},
+            ["instruction", "input", "output"],
+        ),
+    ],
+)
+def test_conversations(tmp_path: Path, record, expected):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(record(number)) for number in range(60)), encoding="utf-8")
+    recipe = made(path, tmp_path / "recipe.yaml")
+    assert [str(stage.task) for stage in recipe.stages.values()] == ["instruction-tuning"]
+    assert recipe.data["rows"].columns == {"messages": expected}
+    assert isinstance(recipe.base, NewBase)
+    assert recipe.base.arguments["tokenizer"] == "bpe"
+
+
+def test_labels_beside_conversations_are_told(tmp_path: Path, capsys):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"messages": conversation(n), "label": n % 2 == 0} for n in range(60)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert invoke(["init", str(path), "--out", str(tmp_path / "recipe.yaml")]) == 0
+    assert "column 'label' is not used: every answer" in capsys.readouterr().out
+
+
 def test_a_folder_of_images(tmp_path: Path):
     image = pytest.importorskip("PIL.Image")
     for label in ("cat", "dog"):

@@ -157,8 +157,9 @@ class Model:
         """
         task = self.task
         if not isinstance(task, Conversing):
+            name = record_of(self.task)["name"].partition("@")[0]
             raise CapabilityError(
-                f"{self.folder}: a model of the task {record_of(self.task)['name']} holds no conversations. Train one "
+                f"{self.folder}: a model of the task {name} holds no conversations. Train one "
                 "with the task instruction-tuning, or use predict."
             )
         turns = column_kind("messages").given([messages]).to_pylist()[0] or []
