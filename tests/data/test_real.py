@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dianji.data.columns import Column
 from dianji.data.inspect import inspect
+from dianji.errors import DataError
 from tests.data.helpers import IMAGES, TEXT, everything, read
 
 pytestmark = pytest.mark.real
@@ -84,3 +86,18 @@ def test_fashion_mnist(data_root):
 def test_inspection_finds_the_columns(data_root, path, text, label):
     seen = inspect(str(data_root / path))
     assert (seen.text, seen.label) == (text, label)
+
+
+def test_instructions_and_dialogue(data_root):
+    folder = data_root / "alpaca_demo_pref" / "data"
+    messages = {"messages": Column("messages")}
+    alpaca = read(
+        str(folder / "alpaca_zh_demo.json"), messages, columns={"messages": ["instruction", "input", "output"]}
+    )
+    assert sum(alpaca.report["rows"].values()) == 1000
+    assert inspect(str(folder / "alpaca_zh_demo.json")).messages == ("instruction", "input", "output")
+    tools = {"messages": ["conversations", "tools"]}
+    calls = everything(read(str(folder / "glaive_toolcall_en_demo.json"), messages, columns=tools))
+    assert sum(bool(one["tool_calls"]) for row in calls for one in row["messages"]) == 211
+    with pytest.raises(DataError, match=r"line 5819, row 198: .*turn 4 is out of order.*'tool'"):
+        read(str(folder / "glaive_toolcall_zh_demo.json"), messages, columns=tools)

@@ -11,7 +11,7 @@ from dianji.testing import toys
 @pytest.fixture
 def outcome():
     """Two rows, of two answers and one; the first row's second answer is not learnt."""
-    likelihood = {
+    likelihood: dict[str, np.ndarray | Ragged] = {
         "nll": np.array([4.0, 3.0]),
         "tokens": np.array([2, 6]),
         "hits": np.array([1, 0]),

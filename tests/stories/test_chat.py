@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,13 +82,13 @@ def test_on_the_command_line(artefact, monkeypatch, capsys):
     assert invoke(["report", str(artefact), "--out", str(artefact.parent / "report.html")]) == 0
     page = (artefact.parent / "report.html").read_text(encoding="utf-8")
     assert "What the model writes" in page
-    assert "answer of the conversation" in page
+    assert "By the place in the conversation" in page
 
 
 def test_a_model_that_holds_no_conversations_says_so(tmp_path):
     rows = "\n".join(f"{asked},{said.split()[0]}{number % 2}" for number, (asked, said) in enumerate(ROWS))
     (tmp_path / "rows.csv").write_text(f"text,label\n{rows}\n", encoding="utf-8")
-    base = {"new": "transformer", "layers": 1, "width": 16}
+    base: Any = {"new": "transformer", "layers": 1, "width": 16}
     made = dianji.finetune(base, tmp_path / "rows.csv", task="text-classification", text="text", label="label")
     with pytest.raises(CapabilityError, match=r"text-classification holds no conversations.*instruction-tuning"):
         made.chat("hello")

@@ -37,7 +37,8 @@ def padded(prompts):
 
 def written(model, prompts, endings, how=None, uniform=None):
     with torch.inference_mode():
-        return write(model, *padded(prompts), endings, LIMIT, how or Decoding(), uniform)
+        ids, lengths = padded(prompts)
+        return write(model, ids, lengths, endings, LIMIT, how or Decoding(), uniform)
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -101,7 +102,8 @@ def test_a_stop_string_ends_an_answer_and_is_no_part_of_it():
 def test_steps_end_when_every_row_has_ended():
     model, endings = made(toys.decoder_base()), Endings(toys.decoder_base().processor, tuple(range(22)))
     with torch.inference_mode():
-        assert len(list(steps(model, *padded(PROMPTS), endings, LIMIT, Decoding(), None))) == 1
+        ids, lengths = padded(PROMPTS)
+        assert len(list(steps(model, ids, lengths, endings, LIMIT, Decoding(), None))) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Instruction tuning: what is learnt, what is cut, what is refused, and answers as they are written."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -154,7 +155,7 @@ def test_the_template_is_saved_with_the_tokenizer(tmp_path):
     rows = table([turn("user", "where is my card")])
     assert task.encode(rows, saved)["prompt"].to_pylist() == [ids]
     # What transformers writes from the folder alone is what Dianji writes.
-    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
     found = model.generate(torch.tensor([ids]), max_new_tokens=4, do_sample=False)[0, len(ids) :]
     own = task.model(saved).model
     written = task.outputs(own, batch_of(task, rows, saved, "predict"))["written"][0]
@@ -173,9 +174,9 @@ def test_outcomes_of_epochs_and_of_the_end(base):
     assert isinstance(outcome, Conversed)
     assert outcome.texts[1] == [turns[-1]["content"] for turns in rows["messages"].to_pylist()]
     assert outcome.turns().tolist() == [2 if row % 3 == 0 else 1 for row in range(24)]
+    waiting = task.encode(table(talk("a", "b"), [turn("user", "a")]), base)
     with pytest.raises(DataError, match="row 2: the conversation does not end with an answer"):
-        waiting = table(talk("a", "b"), [turn("user", "a")])
-        task.outcome({"text": ["b", "b"]}, task.encode(waiting, base))
+        task.outcome({"text": ["b", "b"]}, waiting)
 
 
 def test_an_answer_does_not_depend_on_its_reference(base):

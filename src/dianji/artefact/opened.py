@@ -220,8 +220,8 @@ class Model:
         column = self.task.columns[self.input_column]
         if column.kind != kind and not (kind == "text" and column.of.takes_text):
             raise DataError(
-                f"{self.folder}: this model reads {column.kind.removesuffix('s')}s, not {kind}s. Give a file or a folder: "
-                f"dianji predict {self.folder} FILE"
+                f"{self.folder}: this model reads {column.kind.removesuffix('s')}s, not {kind}s. Give a file or a "
+                f"folder: dianji predict {self.folder} FILE"
             )
 
     @cached_property

@@ -102,10 +102,8 @@ def _refuse(line: str, interactive: bool) -> None:
     Raises:
         BadParameter: nobody is there to write it again.
     """
-    told = (
-        f"unknown command {line.split()[0]}; expected one of {', '.join(_COMMANDS)}. A message that begins with / is "
-    )
-    told += "written with //"
+    known = ", ".join(_COMMANDS)
+    told = f"unknown command {line.split()[0]}; expected one of {known}. A message that begins with / is written with //"
     if not interactive:
         raise typer.BadParameter(told)
     print(told, file=sys.stderr)

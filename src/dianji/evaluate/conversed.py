@@ -92,7 +92,8 @@ class Conversed(Generated):
 def _places(rows: Ragged) -> np.ndarray:
     """(values,) int64: the place of each value in its row."""
     starts = rows.offsets[:-1]
-    return np.arange(len(rows.values)) - starts[rows.entries]
+    found: np.ndarray = np.arange(len(rows.values)) - starts[rows.entries]
+    return found
 
 
 def _sums(rows: Ragged) -> np.ndarray:

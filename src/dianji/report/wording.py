@@ -22,6 +22,8 @@ _NAMES = {
         Words("expected-calibration-error", "期望校准误差"),
         Words("perplexity", "困惑度"),
         Words("token-accuracy", "词元准确率"),
+        Words("turn-loss", "每个回答的平均损失"),
+        Words("loss", "损失"),
         Words("bleu", "BLEU"),
         Words("chrf", "chrF"),
         Words("rouge-1", "ROUGE-1"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -77,7 +79,7 @@ def _rows(column: pa.ChunkedArray) -> list[np.ndarray]:
     array = column.combine_chunks()
     offsets = array.offsets.to_numpy()
     values = array.values.to_numpy().astype(np.int64)
-    return [values[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [values[start:end] for start, end in pairwise(offsets.tolist())]
 
 
 def _next(row: np.ndarray) -> np.ndarray:

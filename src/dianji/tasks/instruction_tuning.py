@@ -191,7 +191,7 @@ class InstructionTuning(Task):
 
     @torch.inference_mode()
     def outputs(self, model: torch.nn.Module, batch: Batch) -> Outputs:
-        """``nll``, ``tokens``, ``hits`` of each row's answers, ``turn_nll``, ``turn_tokens``; to predict ``written``."""
+        """Of each row ``nll``, ``tokens``, ``hits``, ``turn_nll``, ``turn_tokens``; to predict also ``written``."""
         found = _answered.scores(model, batch, packing=self.packing)
         if _WANTED not in batch:
             return found

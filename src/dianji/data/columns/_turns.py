@@ -188,7 +188,7 @@ def _content(value: Any) -> str:
         texts = [part.get("text") if isinstance(part, Mapping) else part for part in value]
         kinds = [part.get("type", "text") if isinstance(part, Mapping) else "text" for part in value]
         if set(kinds) <= {"text"} and all(isinstance(text, str) for text in texts):
-            return "".join(texts)
+            return "".join(map(str, texts))
         raise Unfit(f"expected text, found parts of the types {', '.join(sorted(set(map(str, kinds))))}")
     raise Unfit(f"expected a text as content, found {type(value).__name__}")
 

@@ -20,7 +20,7 @@ _BY = {
     "number": (Words("number", "数值"), Words("Each number by itself", "各个数值")),
     "score": (Words("score", "分数"), Words("By the score that people gave", "按人工分数分组")),
     "rank": (Words("rank", "名次"), Words("By the rank of the right answer", "按正确答案的名次分组")),
-    "turn": (Words("answer", "第几个回答"), Words("Loss by the number of the answer in its conversation", "按对话中第几个回答分组")),
+    "turn": (Words("answer", "第几个回答"), Words("By the place in the conversation", "按对话中的先后分组")),
 }
 
 
