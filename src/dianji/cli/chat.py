@@ -103,9 +103,7 @@ def _refuse(line: str, interactive: bool) -> None:
         BadParameter: nobody is there to write it again.
     """
     known = ", ".join(_COMMANDS)
-    told = (
-        f"unknown command {line.split()[0]}; expected one of {known}. A message that begins with / is written with //"
-    )
+    told = f"unknown command {line.split()[0]}; expected one of {known}. Write // before a message that begins with /"
     if not interactive:
         raise typer.BadParameter(told)
     print(told, file=sys.stderr)

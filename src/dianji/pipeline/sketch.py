@@ -46,7 +46,8 @@ def language(seen: Inspection) -> str:
 
 def starter(seen: Inspection) -> Starter | None:
     """The registered base for the texts; None where none reads their language, and for images and texts to write."""
-    return None if writes(seen) or converses(seen) or modality(seen) != "text" else starter_for(language(seen))
+    writing = writes(seen) or converses(seen)
+    return None if writing or modality(seen) != "text" else starter_for(language(seen))
 
 
 def tagged(seen: Inspection) -> dict[str, str]:
