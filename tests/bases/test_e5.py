@@ -64,7 +64,7 @@ def test_a_damaged_copy_is_made_again(toy: PackagedFile, name: str):
 
 
 def test_another_file_under_the_name_is_refused(toy: PackagedFile, tmp_path: Path):
-    (tmp_path / "toy.bin").write_bytes(Toy(version=3).bytes())
+    (tmp_path / "toy.bin").write_bytes(Toy(version=3).content())
     os.utime(tmp_path / "toy.bin", ns=(1, 1))
     for act in (E5().digest, lambda: E5().prepare(pa.table({}))):
         with pytest.raises(BaseError, match=rf"expected sha256 {toy.sha256}, found [0-9a-f]{{64}}.*toy==1"):
@@ -73,7 +73,7 @@ def test_another_file_under_the_name_is_refused(toy: PackagedFile, tmp_path: Pat
 
 
 def test_a_file_that_cannot_be_converted_leaves_nothing(toy: PackagedFile, tmp_path: Path):
-    (tmp_path / "toy.bin").write_bytes(Toy().bytes()[:-1])
+    (tmp_path / "toy.bin").write_bytes(Toy().content()[:-1])
     with pytest.raises(BaseError, match="found"):
         converted(replace(toy, sha256=file_digest(tmp_path / "toy.bin")))
     assert not [file for file in (tmp_path / "cache" / "dianji" / "bases").iterdir() if file.is_dir()]

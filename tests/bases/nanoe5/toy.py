@@ -55,7 +55,7 @@ class Toy:
     def changed(self, **parts: object) -> Toy:
         return replace(self, **parts)  # type: ignore[arg-type]  # tests name them
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         blob = "".join(self.pieces).encode() if self.blob is None else self.blob
         ends = np.cumsum([0, *(len(piece.encode()) for piece in self.pieces)]).tolist()
         offsets = ends if self.offsets is None else self.offsets
@@ -76,7 +76,7 @@ class Toy:
         return head + self._tensors(len(head)) + self.after
 
     def write(self, path: Path) -> Path:
-        path.write_bytes(self.bytes())
+        path.write_bytes(self.content())
         return path
 
     def _tensors(self, before: int) -> bytes:
