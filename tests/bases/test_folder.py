@@ -7,8 +7,9 @@ import torch
 from transformers import AutoModel
 
 from dianji.bases.digests import file_digest
-from dianji.bases.folder import FolderBase
+from dianji.bases.folder import FolderBase, open_folder
 from dianji.errors import BaseError
+from dianji.testing import toys
 
 
 def test_the_same_hidden_states_as_before_saving(saved_encoder, toy_base, table, no_network):
@@ -67,3 +68,13 @@ def test_a_missing_tokenizer_is_told(encoder, table):
 def test_nothing_is_said_on_the_terminal(saved_classifier, table, capfd):
     FolderBase(saved_classifier).prepare(table).load(AutoModel)  # leaves the classifier's weights over
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("made", [toys.text_base, toys.image_base])
+def test_a_new_base_that_a_run_keeps_without_weights_opens_again(made, tmp_path):
+    base = made()
+    base.config.save_pretrained(tmp_path)
+    base.save_processor(tmp_path)
+    opened = open_folder(tmp_path, base.card)
+    assert opened.config.model_type == base.config.model_type
+    assert opened.config.hidden_size == base.config.hidden_size

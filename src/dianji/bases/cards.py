@@ -87,6 +87,8 @@ def part_config(folder: Path, modality: Modality) -> PretrainedConfig:
         BaseError: see ``open_config``.
     """
     config = open_config(folder)
+    if not getattr(config, "sub_configs", {}):  # so that a new base, which a run keeps without weights, opens again
+        return config
     return towers(config, weight_names(folder)).get(modality, config)
 
 
