@@ -41,7 +41,14 @@ def test_a_row_that_is_only_taken_for_company_counts_for_nothing():
     assert one_of(3, 1).share({"label": torch.arange(2)}).counted(Loss(torch.tensor(2.0), 5)).items == 5
 
 
-@pytest.mark.parametrize("batch", [{"ids": torch.ones(4, 2), "spans": torch.ones(3)}, {"ids": torch.tensor(1.0)}])
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"ids": torch.ones(4, 2), "spans": torch.ones(3)},
+        {"ids": torch.tensor(1.0)},
+        {"ids": {"input_ids": torch.ones(4, 2)}, "__sizes__": {"ids": 4}},  # of a stage with several parts
+    ],
+)
 def test_a_batch_that_is_not_made_of_rows_is_refused(batch):
     with pytest.raises(CapabilityError, match=r"not rows of equal number \(ids .* Train in one process"):
         one_of(2, 0).share(batch)

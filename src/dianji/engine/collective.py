@@ -97,11 +97,12 @@ class Collective(Processes):
         """Every ``count``-th row, so that each process gets short and long ones; all of them where they are coupled."""
         if coupled:
             return Share(batch)
-        rows = {len(tensor) if tensor.dim() else 0 for tensor in batch.values()}
+        rows = {len(value) if isinstance(value, Tensor) and value.dim() else 0 for value in batch.values()}
         if len(rows) != 1 or 0 in rows:
+            shapes = {name: getattr(value, "shape", None) for name, value in batch.items()}
+            told = (f"{name} {'of several kinds' if shape is None else tuple(shape)}" for name, shape in shapes.items())
             raise CapabilityError(
-                "the task makes batches that are not rows of equal number "
-                f"({', '.join(f'{name} {tuple(tensor.shape)}' for name, tensor in batch.items())}), so they cannot be "
+                f"the task makes batches that are not rows of equal number ({', '.join(told)}), so they cannot be "
                 "divided among several processes. Train in one process."
             )
         if self.launch.rank >= rows.pop():
