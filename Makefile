@@ -17,7 +17,7 @@ help:
 	@echo "make demo      set up, then pre-train, fine-tune, evaluate and predict on a small example (English)"
 	@echo "make demo-zh   the same in Chinese, from a pre-trained multilingual model"
 	@echo "make test      set up, then run the tests (WORKERS=$(WORKERS))"
-	@echo "make test-all  the tests, with every verb on every kind of artefact; make test draws a tenth of the kinds"
+	@echo "make test-all  the tests, with every verb on every kind of artefact; make test draws about fifty of them"
 	@echo "make test-isa  the engine's tests again as on other processors: fewer instructions, no kernels, 1 and 2 threads"
 	@echo "make check     lint, formatting, types, direction of imports"
 	@echo "make sanitize  run the compiled kernels' tests with the address and undefined-behaviour sanitizers; minutes"

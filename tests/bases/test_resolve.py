@@ -17,7 +17,7 @@ def test_a_registered_name():
 
 
 def test_an_absolute_path(encoder):
-    assert resolve(str(encoder), "text") == FolderBase(encoder)
+    assert resolve(str(encoder), "text") == FolderBase(encoder, "text")
 
 
 def test_a_relative_path_that_exists(encoder, monkeypatch):
@@ -48,7 +48,7 @@ def test_a_folder_with_a_slash_wins_over_the_hub(encoder, tmp_path, monkeypatch)
 
 
 def test_a_hub_id():
-    assert resolve("google-bert/bert-base-uncased", "text") == HubBase("google-bert/bert-base-uncased")
+    assert resolve("google-bert/bert-base-uncased", "text") == HubBase("google-bert/bert-base-uncased", "text")
 
 
 def test_a_new_architecture():

@@ -42,7 +42,7 @@ def test_layouts_meet_nearly_all_tasks_and_bases_that_they_can_meet(seed: int) -
     assert {kind.task.name for kind in found} == {kind.task.name for kind in possible}
 
 
-def test_a_tenth_has_every_value(every: list[Kind]) -> None:
+def test_a_draw_has_every_value(every: list[Kind]) -> None:
     some = drawn(every, 0.1, seed=4)
     assert len(some) == round(0.1 * len(every))
     assert some == drawn(every, 0.1, seed=4) != drawn(every, 0.1, seed=5)

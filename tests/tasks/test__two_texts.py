@@ -36,6 +36,14 @@ def test_pairs_are_those_of_transformers(length):
     assert found.whole.tolist() == [len(ids) for ids in base.processor(*sides)["input_ids"]]
 
 
+@pytest.mark.parametrize("length", [9, 15, 32])
+def test_pairs_of_a_decoder_are_cut_too(length):
+    """Its template with a separator cannot join texts that the tokenizer has cut."""
+    found = read(pairs(("the parcel is late", "where is it"), ("a", "b")), families.gpt2(), length)
+    assert [len(ids) for ids in found.tokens.to_pylist()] == [min(length, 30), 3]
+    assert found.whole.tolist() == [18 + 1 + 11, 3]
+
+
 @given(one=integers(1, 30), other=integers(1, 30), room=integers(2, 40))
 def test_the_longer_text_is_cut_first(one, other, room):
     kept = longest_first(one, other, room)

@@ -54,8 +54,8 @@ def two_texts(table: pa.Table, names: tuple[str, str], base: Base, wanted: int |
         CapabilityError: the tokenizer cannot put two texts into one input, or ``wanted`` does not fit the base.
         DataError: a text has no tokens.
     """
-    template = _template(base)
-    special = template.num_special_tokens_to_add(is_pair=True)
+    frame = _Frame.of(_template(base), base)
+    special = frame.special
     length = _limit(base, wanted, default, special)
     typed = _types(base)
     tokens: list[list[int]] = []
@@ -67,15 +67,55 @@ def two_texts(table: pa.Table, names: tuple[str, str], base: Base, wanted: int |
             sizes = len(one), len(other)
             if 0 in sizes:
                 raise _nothing(table, len(whole), names[sizes.index(0)], base)
-            for encoding, kept in zip((one, other), longest_first(*sizes, length - special), strict=True):
-                encoding.truncate(kept)
-            joined = template.post_process(one, other)
-            tokens.append(joined.ids)
+            kept = longest_first(*sizes, length - special)
+            tokens.append(frame.around(one.ids[: kept[0]], other.ids[: kept[1]]))
             whole.append(sum(sizes) + special)
             if typed:
-                types.append(joined.type_ids)
+                types.append(frame.types(*kept))
     read = _tokens.lists(tokens)
     return TwoTexts(read, _tokens.lists(types) if typed else None, np.array(whole, dtype=np.int32))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What the template puts before, between and after two texts: (token, type) of each, and the types of the texts.
+
+    The tokenizer's own ``post_process`` cannot join every text that was cut: some of its templates panic.
+    """
+
+    before: tuple[tuple[int, int], ...]
+    between: tuple[tuple[int, int], ...]
+    after: tuple[tuple[int, int], ...]
+    text_types: tuple[int, int]
+
+    @classmethod
+    def of(cls, template: Tokenizer, base: Base) -> _Frame:
+        joined = template.encode("a", "b")
+        sides, tokens = joined.sequence_ids, list(zip(joined.ids, joined.type_ids, strict=True))
+        if not {0, 1} <= set(sides):
+            raise CapabilityError(
+                f"the tokenizer of base '{base.card.name}' reads nothing of 'a' and 'b', so that it is not known how "
+                "it joins two texts. Choose another base."
+            )
+        first, other = sides.index(0), sides.index(1)
+        ends = [len(sides) - sides[::-1].index(side) for side in (0, 1)]
+        parts = (tokens[:first], tokens[ends[0] : other], tokens[ends[1] :])
+        return cls(*map(tuple, parts), text_types=(joined.type_ids[first], joined.type_ids[other]))
+
+    @property
+    def special(self) -> int:
+        """How many tokens are not the texts'."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+    def around(self, one: Sequence[int], other: Sequence[int]) -> list[int]:
+        """Both texts as one input."""
+        before, between, after = ([token for token, _ in of] for of in (self.before, self.between, self.after))
+        return [*before, *one, *between, *other, *after]
+
+    def types(self, one: int, other: int) -> list[int]:
+        """The types of such an input, by the lengths of both texts."""
+        before, between, after = ([kind for _, kind in of] for of in (self.before, self.between, self.after))
+        return [*before, *[self.text_types[0]] * one, *between, *[self.text_types[1]] * other, *after]
 
 
 def longest_first(one: int, other: int, room: int) -> tuple[int, int]:
@@ -133,9 +173,8 @@ def _template(base: Base) -> Tokenizer:
     tokenizer: Tokenizer = base.processor.backend_tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    one, other = _alone(["a", "b"], base)
-    if not _separates(tokenizer.post_process(one, other)):
-        tokenizer.post_processor = _separating(tokenizer, base, one)
+    if not _separates(tokenizer.encode("a", "b")):
+        tokenizer.post_processor = _separating(tokenizer, base)
     return tokenizer
 
 
@@ -146,7 +185,7 @@ def _separates(joined: Encoding) -> bool:
     return None in between
 
 
-def _separating(tokenizer: Tokenizer, base: Base, some: Encoding) -> Any:
+def _separating(tokenizer: Tokenizer, base: Base) -> Any:
     """A post-processor that leaves single texts as they are and puts a separator between two."""
     number = base.processor.sep_token_id
     number = base.processor.eos_token_id if number is None else number
@@ -155,7 +194,7 @@ def _separating(tokenizer: Tokenizer, base: Base, some: Encoding) -> Any:
             f"the tokenizer of base '{base.card.name}' puts nothing between two texts and has no token to separate "
             "them (sep_token or eos_token). Choose another base."
         )
-    around = tokenizer.post_process(some)
+    around = tokenizer.encode("a")
     places = [place for place, side in enumerate(around.sequence_ids) if side is not None]
     before, after = around.ids[: places[0]], around.ids[places[-1] + 1 :]
     names = {token: str(tokenizer.id_to_token(token)) for token in (*before, *after, int(number))}

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -39,6 +39,8 @@ class Part:
 
     name: str  # of this setting, in test ids
     written: str | dict[str, Any]
+    #: Of the size of a real model: every verb takes many times as long as on a toy.
+    costly: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,10 @@ def _least_met(options: Sequence[Option], values: Sequence[str], met: Counter[tu
 
 
 def drawn(all_kinds: Sequence[Kind], share: float, seed: int) -> list[Kind]:
-    """That share of them at random, in which every value of every axis occurs."""
+    """That share of them at random, in which every value of every axis occurs; costly ones only for that."""
     waiting = list(all_kinds)
     random.Random(seed).shuffle(waiting)
+    waiting.sort(key=lambda kind: kind.base.costly)
     seen: set[tuple[int, str]] = set()
     first: list[Kind] = []
     rest: list[Kind] = []
@@ -151,6 +154,7 @@ def drawn(all_kinds: Sequence[Kind], share: float, seed: int) -> list[Kind]:
         values = set(enumerate(kind.values()))
         (rest if values <= seen else first).append(kind)
         seen |= values
+    rest = [kind for kind in rest if not kind.base.costly]
     return [*first, *rest][: max(len(first), round(share * len(all_kinds)))]
 
 
@@ -198,7 +202,7 @@ def _registered(modality: str) -> Iterator[Part]:
     for name, cls in REGISTRY.names("base").items():
         with suppress(CapabilityError):
             if cls().card().modality == modality:
-                yield Part(name, name)
+                yield Part(name, name, costly=True)
 
 
 def _architectures(tests: Tests, modality: str) -> Iterator[Part]:
