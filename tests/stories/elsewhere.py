@@ -14,6 +14,8 @@ import yaml
 
 import dianji
 from dianji.artefact.opened import Model
+from dianji.bases.loading import is_optional
+from dianji.bases.weights import weight_names
 
 
 def check(artefact: Path, table: pa.Table) -> None:
@@ -118,9 +120,17 @@ def _by_peft(artefact: Path) -> None:
     merged = dianji.open(artefact).network.state_dict()
     if any(name.startswith("backbone.") for name in merged):  # the rest is for training, such as a denoising decoder
         merged = {name.removeprefix("backbone."): of for name, of in merged.items() if name.startswith("backbone.")}
-    common = adapted.keys() & merged.keys()
-    assert len(common) > 0.8 * len(merged)
-    assert all(np.allclose(adapted[name].numpy(), merged[name].numpy(), atol=1e-5) for name in common), "not the same"
+    # A pooler that the base lacks is drawn anew by whoever opens it, and not read.
+    held = weight_names(Path(config["base_model_name_or_path"]))
+    common = {
+        name
+        for name in adapted.keys() & merged.keys()
+        if not is_optional(name) or any(of.endswith(name) for of in held)
+    }
+    assert len(common) > 0.7 * len(merged)
+    apart = {name: float((adapted[name] - merged[name]).abs().max()) for name in common}
+    worst = max(apart, key=lambda name: apart[name])
+    assert apart[worst] < 1e-5, f"{worst} differs by {apart[worst]:g} at a size of {merged[worst].abs().max():g}"
 
 
 def _picture(value: bytes) -> Any:
