@@ -99,8 +99,12 @@ class _Frame:
             )
         first, other = sides.index(0), sides.index(1)
         ends = [len(sides) - sides[::-1].index(side) for side in (0, 1)]
-        parts = (tokens[:first], tokens[ends[0] : other], tokens[ends[1] :])
-        return cls(*map(tuple, parts), text_types=(joined.type_ids[first], joined.type_ids[other]))
+        return cls(
+            before=tuple(tokens[:first]),
+            between=tuple(tokens[ends[0] : other]),
+            after=tuple(tokens[ends[1] :]),
+            text_types=(joined.type_ids[first], joined.type_ids[other]),
+        )
 
     @property
     def special(self) -> int:
