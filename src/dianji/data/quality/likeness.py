@@ -52,10 +52,11 @@ class Likeness(Protocol):
 
 @dataclass(frozen=True)
 class Apart:
-    """A measure by which items are alike only if another part of them is equal. A measure itself."""
+    """A measure by which items are alike only if another part of them is equal, or only if it differs."""
 
     inner: Measure
     other: np.ndarray  # (items,) the same number for the same other part
+    equal: bool = True
 
     @property
     def bands(self) -> np.ndarray:
@@ -68,27 +69,6 @@ class Apart:
         return self.inner.least
 
     def likeness(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """That of the inner measure; 0 where the other parts differ."""
-        return np.where(self.other[left] == self.other[right], self.inner.likeness(left, right), 0.0)
-
-
-@dataclass(frozen=True)
-class Unshared:
-    """A measure by which items are alike only if another part of them differs. A measure itself."""
-
-    inner: Measure
-    other: np.ndarray  # (items,) the same number for the same other part
-
-    @property
-    def bands(self) -> np.ndarray:
-        """Those of the inner measure."""
-        return self.inner.bands
-
-    @property
-    def least(self) -> float:
-        """That of the inner measure."""
-        return self.inner.least
-
-    def likeness(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """That of the inner measure; 0 where the other parts are equal."""
-        return np.where(self.other[left] != self.other[right], self.inner.likeness(left, right), 0.0)
+        """That of the inner measure; 0 where the other parts are not as they must be."""
+        fitting = (self.other[left] == self.other[right]) == self.equal
+        return np.where(fitting, self.inner.likeness(left, right), 0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dianji.data.findings import Findings, plural
-from dianji.data.quality.likeness import Apart, Effort, Likeness, Unshared
+from dianji.data.quality.likeness import Apart, Effort, Likeness
 from dianji.data.quality.pairs import Measure, Pairs, across, within
 from dianji.data.quality.texts import LEAST, NARROW, WIDE, Shingled
 from dianji.data.rows import EXAMPLES, Rows
@@ -64,7 +64,7 @@ def near_duplicates(rows: Rows, findings: Findings, effort: Effort) -> dict[str,
     if others:
         measure = Apart(measure, rows.codes(others)[inputs.first])
     if shared := [other for other in rows.inputs() if rows.columns[other].shared]:
-        measure = Unshared(measure, rows.codes(shared)[inputs.first])
+        measure = Apart(measure, rows.codes(shared)[inputs.first], equal=False)
     like = within(measure)
     pairs = _rows_of(like, inputs)
     return {
