@@ -59,7 +59,8 @@ def _by_transformers(artefact: Path, tag: str, table: pa.Table) -> None:
     said = model.predict(rows.select(list(model.task.inputs)))
     values = _inputs(model, rows)
     given = [_picture(value) if isinstance(value, bytes) else _asked(value) for value in values]
-    cut = {"truncation": True} if isinstance(values[0], tuple) else {}  # toy pairs may be longer than a toy base
+    length = getattr(model.task, "length", None)  # toy pairs may be longer than it, or than a toy base
+    cut = {"truncation": True, **({"max_length": length} if length else {})} if isinstance(values[0], tuple) else {}
     for row, prediction in zip(given, said, strict=True):
         answers = {answer["label"]: answer["score"] for answer in opened(row, top_k=None, **cut)}
         expected = prediction.to_json(everything=True)["probabilities"]
