@@ -25,7 +25,7 @@ class TokenizedChat:
 
 @dataclass(frozen=True)
 class Cut:
-    """What is kept of a conversation, and how many tokens it has in all."""
+    """The tokens that are kept of a conversation, and the number of all its tokens."""
 
     chat: TokenizedChat
     whole: int

@@ -55,7 +55,7 @@ def compare(folder: Path, listed: Mapping[str, str], needed: Iterable[str], faul
 
 
 def _fault(folder: Path, listed: Mapping[str, str], name: str, mode: int, owned: set[str]) -> str:
-    """What is wrong with one entry of the folder; empty where nothing is."""
+    """The fault of one entry of the folder; empty where it has none."""
     if stat.S_ISLNK(mode):
         target = (folder / name).readlink()
         return f"is a link (to {target}); expected the {'file' if name in listed else 'folder'} itself"

@@ -34,7 +34,7 @@ def check(folder: Path, faults: Faults) -> None:
 
 
 def faults_of(file: Path) -> Iterator[str]:
-    """What is wrong with one file's format."""
+    """The faults of one file's format."""
     with file.open("rb") as stream:
         head = stream.read(4)
     pickled = (

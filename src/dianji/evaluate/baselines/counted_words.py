@@ -39,7 +39,7 @@ class CountedWords:
 class SecondTextAlone:
     """The same on the second text of each pair, without the first one.
 
-    What it gets right needs no comparison of the two texts: labels that leak from how the second one is written
+    It never compares the two texts. A high score means that the wording of the second text gives the label away
     (Gururangan et al., 2018, arXiv:1803.02324).
     """
 
